@@ -1,0 +1,22 @@
+module moip
+
+go 1.26.0
+
+require (
+	github.com/DeRuina/timberjack v1.4.9
+	github.com/alecthomas/kong v1.17.0
+	github.com/coder/websocket v1.8.15
+	github.com/creack/pty v1.1.24
+	github.com/gobwas/ws v1.5.0
+	github.com/google/go-cmp v0.7.0
+	github.com/pelletier/go-toml/v2 v2.4.3
+	go.uber.org/goleak v1.3.0
+	golang.org/x/sys v0.49.0
+	pgregory.net/rapid v1.3.0
+)
+
+require (
+	github.com/gobwas/httphead v0.1.0 // indirect
+	github.com/klauspost/compress v1.18.7 // indirect
+	github.com/rogpeppe/go-internal v1.16.0 // indirect
+)
