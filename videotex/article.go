@@ -1,0 +1,77 @@
+package videotex
+
+// Article returns the text as a message on row 00, from column 1, in the
+// terminal's form: the cursor goes to row 00, and LF brings it back with its
+// position and attributes (2-2-1-2-5-3), in every standard that has a row 00
+// (2-2-2-2-3-4).
+func Article(text string) []byte {
+	a := append([]byte{US, 0x40, 0x41}, Encode(text)...)
+	return append(a, CAN, LF)
+}
+
+// maxArticle bounds an article: row 00 has 38 columns for text, each of which
+// may come with an accent and a colour.
+const maxArticle = 240
+
+// An ArticleReader picks the articles out of a stream and drops the rest. So a
+// portal can go on showing the cost of a call while a service has the screen,
+// and can show nothing else: neither questions to the terminal nor anything
+// that reaches below row 00 passes.
+type ArticleReader struct {
+	parser  Parser
+	article []byte // nil unless on row 00
+	shows   bool   // the article has shown a character, which REP may repeat
+}
+
+// Write feeds p and returns the last article that p completes, nil if none.
+func (r *ArticleReader) Write(p []byte) (article []byte) {
+	for _, b := range p {
+		on := r.parser.Row0()
+		s := r.parser.Step(b)
+		switch {
+		case len(s) == 0:
+		case r.parser.Row0():
+			if !on {
+				r.article, r.shows = nil, false
+			}
+			r.add(s)
+		case on:
+			article = append(r.article, LF)
+			r.article = nil
+		}
+	}
+	return article
+}
+
+// Skip feeds p up to the first place where the stream is at rest and returns
+// what follows. A reader of the stream that starts there misses nothing but
+// what was begun before.
+func (r *ArticleReader) Skip(p []byte) (rest []byte) {
+	for i, b := range p {
+		if r.parser.AtRest() {
+			r.Write(p[i:])
+			return p[i:]
+		}
+		r.Write([]byte{b})
+	}
+	return nil
+}
+
+// AtRest reports whether another reader of the stream may start here.
+func (r *ArticleReader) AtRest() bool { return r.parser.AtRest() }
+
+func (r *ArticleReader) add(s []byte) {
+	if len(r.article)+len(s) > maxArticle {
+		return
+	}
+	switch c := s[0]; {
+	case c >= 0x20, c == SS2 && len(s) > 1, c == SYN && len(s) > 1:
+		r.shows = true
+	case c == US, c == SO, c == SI, c == BS, c == HT, c == CR, c == CAN:
+	case c == REP && r.shows:
+	case c == ESC && len(s) == 2 && s[1] >= 0x40 && s[1] <= 0x5F: // attributes
+	default:
+		return
+	}
+	r.article = append(r.article, s...)
+}

@@ -1,0 +1,183 @@
+package videotex
+
+import "sync"
+
+// A Mixer puts two streams on one terminal: a main one, which may change hands
+// in the course of a call, and articles, short messages on row 00. The screen
+// ends up as if the articles had never been, but for row 00.
+//
+// It keeps four rules. Only whole sequences leave it, so that a stream that
+// ends in the middle of one does no harm. An article goes out only where the
+// terminal is at rest, and only the newest. When the main stream changes hands,
+// the terminal is brought to rest first. And the first REP after an article is
+// spelled out, since it would repeat a character of the article.
+//
+// The zero Mixer is ready for use. It is not safe for concurrent use.
+type Mixer struct {
+	// Asked, if set, is told of each question as it leaves for the terminal,
+	// with the owner of the stream that put it.
+	Asked func(by any, q Answer)
+
+	queue   []byte // main stream, not yet sent; from a pool, nil while empty
+	sent    int    // how much of queue has been sent
+	parts   []part // whose the queue is, in order; the last may still grow
+	parser  Parser // follows what was sent
+	article []byte // the newest, nil once sent
+	glyph   []byte // the character REP repeats, as it was sent
+	spell   bool   // an article has gone out since glyph was shown
+}
+
+// A part is a run of the queue with one owner.
+type part struct {
+	by any
+	n  int
+}
+
+// maxUnit bounds what is held back for want of the end of a sequence.
+const maxUnit = 64
+
+var queues = sync.Pool{New: func() any { p := make([]byte, 0, 4<<10); return &p }}
+
+// Write queues p, which comes from by.
+func (m *Mixer) Write(by any, p []byte) {
+	if len(m.parts) == 0 || m.parts[len(m.parts)-1].by != by {
+		m.Switch(by)
+	}
+	if m.queue == nil {
+		m.queue = (*queues.Get().(*[]byte))[:0]
+	}
+	m.parts[len(m.parts)-1].n += len(p)
+	m.queue = append(m.queue, p...)
+}
+
+// Switch gives the main stream to by, once all that waits has been sent. The
+// head of a sequence that its former owner has not finished is dropped.
+func (m *Mixer) Switch(by any) { m.parts = append(m.parts, part{by: by}) }
+
+// Discard forgets what waits of the main stream.
+func (m *Mixer) Discard() {
+	if n := len(m.parts); n > 0 {
+		m.parts = append(m.parts[:0], part{by: m.parts[n-1].by})
+	}
+	m.release()
+}
+
+func (m *Mixer) release() {
+	if m.queue != nil && cap(m.queue) <= 16<<10 {
+		q := m.queue
+		queues.Put(&q)
+	}
+	m.queue, m.sent = nil, 0
+}
+
+// Article sets the article to send next; see the function Article for its
+// form. It replaces one that is not yet sent: a slow terminal shows the
+// current cost, not the history of it. The Mixer keeps a.
+func (m *Mixer) Article(a []byte) { m.article = a }
+
+// Size returns how many bytes of the main stream wait.
+func (m *Mixer) Size() int { return len(m.queue) - m.sent }
+
+// Next appends to dst what is to be sent next, and forgets it: whole sequences,
+// of about n bytes or the first that is longer. It appends nothing if there is
+// nothing to send, or nothing whole.
+func (m *Mixer) Next(dst []byte, n int) []byte {
+	for end := len(dst) + n; len(dst) < end; {
+		if m.article != nil && m.parser.AtRest() {
+			dst = append(dst, m.article...)
+			m.follow(m.article)
+			m.article, m.spell = nil, true
+			continue
+		}
+		if len(m.parts) == 0 {
+			break
+		}
+		u := m.unit()
+		switch p := &m.parts[0]; {
+		case u > 0:
+			dst = m.take(dst, m.queue[m.sent:m.sent+u], p.by)
+			m.sent += u
+			p.n -= u
+		case len(m.parts) > 1: // the owner has changed
+			m.sent += p.n
+			dst = m.parser.Rest(dst)
+			m.parts = append(m.parts[:0], m.parts[1:]...)
+		default:
+			if m.Size() == 0 {
+				m.release()
+			}
+			return dst
+		}
+	}
+	return dst
+}
+
+// unit returns the length of the shortest run of whole sequences at the head
+// of the queue, 0 if there is none.
+func (m *Mixer) unit() int {
+	q := m.queue[m.sent : m.sent+m.parts[0].n]
+	ahead := m.parser
+	for i, b := range q {
+		ahead.Step(b)
+		if ahead.Between() || i+1 == maxUnit {
+			return i + 1
+		}
+	}
+	return 0
+}
+
+// take appends the unit u to dst and notes what it does. After an article it
+// goes sequence by sequence, for the first REP to be spelled out.
+func (m *Mixer) take(dst, u []byte, by any) []byte {
+	whole := !m.spell || len(u) == maxUnit
+	if whole {
+		dst = append(dst, u...)
+	}
+	for _, b := range u {
+		shown := m.parser.region == open
+		s := m.parser.Step(b)
+		if len(s) == 0 {
+			continue
+		}
+		if q := Question(s); q != 0 && m.Asked != nil {
+			m.Asked(by, q)
+		}
+		switch {
+		case !whole && shown && s[0] == REP && m.spell:
+			dst = m.repeat(dst, s[1])
+			continue
+		case shown && (s[0] >= 0x20 || s[0] == SUB || (s[0] == SS2 || s[0] == SYN) && len(s) > 1):
+			m.glyph, m.spell = append(m.glyph[:0], s...), false
+		}
+		if !whole {
+			dst = append(dst, s...)
+		}
+	}
+	return dst
+}
+
+// repeat appends the character to repeat as often as REP n says.
+func (m *Mixer) repeat(dst []byte, n byte) []byte {
+	if n <= 0x40 || len(m.glyph) == 0 { // none at all, or nothing was ever shown
+		return dst
+	}
+	accented := m.parser.Mosaics() && len(m.glyph) > 1 // no SS2 in mosaics
+	if accented {
+		dst = append(dst, SI)
+	}
+	for range n - 0x40 {
+		dst = append(dst, m.glyph...)
+	}
+	if accented {
+		dst = append(dst, SO)
+	}
+	m.spell = false
+	return dst
+}
+
+// follow notes what an article does to the terminal.
+func (m *Mixer) follow(a []byte) {
+	for _, b := range a {
+		m.parser.Step(b)
+	}
+}

@@ -1,0 +1,5 @@
+//go:build race
+
+package videotex
+
+const raceEnabled = true
