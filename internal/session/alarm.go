@@ -1,0 +1,142 @@
+package session
+
+import "time"
+
+// An alarm is something that happens to a call for want of something else.
+type alarm int
+
+const (
+	halfKey    alarm = iota // the other half of a key has not come
+	finUnheard              // the portal has not reacted to Connexion/Fin
+	retry                   // time to dial the portal again
+	waited                  // the portal has been away for too long
+	remind                  // say again why the visit ended
+	idleWarn
+	idleOver
+	visitWarn
+	visitOver
+	callWarn
+	callOver
+	drained // the farewell has had its time
+	alarms
+)
+
+// warning is how long before a limit the caller is told of it.
+const warning = time.Minute
+
+// now returns the time since the call began. It is never 0.
+func (c *Call) now() time.Duration { return time.Since(c.began) + 1 }
+
+// set makes a ring in d; 0 is never.
+func (c *Call) set(a alarm, d time.Duration) {
+	c.due[a] = 0
+	if d > 0 {
+		c.due[a] = c.now() + d
+		c.arm(c.due[a])
+	}
+}
+
+// clear keeps a from ringing. The timer is left alone: it may go off for
+// nothing.
+func (c *Call) clear(a alarm) { c.due[a] = 0 }
+
+// quiet clears all alarms.
+func (c *Call) quiet() {
+	clear(c.due[:])
+	if c.timer != nil {
+		c.timer.Stop()
+	}
+	c.armed = 0
+}
+
+// arm sees to it that the timer goes off at t or before.
+func (c *Call) arm(t time.Duration) {
+	if c.armed != 0 && c.armed <= t {
+		return
+	}
+	c.armed = t
+	if c.timer == nil {
+		c.timer = time.AfterFunc(t-c.now(), c.tick)
+	} else {
+		c.timer.Reset(t - c.now())
+	}
+}
+
+// tick rings what is due.
+func (c *Call) tick() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.armed = 0
+	now := c.now()
+	for a, t := range c.due {
+		if t != 0 && t <= now && c.due[a] == t {
+			c.due[a] = 0
+			c.ring(alarm(a))
+		}
+	}
+	for _, t := range c.due {
+		if t != 0 {
+			c.arm(t)
+		}
+	}
+}
+
+func (c *Call) ring(a alarm) {
+	switch a {
+	case halfKey:
+		c.key(c.keys.Flush())
+		c.deliver()
+	case finUnheard:
+		c.hangup(ReasonFin, nil)
+	case retry:
+		c.seek()
+	case waited:
+		c.hangup(ReasonNoPortal, nil)
+	case remind:
+		c.say(c.notice)
+	case idleWarn, idleOver:
+		c.ringIdle(a)
+	case visitWarn:
+		c.say("Fin de la consultation dans 1 minute")
+	case visitOver:
+		c.recall(ReasonVisit, nil)
+	case callWarn:
+		c.say("Fin de la communication dans 1 minute")
+	case callOver:
+		c.hangup(ReasonTotal, nil)
+	case drained:
+		c.drop(c.caller)
+	}
+}
+
+// ringIdle rings for real only if there was no key in the meantime: keys do
+// not touch the alarm, for they are many.
+func (c *Call) ringIdle(a alarm) {
+	limit := c.Limits.Idle
+	if a == idleWarn {
+		limit -= warning
+	}
+	if quiet := c.now() - c.lastKey; quiet < limit {
+		c.set(a, limit-quiet)
+		return
+	}
+	if a == idleOver {
+		c.hangup(ReasonIdle, nil)
+		return
+	}
+	c.say("Êtes-vous là ? Fin dans 1 minute")
+	c.set(idleWarn, limit)
+}
+
+// limitCall starts the clocks of a call.
+func (c *Call) limitCall() {
+	c.limit(idleWarn, idleOver, c.Limits.Idle)
+	c.limit(callWarn, callOver, c.Limits.Call)
+}
+
+func (c *Call) limitVisit() { c.limit(visitWarn, visitOver, c.Limits.Visit) }
+
+func (c *Call) limit(warn, over alarm, d time.Duration) {
+	c.set(warn, d-warning)
+	c.set(over, d)
+}

@@ -1,0 +1,235 @@
+package session
+
+import (
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"moip/videotex"
+)
+
+// State says who holds the keyboard.
+type State int
+
+const (
+	AtPortal  State = iota // the portal, or the gateway while there is none
+	Dialing                // nobody: keys wait
+	AtService              // the service
+	Over                   // nobody: the farewell is on its way
+)
+
+func (s State) String() string {
+	return [...]string{"at portal", "dialing", "at service", "over"}[s]
+}
+
+var (
+	// ErrBusy refuses to redirect a call that is redirected already.
+	ErrBusy = errors.New("call is already redirected")
+	// ErrOver refuses a command to a call that has ended.
+	ErrOver = errors.New("call is over")
+)
+
+// Config is what all calls of a gateway have in common.
+type Config struct {
+	Portal      Route
+	DialPortal  Dial
+	DialService Dial
+	Limits      Limits
+
+	// Emit is told of every event. It is called with the call's lock held:
+	// it must neither block nor call a method of the Call.
+	Emit func(Event)
+}
+
+// Limits bounds a call in time. 0 means no limit.
+type Limits struct {
+	Idle  time.Duration // without a key
+	Visit time.Duration // at one service
+	Call  time.Duration // in all
+	Dial  time.Duration // until a service or the portal has answered
+	Wait  time.Duration // for a portal that is away
+	Drain time.Duration // for the caller to take the farewell
+}
+
+// A Call is one caller's stay, from arrival to farewell. Its methods may be
+// called from any goroutine, and none blocks.
+type Call struct {
+	id    ID
+	who   Caller
+	began time.Time
+	*Config
+
+	mu   sync.Mutex // whoever holds it owns all that follows
+	room sync.Cond  // the screen has room again, or a leg was dropped
+
+	state   State
+	running int // goroutines
+	caller  *leg
+	portal  *leg // nil while away
+	service *leg // nil unless AtService
+
+	keys  videotex.KeyReader
+	batch []byte // keys of one chunk, on their way to whoever holds the keyboard
+	ahead []byte // keys typed while a service or the portal is dialled
+	stars int    // asterisks typed last, for *** Sommaire
+	asked []question
+
+	screen   videotex.Mixer
+	articles videotex.ArticleReader // follows the portal
+	midway   bool                   // the portal must come to rest before it is shown
+	slow     bool                   // the caller's line was full a moment ago
+	notice   string                 // why the last visit ended, to be shown again
+
+	route   Route         // of the visit under way
+	attempt *attempt      // to reach the service
+	seeking *attempt      // to reach the portal
+	waiting bool          // the caller sees that the portal is away
+	tries   int           // that failed to reach the portal
+	arrived time.Duration // of the portal
+
+	lastKey time.Duration // since began, as all times here
+	lastFin time.Duration // that the portal was told of, 0 if none
+	due     [alarms]time.Duration
+	timer   *time.Timer
+	armed   time.Duration // when timer goes off, 0 if it does not
+
+	end      Event // Ended, once it is known why
+	in, out  uint64
+	visited  []string
+	identity [3]byte
+}
+
+// Start answers a caller. The Call owns e from now on.
+func Start(cfg *Config, id ID, who Caller, e Endpoint) *Call {
+	c := &Call{id: id, who: who, began: time.Now(), Config: cfg}
+	c.room.L = &c.mu
+	c.screen.Asked = c.asks
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.emit(Event{Type: Began})
+	c.limitCall()
+	c.caller = c.join(e, c.typed, c.callerGone)
+	c.seek()
+	return c
+}
+
+// Redirect puts the caller through to r. It returns ErrBusy or ErrOver, or nil
+// once the request is taken; events tell how it went.
+func (c *Call) Redirect(r Route) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch c.state {
+	case Over:
+		return ErrOver
+	case AtPortal:
+		c.redirect(r)
+		return nil
+	}
+	return ErrBusy
+}
+
+// Recall gives the caller back to the portal. It does nothing if the call is
+// not redirected.
+func (c *Call) Recall() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.state == Over {
+		return ErrOver
+	}
+	c.recall(ReasonRecalled, nil)
+	return nil
+}
+
+// Message shows text on row 00.
+func (c *Call) Message(text string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.state == Over {
+		return ErrOver
+	}
+	c.say(text)
+	return nil
+}
+
+// Hangup ends the call, with a word to the caller.
+func (c *Call) Hangup(r Reason) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.hangup(r, nil)
+}
+
+// Info tells how a call stands.
+type Info struct {
+	ID       ID
+	Caller   Caller
+	Began    time.Time
+	State    State
+	Service  string            // where the caller is or is going, "" at the portal
+	In, Out  uint64            // bytes from and to the caller
+	Identity [3]byte           // maker, type, version as the terminal told, 0 if it has not
+	Facts    map[string]string // what its protocol told besides, such as TTYPE
+}
+
+// Info returns how the call stands.
+func (c *Call) Info() Info {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	i := Info{ID: c.id, Caller: c.who, Began: c.began, State: c.state, In: c.in, Out: c.out, Identity: c.identity}
+	if c.state == Dialing || c.state == AtService {
+		i.Service = c.route.Name
+	}
+	if e, ok := c.caller.end.(interface{ Facts() map[string]string }); ok {
+		i.Facts = e.Facts()
+	}
+	return i
+}
+
+func (c *Call) emit(e Event) {
+	e.Call, e.At, e.Caller = c.id, time.Now(), c.who
+	e.Began, e.In, e.Out, e.Visited = c.began, c.in, c.out, slices.Clip(c.visited)
+	c.Emit(e)
+}
+
+// hangup ends the call. A caller who is still there is told why.
+func (c *Call) hangup(r Reason, err error) {
+	if c.state == Over {
+		return
+	}
+	c.state = Over
+	c.end = Event{Type: Ended, Reason: r, Err: err}
+	c.quiet()
+	c.attempt.stop()
+	c.seeking.stop()
+	if c.service != nil || c.portal != nil { // else what waits is its farewell
+		c.screen.Discard()
+	}
+	c.drop(c.service)
+	c.drop(c.portal)
+	c.screen.Switch(nil)
+	if text := farewell[r]; text != "" {
+		c.screen.Article(videotex.Article(text))
+	}
+	c.set(drained, c.Limits.Drain)
+	c.show()
+}
+
+// settle notes that a goroutine is done. The last of a call that is over
+// reports its end.
+func (c *Call) settle() {
+	if c.running--; c.running == 0 && c.state == Over {
+		c.quiet()
+		c.emit(c.end)
+	}
+}
+
+// run starts a goroutine of the call.
+func (c *Call) run(f func()) {
+	c.running++
+	go func() {
+		f()
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.settle()
+	}()
+}

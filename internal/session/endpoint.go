@@ -1,0 +1,93 @@
+// Package session carries one call, from the caller's arrival to the last byte
+// of the farewell.
+//
+// A call has up to three legs: the caller, the portal and, while the call is
+// redirected, a service. Each leg's reader is a goroutine of its own; it hands
+// what it reads to the call and never learns where it goes. The call's state
+// belongs to whoever holds its lock, and nothing that holds it ever waits for
+// a peer, so at every moment one leg has the keyboard and every key one owner.
+package session
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"time"
+)
+
+// An Endpoint is the far end of a leg: a terminal or a server.
+//
+// One goroutine at a time may be in Receive, and one in Flush; Send and Close
+// may be called from any goroutine, also while others are in Receive or Flush.
+type Endpoint interface {
+	// Receive waits for the next bytes. They are valid until the next call
+	// of Receive. It returns io.EOF if the peer ended the connection in good
+	// order, another error if the connection broke.
+	Receive() ([]byte, error)
+
+	// Send takes all of p, and does not keep it. It never blocks: what the
+	// peer will not take yet is kept for Flush, and Send reports that
+	// something is kept. A Send that fails closes the endpoint, and it is
+	// Receive that tells why.
+	Send(p []byte) (kept bool)
+
+	// Flush blocks until nothing is kept, or the endpoint is closed. It gives
+	// up, and closes the endpoint, when the peer has taken nothing for the
+	// stall limit.
+	Flush()
+
+	// Close ends the connection, in good order if that can be done without
+	// waiting. It unblocks Receive and Flush, and may be called again.
+	Close() error
+}
+
+// What Receive may return beside io.EOF and the errors of the transport.
+var (
+	ErrStalled = errors.New("peer takes no data")
+	ErrSilent  = errors.New("peer answers no ping")
+)
+
+// Dial reaches r on behalf of a call. It returns once the peer has accepted,
+// and gives up when ctx is done.
+type Dial func(ctx context.Context, call ID, r Route) (Endpoint, error)
+
+// An ID names a call. The first call of a gateway is 1.
+type ID uint64
+
+// A Caller says who called, as far as the gateway can see.
+type Caller struct {
+	Transport string         // "ws", "telnet" or "tcp"
+	Addr      netip.AddrPort // of the terminal
+}
+
+// A Route says how to reach a service.
+type Route struct {
+	Name         string        // the code people type, or the URL if it has none
+	URL          string        // ws, wss, telnet or tcp; builtin for the portal inside
+	Ping         time.Duration // WebSocket ping interval, 0 for none
+	Subprotocols []string      // offered in this order
+	Frames       Frames        // WebSocket frames to send
+	Fin          Fin           // how Connexion/Fin is told
+	DialTimeout  time.Duration // 0 for the gateway's
+	Origin       string        // WebSocket Origin header, none if empty
+	CA           string        // file of PEM certificates to trust instead of the system's
+}
+
+// Frames says what kind of WebSocket frame carries a stream.
+type Frames string
+
+const (
+	FramesAuto   Frames = ""       // binary if the subprotocol agreed is "binary", text otherwise
+	FramesText   Frames = "text"   // Latin-1 as UTF-8
+	FramesBinary Frames = "binary" // bytes as they are
+)
+
+// Fin is the form in which Connexion/Fin reaches a server. Public services
+// disagree on it.
+type Fin string
+
+const (
+	FinKey   Fin = ""      // SEP 4/9, as from a Minitel's line
+	FinModem Fin = "59"    // SEP 5/9, as from its socket
+	FinClose Fin = "close" // nothing but the end of the connection
+)

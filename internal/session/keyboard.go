@@ -1,0 +1,201 @@
+package session
+
+import (
+	"bytes"
+	"time"
+
+	"moip/videotex"
+)
+
+const (
+	sepWait  = 200 * time.Millisecond // for the letter of a SEP
+	escWait  = 150 * time.Millisecond // for what follows an ESC
+	askWait  = 10 * time.Second       // for the answer of a terminal
+	finAgain = 10 * time.Second       // in which a second Connexion/Fin ends the call
+	finReact = 2 * time.Second        // for the portal to react to Connexion/Fin
+	maxAsked = 32
+)
+
+// A question was put to the terminal by a leg, which is nil if it has left.
+type question struct {
+	by     *leg
+	answer videotex.Answer
+	until  time.Duration
+}
+
+// typed takes what the caller sent.
+func (c *Call) typed(p []byte) {
+	if c.state == Over {
+		return
+	}
+	c.in += uint64(len(p))
+	c.lastKey = c.now()
+	for {
+		var key []byte
+		if key, p = c.keys.Next(p); key == nil {
+			break
+		}
+		c.key(key)
+	}
+	c.deliver()
+	c.clear(halfKey)
+	if held := c.keys.Held(); len(held) == 1 && held[0] == videotex.ESC {
+		c.set(halfKey, escWait)
+	} else if len(held) > 0 {
+		c.set(halfKey, sepWait)
+	}
+}
+
+// key takes one whole key, or a run of plain ones.
+func (c *Call) key(key []byte) {
+	stars := c.stars
+	c.stars = 0
+	switch {
+	case c.answered(key):
+	case videotex.IsFin(key), stars >= 3 && videotex.Function(key) == videotex.Sommaire:
+		// Not all keyboards have Connexion/Fin.
+		c.deliver()
+		c.fin()
+	default:
+		plain := bytes.TrimRight(key, "*")
+		if c.stars = len(key) - len(plain); len(plain) == 0 {
+			c.stars += stars
+		}
+		c.batch = append(c.batch, key...)
+	}
+}
+
+// deliver gives the keys of the batch to whoever holds the keyboard.
+func (c *Call) deliver() {
+	keys := c.batch
+	c.batch = c.batch[:0]
+	if len(keys) == 0 {
+		return
+	}
+	switch {
+	case c.state == AtService:
+		if !c.give(c.service, keys) {
+			c.recall(ReasonStalled, errAhead)
+		}
+	case c.state == Dialing, c.state == AtPortal && c.portal == nil && !c.waiting:
+		c.typeAhead(keys)
+	case c.state == AtPortal && c.portal == nil:
+		c.whileWaiting(keys)
+	case c.state == AtPortal:
+		if !c.give(c.portal, keys) {
+			c.hangup(ReasonStalled, errAhead)
+		}
+	}
+	if cap(c.batch) > 64 { // was a paste
+		c.batch = nil
+	}
+}
+
+// typeAhead keeps keys for whom is being dialled.
+func (c *Call) typeAhead(keys []byte) {
+	if len(c.ahead)+len(keys) <= maxAhead {
+		c.ahead = append(c.ahead, keys...)
+		return
+	}
+	if c.state != Dialing {
+		c.hangup(ReasonStalled, errAhead)
+		return
+	}
+	c.recall(ReasonStalled, errAhead)
+	c.give(c.portal, keys)
+}
+
+// answered reports whether key was an answer of the terminal, and not a key.
+// It goes to the leg that asked, wherever the keyboard is by now, and nowhere
+// if that leg has left.
+func (c *Call) answered(key []byte) bool {
+	a := videotex.AnswerOf(key)
+	if a == 0 {
+		// The start of an identification is no key. Without its end it could
+		// still pass for one at a portal that reads less carefully than we do.
+		if key[0] == videotex.SOH && c.state != AtService {
+			if len(key) > 1 {
+				c.key(key[1:])
+			}
+			return true
+		}
+		return false
+	}
+	for i, q := range c.asked {
+		if q.answer != a || q.until < c.now() {
+			continue
+		}
+		c.asked = append(c.asked[:i], c.asked[i+1:]...)
+		if a == videotex.Identity && !c.identify(key) {
+			return true
+		}
+		c.deliver()
+		c.give(q.by, key)
+		return true
+	}
+	// Nobody asked. Some answers look like keys and may be keys; these cannot.
+	return a == videotex.Identity || key[0] == videotex.ESC && a != videotex.ToTele
+}
+
+// identify notes who the terminal says it is. It reports false for the
+// identification with which a gateway introduces itself to its portal: a
+// terminal has no business to give that one.
+func (c *Call) identify(key []byte) bool {
+	id := key[1 : len(key)-1]
+	if len(id) >= 3 && id[0] == 0x7F && id[1] == 0x7F && id[2] == 0x7F {
+		return false
+	}
+	if len(id) == 3 {
+		c.identity = [3]byte(id)
+	}
+	return true
+}
+
+// asks notes that a stream puts a question to the terminal.
+func (c *Call) asks(by any, a videotex.Answer) {
+	l, _ := by.(*leg)
+	if len(c.asked) == maxAsked {
+		c.asked = c.asked[1:]
+	}
+	for len(c.asked) > 0 && c.asked[0].until < c.now() {
+		c.asked = c.asked[1:]
+	}
+	c.asked = append(c.asked, question{l, a, c.now() + askWait})
+}
+
+// forget turns answers to l's questions away.
+func (c *Call) forget(l *leg) {
+	for i := range c.asked {
+		if c.asked[i].by == l {
+			c.asked[i].by = nil
+		}
+	}
+}
+
+// fin obeys Connexion/Fin.
+func (c *Call) fin() {
+	switch {
+	case c.state == Dialing:
+		c.ahead = nil // as ^C flushes the input of a tty
+		c.recall(ReasonFin, nil)
+	case c.state == AtService:
+		c.recall(ReasonFin, nil)
+	case c.state != AtPortal:
+	case c.portal == nil, c.Portal.Fin == FinClose, c.lastFin > 0 && c.now()-c.lastFin < finAgain:
+		c.hangup(ReasonFin, nil)
+	default:
+		c.lastFin = c.now()
+		c.set(finUnheard, finReact)
+		c.give(c.portal, c.Portal.Fin.bytes())
+	}
+}
+
+func (f Fin) bytes() []byte {
+	switch f {
+	case FinModem:
+		return []byte{videotex.SEP, videotex.LineReleased}
+	case FinClose:
+		return nil
+	}
+	return []byte{videotex.SEP, videotex.ConnexionFin}
+}

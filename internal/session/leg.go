@@ -1,0 +1,128 @@
+package session
+
+import (
+	"errors"
+	"io"
+)
+
+// A leg is one of the connections of a call. Its fields belong to whoever
+// holds the call's lock.
+type leg struct {
+	end  Endpoint
+	busy bool // a goroutine is in Flush
+	gone bool // nothing more is heard from it, or told it
+	wait int  // bytes of keys sent while busy
+}
+
+// maxAhead bounds the keys that wait for a leg, and maxPage the output that
+// waits for the caller before its source is made to wait too.
+const (
+	maxAhead = 4 << 10
+	maxPage  = 4 << 10
+)
+
+var errAhead = errors.New("too many keys wait")
+
+// join makes a leg of e and starts its reader, which hands all it reads to
+// hear and, in the end, tells gone why. Both are called with the lock held.
+func (c *Call) join(e Endpoint, hear func([]byte), gone func(error)) *leg {
+	l := &leg{end: e}
+	c.run(func() {
+		for {
+			p, err := e.Receive()
+			if !c.heard(l, p, err, hear, gone) {
+				return
+			}
+		}
+	})
+	return l
+}
+
+// heard handles what the reader of l brings, and reports whether it should
+// read on.
+func (c *Call) heard(l *leg, p []byte, err error, hear func([]byte), gone func(error)) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if l.gone {
+		return false
+	}
+	if err != nil {
+		c.drop(l)
+		gone(err)
+		return false
+	}
+	hear(p)
+	// A source is heard only while there is room on the screen for what it
+	// says, so that a slow caller slows it.
+	for !l.gone && c.hasScreen(l) && c.screen.Size() >= maxPage {
+		c.room.Wait()
+	}
+	return !l.gone
+}
+
+// hasScreen reports whether what l says goes to the screen.
+func (c *Call) hasScreen(l *leg) bool {
+	if c.state == AtService {
+		return l == c.service
+	}
+	return l == c.portal
+}
+
+// give sends keys to a leg. It reports false if too many wait there.
+func (c *Call) give(l *leg, p []byte) bool {
+	if l == nil || l.gone || len(p) == 0 {
+		return true
+	}
+	if l.busy {
+		if l.wait += len(p); l.wait > maxAhead {
+			return false
+		}
+	}
+	if l.end.Send(p) {
+		c.flush(l)
+	}
+	return true
+}
+
+// flush waits, elsewhere, for the peer to take what it was sent. That is the
+// only goroutine that a leg has beside its reader, and it has it only while
+// the peer is slow.
+func (c *Call) flush(l *leg) {
+	if l.busy {
+		return
+	}
+	l.busy = true
+	c.run(func() {
+		l.end.Flush()
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		l.busy, l.wait = false, 0
+		if l == c.caller {
+			c.show()
+		}
+	})
+}
+
+// drop closes a leg for good.
+func (c *Call) drop(l *leg) {
+	if l == nil || l.gone {
+		return
+	}
+	l.gone = true
+	l.end.Close()
+	c.room.Broadcast()
+}
+
+// callerGone is told when the caller has left.
+func (c *Call) callerGone(err error) {
+	switch {
+	case errors.Is(err, io.EOF):
+		c.hangup(ReasonGone, nil)
+	case errors.Is(err, ErrStalled):
+		c.hangup(ReasonSlow, nil)
+	case errors.Is(err, ErrSilent):
+		c.hangup(ReasonSilent, nil)
+	default:
+		c.hangup(ReasonDropped, err)
+	}
+}

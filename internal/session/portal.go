@@ -1,0 +1,118 @@
+package session
+
+import (
+	"errors"
+	"io"
+	"math/rand/v2"
+	"time"
+
+	"moip/videotex"
+)
+
+// seek dials the portal. A caller without a portal waits for one: the first
+// attempt that fails is repeated at once, the next after one second, then two,
+// up to half a minute.
+func (c *Call) seek() {
+	c.seeking = c.dial(c.DialPortal, c.Portal, c.found)
+}
+
+const (
+	maxRetry = 30 * time.Second
+	// A portal that lasted less than this is still the one that failed.
+	lasting = 30 * time.Second
+)
+
+func (c *Call) found(e Endpoint, err error) {
+	c.seeking = nil
+	if err != nil {
+		c.wait(err)
+		return
+	}
+	c.stopWaiting()
+	c.arrived = c.now()
+	c.portal = c.join(e, c.portalSaid, c.portalGone)
+	c.screen.Switch(c.portal)
+	c.articles, c.midway = videotex.ArticleReader{}, false
+	c.catchUp(c.portal)
+}
+
+// wait shows the caller that the portal is away and arranges the next attempt.
+func (c *Call) wait(err error) {
+	c.tries++
+	if c.tries == 1 {
+		c.seek()
+		return
+	}
+	if !c.waiting {
+		c.waiting = true
+		c.emit(Event{Type: Waiting, Err: err})
+		c.set(waited, c.Limits.Wait)
+		c.ahead = nil // typed at a portal that is not there
+		c.screen.Write(nil, waitingPage)
+		c.show()
+	}
+	delay := min(time.Second<<min(c.tries-2, 5), maxRetry)
+	// Callers who lost the same portal must not come back to it as one.
+	c.set(retry, delay-time.Duration(rand.Int64N(int64(delay/4))))
+}
+
+func (c *Call) stopWaiting() {
+	c.waiting = false
+	c.clear(retry)
+	c.clear(waited)
+}
+
+// whileWaiting takes keys that are the gateway's own: Envoi tries again.
+func (c *Call) whileWaiting(keys []byte) {
+	if isEnvoi(keys) && c.seeking == nil {
+		c.clear(retry)
+		c.seek()
+		return
+	}
+	c.screen.Write(nil, []byte{videotex.BEL})
+	c.show()
+}
+
+func (c *Call) portalSaid(p []byte) {
+	c.clear(finUnheard)
+	if c.state == AtService {
+		if a := c.articles.Write(p); a != nil {
+			c.screen.Article(a)
+			c.show()
+		}
+		return
+	}
+	if c.midway {
+		p = c.articles.Skip(p)
+		c.midway = p == nil
+	} else {
+		c.articles.Write(p)
+	}
+	c.screen.Write(c.portal, p)
+	c.show()
+}
+
+// portalGone is told when the portal has ended the connection. In good order,
+// that is how it hangs up; otherwise it is away, and the caller waits for it.
+// During a visit the portal is not missed: it is dialled when the visit ends.
+func (c *Call) portalGone(err error) {
+	c.forget(c.portal)
+	c.portal = nil
+	if c.now()-c.arrived > lasting {
+		c.tries = 0
+	}
+	switch {
+	case c.state == Over:
+	case c.state != AtPortal:
+		c.emit(Event{Type: Waiting, Err: err})
+	case errors.Is(err, io.EOF), c.due[finUnheard] != 0:
+		if c.lastFin > 0 && c.now()-c.lastFin < finAgain {
+			c.hangup(ReasonFin, nil)
+		} else {
+			c.hangup(ReasonHangup, nil)
+		}
+	default:
+		c.screen.Switch(nil)
+		c.wait(err)
+	}
+}

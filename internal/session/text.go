@@ -1,0 +1,44 @@
+package session
+
+import (
+	"bytes"
+
+	"moip/videotex"
+)
+
+// What the caller reads on row 00, in French, in 38 columns.
+
+// returned tells why a visit ended. A caller who pressed Connexion/Fin knows.
+var returned = map[Reason]string{
+	ReasonRecalled: "Retour au portail",
+	ReasonClosed:   "Le service a terminé la communication",
+	ReasonLost:     "La liaison avec le service est rompue",
+	ReasonRefused:  "Ce service est inaccessible",
+	ReasonTimeout:  "Ce service ne répond pas",
+	ReasonStalled:  "Ce service ne prend plus vos touches",
+	ReasonVisit:    "Durée de consultation dépassée",
+}
+
+// farewell tells why the call ended. A portal that hangs up has said goodbye
+// itself.
+var farewell = map[Reason]string{
+	ReasonFin:      "Au revoir",
+	ReasonRecalled: "Fin de la communication",
+	ReasonStalled:  "Fin : le portail ne répond plus",
+	ReasonIdle:     "Fin : aucune touche depuis longtemps",
+	ReasonTotal:    "Fin : durée maximale atteinte",
+	ReasonNoPortal: "Fin : service toujours indisponible",
+	ReasonShutdown: "Fin : la passerelle s'arrête",
+}
+
+// waitingPage is what a caller sees while the portal is away.
+var waitingPage = videotex.Page{}.Clear().
+	At(7, 4).Text("Service momentanément indisponible").
+	At(10, 4).Text("Votre appel reste en attente.").
+	At(11, 4).Text("Il sera établi dès que possible.").
+	At(15, 4).Text("Essayer maintenant  ").Attr(videotex.Inverse).Text(" Envoi ").
+	At(17, 4).Text("Raccrocher  ").Attr(videotex.Inverse).Text(" Connexion/Fin ")
+
+func isEnvoi(keys []byte) bool {
+	return bytes.Equal(keys, []byte{videotex.SEP, videotex.Envoi})
+}

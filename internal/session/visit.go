@@ -1,0 +1,217 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"io"
+	"sync"
+	"time"
+
+	"moip/videotex"
+)
+
+// An attempt to reach a service or the portal goes on while it is the call's.
+// Its field belongs to whoever holds the call's lock.
+type attempt struct {
+	cancel context.CancelFunc // nil once it is over
+}
+
+// stop ends an attempt; what it may still bring is closed.
+func (a *attempt) stop() {
+	if a != nil && a.cancel != nil {
+		a.cancel()
+		a.cancel = nil
+	}
+}
+
+// dial starts an attempt to reach r, and tells done how it went unless it was
+// stopped.
+func (c *Call) dial(d Dial, r Route, done func(Endpoint, error)) *attempt {
+	limit := r.DialTimeout
+	if limit == 0 {
+		limit = c.Limits.Dial
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	if limit > 0 {
+		ctx, cancel = context.WithTimeout(ctx, limit)
+	}
+	a := &attempt{cancel}
+	c.run(func() {
+		e, err := d(ctx, c.id, r)
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if a.cancel == nil { // nobody waits any more
+			if err == nil {
+				e.Close()
+			}
+			return
+		}
+		a.stop()
+		done(e, err)
+	})
+	return a
+}
+
+// redirect dials r for a call at the portal.
+func (c *Call) redirect(r Route) {
+	c.seeking.stop()
+	c.stopWaiting()
+	c.clear(remind)
+	c.clear(finUnheard)
+	c.state, c.route = Dialing, r
+	if c.notice != "" { // of the visit before
+		c.notice = ""
+		c.say("")
+	}
+	c.emit(Event{Type: Redirecting, Route: r})
+	c.attempt = c.dial(c.DialService, r, c.connected)
+}
+
+// connected gives the keyboard to the service, with what was typed ahead.
+func (c *Call) connected(e Endpoint, err error) {
+	if err != nil {
+		c.recall(failure(err), err)
+		return
+	}
+	c.attempt, c.state, c.lastFin = nil, AtService, 0
+	c.service = c.join(e, c.serviceSaid, c.serviceGone)
+	c.screen.Switch(c.service)
+	c.limitVisit()
+	if len(c.visited) < 16 {
+		c.visited = append(c.visited, c.route.Name)
+	}
+	c.emit(Event{Type: Redirected, Route: c.route})
+	c.catchUp(c.service)
+	c.show()
+}
+
+// catchUp gives a leg what was typed ahead.
+func (c *Call) catchUp(l *leg) {
+	keys := c.ahead
+	c.ahead = nil
+	c.give(l, keys)
+}
+
+// failure names what kept a service from being reached.
+func failure(err error) Reason {
+	var late interface{ Timeout() bool }
+	if errors.Is(err, context.DeadlineExceeded) || errors.As(err, &late) && late.Timeout() {
+		return ReasonTimeout
+	}
+	return ReasonRefused
+}
+
+func (c *Call) serviceSaid(p []byte) {
+	if c.state != AtService {
+		return
+	}
+	c.screen.Write(c.service, p)
+	c.show()
+}
+
+func (c *Call) serviceGone(err error) {
+	switch {
+	case errors.Is(err, io.EOF):
+		c.recall(ReasonClosed, nil)
+	case errors.Is(err, ErrStalled):
+		c.recall(ReasonStalled, err)
+	default:
+		c.recall(ReasonLost, err)
+	}
+}
+
+// recall gives the keyboard back to the portal and drops the service, or the
+// attempt to reach it. Unless the service left by itself, what it had still to
+// say is dropped too.
+func (c *Call) recall(r Reason, err error) {
+	switch c.state {
+	case Dialing:
+		c.attempt.stop()
+	case AtService:
+		c.leave(r)
+	default:
+		return
+	}
+	c.attempt, c.service, c.state = nil, nil, AtPortal
+	c.emit(Event{Type: Returned, Route: c.route, Reason: r, Err: err})
+	if c.portal == nil {
+		c.seek()
+	} else {
+		c.catchUp(c.portal)
+	}
+	if text := returned[r]; text != "" {
+		c.notice = text
+		c.say(text)
+		c.set(remind, noticeAgain)
+	}
+	c.show()
+}
+
+// noticeAgain is when the caller is told again why a visit ended: by then the
+// portal has drawn its page, row 00 and all.
+const noticeAgain = 1500 * time.Millisecond
+
+// leave drops the service.
+func (c *Call) leave(r Reason) {
+	if !c.service.gone {
+		c.give(c.service, c.route.Fin.bytes())
+	}
+	if r != ReasonClosed && r != ReasonLost {
+		c.screen.Discard()
+	}
+	c.screen.Switch(c.portal)
+	c.midway = !c.articles.AtRest()
+	c.forget(c.service)
+	c.drop(c.service)
+	c.clear(visitWarn)
+	c.clear(visitOver)
+}
+
+// maxSend bounds what the caller is sent at once; a sequence or an article may
+// go beyond it by its own length.
+const (
+	maxSend = 1 << 10
+	maxOut  = maxSend + 512
+)
+
+var outs = sync.Pool{New: func() any { return new([maxOut]byte) }}
+
+// show sends the caller what waits for the screen, as far as it is taken.
+func (c *Call) show() {
+	if !c.caller.busy && !c.caller.gone {
+		out := outs.Get().(*[maxOut]byte)
+		c.pour(out[:0])
+		outs.Put(out)
+	}
+	if c.state == Over && !c.caller.busy {
+		c.drop(c.caller)
+	}
+	c.room.Broadcast()
+}
+
+// pour sends until nothing waits or the caller's line is full. Then it sends
+// no more than half a second's worth at 1200 bit/s at a time, since what has
+// been sent cannot be taken back when the caller presses Connexion/Fin.
+func (c *Call) pour(out []byte) {
+	for {
+		n := maxSend
+		if c.slow {
+			n = 60
+		}
+		p := c.screen.Next(out, n)
+		if len(p) == 0 {
+			return
+		}
+		c.out += uint64(len(p))
+		if c.slow = c.caller.end.Send(p); c.slow {
+			c.flush(c.caller)
+			return
+		}
+	}
+}
+
+// say shows text on row 00, as soon as the terminal is at rest.
+func (c *Call) say(text string) {
+	c.screen.Article(videotex.Article(text))
+	c.show()
+}
