@@ -1,0 +1,184 @@
+// Package switchboard knows all calls of a gateway: it answers callers, tells
+// whoever follows what happens to them, and takes orders for them.
+package switchboard
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"moip/internal/session"
+)
+
+// ErrUnknown refuses an order for a call that is not there (any more).
+var ErrUnknown = errors.New("no such call")
+
+// A Board is the switchboard of one gateway. Its methods may be called from
+// any goroutine.
+type Board struct {
+	log    *slog.Logger
+	cfg    session.Config // set by Open
+	follow []func(session.Event)
+
+	mu     sync.Mutex
+	calls  map[session.ID]*session.Call
+	last   session.ID
+	closed bool
+	empty  chan struct{} // closed once closed and without calls
+}
+
+// New returns a Board that is not yet in service.
+func New(log *slog.Logger) *Board {
+	return &Board{log: log, calls: map[session.ID]*session.Call{}, empty: make(chan struct{})}
+}
+
+// Open puts the board in service, before the first Answer. Its calls are made
+// by cfg. Each of follow is told of every event of every call, in the order in
+// which they happen to the call. It is called with the call locked: it must
+// not block, nor give orders.
+func (b *Board) Open(cfg session.Config, follow ...func(session.Event)) {
+	cfg.Emit = b.event
+	b.cfg, b.follow = cfg, follow
+}
+
+// Answer starts a call. The Board owns e from now on. It does not block.
+func (b *Board) Answer(e session.Endpoint, who session.Caller) {
+	id, ok := b.start(e, who)
+	if !ok {
+		e.Close()
+		return
+	}
+	b.log.Info("call began", "call", id, "from", who.Addr, "by", who.Transport)
+}
+
+func (b *Board) start(e session.Endpoint, who session.Caller) (session.ID, bool) {
+	// Held until the call is listed, for whoever follows may give an order as
+	// soon as it has heard of the call.
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		return 0, false
+	}
+	b.last++
+	b.calls[b.last] = session.Start(&b.cfg, b.last, who, e)
+	return b.last, true
+}
+
+// Redirect puts a call through to r. It returns ErrUnknown, session.ErrBusy or
+// session.ErrOver, or nil once the order is taken; events tell how it went.
+func (b *Board) Redirect(id session.ID, r session.Route) error {
+	c, err := b.call(id)
+	if err != nil {
+		return err
+	}
+	return c.Redirect(r)
+}
+
+// Recall gives a call back to the portal.
+func (b *Board) Recall(id session.ID) error {
+	c, err := b.call(id)
+	if err != nil {
+		return err
+	}
+	return c.Recall()
+}
+
+// Calls returns how all calls stand, oldest first.
+func (b *Board) Calls() []session.Info {
+	all := b.all()
+	infos := make([]session.Info, len(all))
+	for i, c := range all {
+		infos[i] = c.Info()
+	}
+	slices.SortFunc(infos, func(x, y session.Info) int { return cmp.Compare(x.ID, y.ID) })
+	return infos
+}
+
+func (b *Board) call(id session.ID) (*session.Call, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if c, ok := b.calls[id]; ok {
+		return c, nil
+	}
+	return nil, ErrUnknown
+}
+
+// all lists the calls. Orders are given without the lock, since calls take it
+// when they end.
+func (b *Board) all() []*session.Call {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	all := make([]*session.Call, 0, len(b.calls))
+	for _, c := range b.calls {
+		all = append(all, c)
+	}
+	return all
+}
+
+// Shutdown answers no more calls, ends those there are with a farewell, and
+// waits for the last to end or for ctx. It returns ctx's error if calls were
+// left.
+func (b *Board) Shutdown(ctx context.Context) error {
+	b.mu.Lock()
+	if !b.closed {
+		b.closed = true
+		b.checkEmpty()
+	}
+	b.mu.Unlock()
+	for _, c := range b.all() {
+		c.Hangup(session.ReasonShutdown)
+	}
+	select {
+	case <-b.empty:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// checkEmpty is called with the lock held.
+func (b *Board) checkEmpty() {
+	if b.closed && len(b.calls) == 0 {
+		close(b.empty)
+	}
+}
+
+// event is what calls report to. A call that has ended is forgotten once all
+// have been told.
+func (b *Board) event(e session.Event) {
+	for _, f := range b.follow {
+		f(e)
+	}
+	b.note(e)
+	if e.Type == session.Ended {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		delete(b.calls, e.Call)
+		b.checkEmpty()
+	}
+}
+
+// note logs what an operator wants to know.
+func (b *Board) note(e session.Event) {
+	switch e.Type {
+	case session.Redirecting, session.Redirected:
+		b.log.Debug("call "+string(e.Type), "call", e.Call, "to", e.Route.Name)
+	case session.Returned:
+		b.log.Debug("call returned", "call", e.Call, "from", e.Route.Name, "reason", e.Reason, "error", e.Err)
+	case session.Waiting:
+		b.log.Warn("portal is away", "call", e.Call, "error", e.Err)
+	case session.Ended:
+		attrs := []any{
+			"call", e.Call, "from", e.Caller.Addr, "by", e.Caller.Transport, "to", e.Visited,
+			"lasted", e.At.Sub(e.Began).Round(time.Millisecond), "in", e.In, "out", e.Out, "reason", e.Reason,
+		}
+		if e.Err != nil {
+			attrs = append(attrs, "error", e.Err)
+		}
+		b.log.Info("call ended", attrs...)
+	}
+}
