@@ -1,0 +1,315 @@
+// Package pymoip speaks to PyMoIP servers in their own dialect: the command
+// link, on which such a server learns who calls and orders redirections, and
+// the introduction, by which it learns whose session is whose.
+//
+// Nothing else in the gateway knows this dialect. A [Link] is an observer of
+// calls, a door to the switchboard, and a wrapper round the portal's dial.
+package pymoip
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"moip/internal/session"
+)
+
+const (
+	defaultRetry   = 5 * time.Second
+	handshakeLimit = 10 * time.Second
+	pingInterval   = 10 * time.Second
+	pongLimit      = 20 * time.Second
+	farewellLimit  = time.Second // for what is queued and the close handshake
+
+	frameLimit  = 64 << 10 // bytes; a longer message costs the server its link
+	quoteLimit  = 200      // bytes of a message shown in the log
+	complaining = time.Second
+)
+
+// Board is what the link needs of the switchboard.
+type Board interface {
+	// Redirect sends a call to a service, or says why not. It does not wait
+	// for the service. If it returns nil the call's Redirecting event has
+	// been emitted; the link holds no lock while it calls.
+	Redirect(call session.ID, r session.Route) error
+}
+
+// Options say what a link needs.
+type Options struct {
+	URL   string // of the server's command port, ws or wss
+	Board Board
+	Log   *slog.Logger  // nil for none
+	Retry time.Duration // least time from one dial to the next, 0 for 5 s
+}
+
+// A Link is the gateway's end of the command link. It dials the server, tells
+// it what happens to the calls and obeys its orders.
+type Link struct {
+	url    string
+	board  Board
+	log    *slog.Logger
+	retry  time.Duration
+	client *http.Client
+	roster *roster
+
+	failure    string    // Owned by Run: why the last dial failed, "" if it did not.
+	complained time.Time // Owned by listen: when the log last heard of a bad message.
+}
+
+// New returns a link that is down. Run brings it up.
+func New(o Options) *Link {
+	l := &Link{
+		url:    o.URL,
+		board:  o.Board,
+		log:    o.Log,
+		retry:  o.Retry,
+		roster: newRoster(time.Now()),
+		// A client of its own: no proxy, no connection kept for a refused
+		// handshake.
+		client: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}},
+	}
+	if l.log == nil {
+		l.log = slog.New(slog.DiscardHandler)
+	}
+	if u, err := url.Parse(l.url); err == nil {
+		l.log = l.log.With("link", u.Redacted())
+	}
+	if l.retry <= 0 {
+		l.retry = defaultRetry
+	}
+	return l
+}
+
+// Event takes note of what happened to a call. It never blocks and never calls
+// the board, so it may be called under the call's lock; the events of a call
+// must come in order, and Began before the call's portal is heard.
+func (l *Link) Event(e session.Event) {
+	l.roster.event(e)
+}
+
+// State says whether the link is up, and since when it is or is not.
+func (l *Link) State() (up bool, since time.Time) {
+	return l.roster.state()
+}
+
+// Run keeps the link until ctx is done. Then it delivers what is queued, as
+// far as a second allows, and closes the link in good order.
+func (l *Link) Run(ctx context.Context) {
+	for ctx.Err() == nil {
+		// The pause counts from the start of the attempt: a link that has
+		// worked for a while is redialled at once, and a server that accepts
+		// and drops us is not hammered.
+		pause := time.After(l.retry)
+		l.attempt(ctx)
+		select {
+		case <-pause:
+		case <-ctx.Done():
+		}
+	}
+}
+
+// attempt dials once and serves the link until it is lost or ctx is done.
+func (l *Link) attempt(ctx context.Context) {
+	conn, err := l.dial(ctx)
+	if err != nil {
+		if ctx.Err() == nil {
+			l.failed(err)
+		}
+		return
+	}
+	l.failure = ""
+	l.roster.open(time.Now())
+	l.log.Info("control link open")
+	err = l.serve(ctx, conn)
+	l.roster.close(time.Now())
+	if ctx.Err() == nil {
+		l.log.Warn("control link lost", "err", err)
+	} else {
+		l.log.Info("control link closed")
+	}
+}
+
+func (l *Link) dial(ctx context.Context) (*websocket.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, handshakeLimit)
+	defer cancel()
+	conn, _, err := websocket.Dial(ctx, l.url, &websocket.DialOptions{
+		HTTPClient:   l.client,
+		Subprotocols: []string{"binary", "tty"}, // as PyMoIP; its server selects none
+	})
+	if err != nil {
+		return nil, err
+	}
+	conn.SetReadLimit(frameLimit)
+	return conn, nil
+}
+
+// failed logs a failed dial, aloud only if the one before failed otherwise.
+func (l *Link) failed(err error) {
+	level := slog.LevelWarn
+	why := rootCause(err)
+	if why == l.failure {
+		level = slog.LevelDebug
+	}
+	l.failure = why
+	l.log.Log(context.Background(), level, "control link: dial failed", "err", err, "retry", l.retry)
+}
+
+// rootCause is the innermost error's text. The outer ones name local ports,
+// which differ from dial to dial.
+func rootCause(err error) string {
+	for {
+		inner := errors.Unwrap(err)
+		if inner == nil {
+			return err.Error()
+		}
+		err = inner
+	}
+}
+
+// serve speaks and listens on conn until one of them fails, or until ctx is
+// done and the farewell said. It returns what ended the link.
+func (l *Link) serve(ctx context.Context, conn *websocket.Conn) error {
+	// The life of the connection outlasts ctx by the farewell. (Its end
+	// closes the connection under whoever reads or writes.)
+	life, end := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer context.AfterFunc(ctx, func() {
+		time.AfterFunc(farewellLimit, func() { end(ctx.Err()) })
+	})()
+
+	var tasks sync.WaitGroup
+	tasks.Go(func() { end(l.listen(life, conn)) })
+	tasks.Go(func() { end(keepAlive(life, conn)) })
+	end(l.speak(ctx, life, conn))
+	conn.CloseNow()
+	tasks.Wait()
+	return context.Cause(life)
+}
+
+// speak delivers messages as they come until life ends. When ctx is done it
+// delivers the last ones and closes conn.
+func (l *Link) speak(ctx, life context.Context, conn *websocket.Conn) error {
+	for {
+		last := ctx.Err() != nil
+		if err := l.deliver(life, conn); err != nil {
+			return err
+		}
+		if last {
+			return conn.Close(websocket.StatusNormalClosure, "")
+		}
+		select {
+		case <-l.roster.bell:
+		case <-ctx.Done():
+		case <-life.Done():
+			return context.Cause(life)
+		}
+	}
+}
+
+// deliver writes what is queued. A message leaves the queue when its write has
+// succeeded. There is no time limit: keepAlive ends the life of a connection
+// whose peer does not read.
+func (l *Link) deliver(life context.Context, conn *websocket.Conn) error {
+	for {
+		text, ok := l.roster.head()
+		if !ok {
+			return nil
+		}
+		if err := conn.Write(life, websocket.MessageText, []byte(text)); err != nil {
+			return err
+		}
+		l.roster.delivered()
+	}
+}
+
+func keepAlive(life context.Context, conn *websocket.Conn) error {
+	tick := time.NewTicker(pingInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-life.Done():
+			return context.Cause(life)
+		}
+		limited, cancel := context.WithTimeout(life, pongLimit)
+		err := conn.Ping(limited)
+		cancel()
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// listen obeys the server's messages until conn fails.
+func (l *Link) listen(life context.Context, conn *websocket.Conn) error {
+	for {
+		kind, r, err := conn.Reader(life)
+		if err != nil {
+			return err
+		}
+		p, err := io.ReadAll(io.LimitReader(r, commandLimit+1))
+		if err != nil {
+			return err
+		}
+		// A message must be read to its end before the next one.
+		if _, err := io.Copy(io.Discard, r); err != nil {
+			return err
+		}
+		l.obey(kind, p)
+	}
+}
+
+// obey carries out one message of the server. Whatever is wrong with it costs
+// neither the link nor a call.
+func (l *Link) obey(kind websocket.MessageType, p []byte) {
+	text, err := decode(kind, p)
+	if err != nil {
+		l.complain(p, err)
+		return
+	}
+	if text == "blabla" { // what the Annulation key makes a PyMoIP server send
+		l.log.Debug("control link: blabla")
+		return
+	}
+	o, err := parseOrder(text)
+	if err != nil {
+		l.complain(p, err)
+		return
+	}
+	if err := l.connect(o); err != nil {
+		l.complain(p, err)
+	}
+}
+
+// connect carries out an order.
+func (l *Link) connect(o order) error {
+	c, err := l.roster.take(o)
+	if err != nil {
+		return err
+	}
+	route, err := o.route()
+	if err == nil {
+		err = l.board.Redirect(c.id, route)
+	}
+	l.roster.judged(c)
+	return err
+}
+
+// complain logs a message that could not be obeyed, in a flood only one a
+// second aloud.
+func (l *Link) complain(p []byte, err error) {
+	level := slog.LevelDebug
+	if now := time.Now(); now.Sub(l.complained) >= complaining {
+		level = slog.LevelWarn
+		l.complained = now
+	}
+	l.log.Log(context.Background(), level, "control link: message refused",
+		"err", err, "message", strconv.Quote(string(p[:min(len(p), quoteLimit)])))
+}
