@@ -140,6 +140,12 @@ func (d *desk) key(out videotex.Page, key []byte) videotex.Page {
 	}
 	switch videotex.Function(key) {
 	case 0:
+		if key[0] == videotex.SS2 && len(key) == 3 {
+			key = key[2:] // codes have no accents
+		}
+		if key[0] < 0x20 {
+			return out
+		}
 		return d.typed(out, key)
 	case videotex.Correction:
 		if len(d.field) == 0 {
@@ -166,7 +172,7 @@ func (d *desk) key(out videotex.Page, key []byte) videotex.Page {
 func (d *desk) typed(out videotex.Page, keys []byte) videotex.Page {
 	for _, b := range strings.ToUpper(string(keys)) {
 		switch {
-		case b < 0x20 || b > 0x5F:
+		case b > 0x5F:
 		case len(d.field) == fieldLength:
 			out = append(out, videotex.BEL)
 		default:
