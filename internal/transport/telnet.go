@@ -1,0 +1,85 @@
+package transport
+
+import (
+	"net"
+	"sync"
+	"time"
+
+	"moip/internal/telnet"
+)
+
+// A Telnet is an Endpoint that speaks telnet to those peers who do.
+type Telnet struct {
+	*wire
+
+	mu    sync.Mutex // Send and Receive both use state, and what it says must stay in order
+	state *telnet.Conn
+}
+
+// NewTelnet returns an Endpoint for conn, and greets the peer if we are the
+// server. For stall see TCP.
+func NewTelnet(conn net.Conn, side telnet.Side, stall time.Duration) *Telnet {
+	t := &Telnet{wire: newWire(conn, stall), state: telnet.New(side)}
+	t.reply(t.state.Greeting())
+	return t
+}
+
+// Receive waits for data, and answers what else the peer says.
+func (t *Telnet) Receive() ([]byte, error) {
+	for {
+		p, err := t.wire.Receive()
+		if err != nil {
+			return nil, err
+		}
+		if data := t.decode(p); len(data) > 0 {
+			return data, nil
+		}
+	}
+}
+
+func (t *Telnet) decode(p []byte) []byte {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	data, reply := t.state.Receive(p)
+	t.reply(reply)
+	return data
+}
+
+// reply sends what no session asked for.
+func (t *Telnet) reply(p []byte) {
+	if t.wire.Send(p) {
+		t.flushSoon()
+	}
+}
+
+// Send sends p as data.
+func (t *Telnet) Send(p []byte) (kept bool) {
+	out := borrow()
+	defer out.giveBack()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	*out = t.state.Encode(*out, p)
+	return t.wire.Send(*out)
+}
+
+// Facts returns what the peer told of itself so far: terminal, window,
+// location, and environ.X for each variable X. Nobody vouches for them.
+func (t *Telnet) Facts() map[string]string {
+	t.mu.Lock()
+	told := t.state.Facts()
+	t.mu.Unlock()
+
+	facts := make(map[string]string)
+	note := func(name, value string) {
+		if value != "" {
+			facts[name] = value
+		}
+	}
+	note("terminal", told.Terminal)
+	note("window", told.Window)
+	note("location", told.Location)
+	for name, value := range told.Environ {
+		note("environ."+name, value)
+	}
+	return facts
+}

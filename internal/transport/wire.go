@@ -1,0 +1,330 @@
+// Package transport holds the Endpoints of network legs: plain TCP, telnet and
+// WebSocket, with or without TLS, for callers and services alike.
+//
+// An idle leg parks one goroutine, the one in Receive, and holds no buffer:
+// a buffer is lent when bytes are there, and what the peer does not take is
+// kept only until it does.
+package transport
+
+import (
+	"cmp"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"moip/internal/session"
+)
+
+// DefaultStall is how long a peer may take nothing, unless told otherwise.
+const DefaultStall = 60 * time.Second
+
+const (
+	// maxKept is how many bytes may wait for a peer. A session stops hearing
+	// the source long before; what comes here all the same comes from a peer
+	// that asks for answers and does not take them.
+	maxKept = 64 << 10
+
+	// smallBuffer is what Receive keeps where it cannot wait without a buffer.
+	smallBuffer = 1 << 10
+)
+
+// A buffer is lent to Receive while there are bytes, and by it to its caller.
+type buffer [4 << 10]byte
+
+var buffers = sync.Pool{New: func() any { return new(buffer) }}
+
+// TCP returns an Endpoint of the bare bytes of conn. The Endpoint is closed
+// with session.ErrStalled when the peer takes nothing for the time of stall,
+// 0 for DefaultStall.
+func TCP(conn net.Conn, stall time.Duration) session.Endpoint {
+	return newWire(conn, stall)
+}
+
+// A stream is what telnet and WebSocket are spoken over: an Endpoint of bytes,
+// which is also sent to by whoever is in Receive, and by timers.
+type stream interface {
+	session.Endpoint
+
+	// end closes the stream. Receive returns reason, unless the stream has
+	// ended already.
+	end(reason error) error
+
+	// backlog returns how many bytes are kept.
+	backlog() int
+
+	// flushSoon sees to it that what is kept leaves, though no session calls
+	// Flush: it did not send it.
+	flushSoon()
+}
+
+// A wire is a stream over a connection.
+//
+// A socket is read and written without waiting, and waited for by means of
+// raw. Of other connections, such as net.Pipe, raw is nil: they are read into
+// a buffer of their own, and all that is sent to them is kept for Flush.
+type wire struct {
+	conn  net.Conn
+	raw   syscall.RawConn
+	stall time.Duration // set before use
+
+	// Owned by Receive.
+	in       *buffer // lent to our caller
+	n        int     // bytes in it
+	inErr    error
+	own      []byte             // if raw is nil
+	readable func(uintptr) bool // wire.read, made once
+
+	mu       sync.Mutex    // guards what follows
+	kept     []byte        // nil when all was written
+	flusher  chan struct{} // closed and nil again when the one who writes what is kept is done
+	ended    error         // why the wire was closed here
+	broken   error         // why it cannot be written to
+	out      []byte        // what write is to write
+	outN     int
+	outErr   error
+	writable func(uintptr) bool // wire.write, made once
+}
+
+func newWire(conn net.Conn, stall time.Duration) *wire {
+	w := &wire{conn: conn, raw: rawConn(conn), stall: cmp.Or(stall, DefaultStall)}
+	w.readable, w.writable = w.read, w.write
+	return w
+}
+
+// Receive waits for bytes. They are valid until the next call.
+func (w *wire) Receive() ([]byte, error) {
+	if w.raw == nil {
+		return w.receiveOwn()
+	}
+	if w.in != nil {
+		buffers.Put(w.in)
+		w.in = nil
+	}
+	if err := w.raw.Read(w.readable); err != nil {
+		return nil, w.cause(err)
+	}
+	if w.inErr != nil {
+		return nil, w.cause(w.inErr)
+	}
+	return w.in[:w.n], nil
+}
+
+// read takes a buffer and tries to fill it, and reports whether Receive is
+// done. If it is not, the runtime calls again once the socket is readable, and
+// meanwhile no buffer is held.
+func (w *wire) read(fd uintptr) bool {
+	b := buffers.Get().(*buffer)
+	w.n, w.inErr = readNow(fd, b[:])
+	if w.n > 0 {
+		w.in = b
+		return true
+	}
+	buffers.Put(b)
+	if w.inErr == nil {
+		w.inErr = io.EOF
+	}
+	return w.inErr != errAgain
+}
+
+func (w *wire) receiveOwn() ([]byte, error) {
+	if w.own == nil {
+		w.own = make([]byte, smallBuffer)
+	}
+	n, err := w.conn.Read(w.own)
+	if n > 0 {
+		return w.own[:n], nil // the error comes again
+	}
+	return nil, w.cause(err)
+}
+
+// cause returns why the wire ended, when reading from it gave err.
+func (w *wire) cause(err error) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch {
+	case w.ended != nil:
+		return w.ended
+	case w.broken != nil && !errors.Is(w.broken, syscall.EPIPE):
+		// The kernel tells of a reset once, and it was the writer that heard.
+		// EPIPE only says that the peer had closed before.
+		return w.broken
+	}
+	return err
+}
+
+// Send writes what the peer takes at once and keeps the rest.
+func (w *wire) Send(p []byte) (kept bool) {
+	w.mu.Lock()
+	err := w.send(p)
+	kept = len(w.kept) > 0
+	w.mu.Unlock()
+	if err != nil { // the lock is free again: closing waits for a writer
+		w.end(err)
+		return false
+	}
+	return kept
+}
+
+// send is Send under the lock. It fails if too much would be kept.
+func (w *wire) send(p []byte) error {
+	if w.ended != nil || w.broken != nil || len(p) == 0 {
+		return nil
+	}
+	if w.raw != nil && w.kept == nil {
+		w.out, w.outN, w.outErr = p, 0, nil
+		err := w.raw.Write(w.writable)
+		w.out = nil
+		if err = cmp.Or(err, w.outErr); err != nil && err != errAgain {
+			w.breakOff(err)
+			return nil
+		}
+		p = p[w.outN:]
+	}
+	if len(w.kept)+len(p) > maxKept {
+		return session.ErrStalled
+	}
+	w.kept = append(w.kept, p...)
+	return nil
+}
+
+// write tries to write what is out.
+func (w *wire) write(fd uintptr) bool {
+	w.outN, w.outErr = writeNow(fd, w.out)
+	return true // no waiting here
+}
+
+// breakOff notes, under the lock, that the peer cannot be written to. The wire
+// is not closed yet: what the peer said last may still be unread, such as a
+// page before it hung up. Receive reads to the end, which cannot be far.
+func (w *wire) breakOff(err error) {
+	if w.ended != nil {
+		return // that is why
+	}
+	w.broken, w.kept = err, nil
+	if socket, ok := w.conn.(*net.TCPConn); ok {
+		socket.CloseRead()
+	} else {
+		w.conn.Close()
+	}
+}
+
+// Flush waits until nothing is kept.
+func (w *wire) Flush() {
+	for {
+		w.mu.Lock()
+		if w.kept == nil {
+			w.mu.Unlock()
+			return
+		}
+		other := w.flusher
+		if other == nil {
+			w.flusher = make(chan struct{})
+		}
+		w.mu.Unlock()
+		if other == nil {
+			w.drain()
+		} else {
+			<-other
+		}
+	}
+}
+
+func (w *wire) flushSoon() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.kept != nil && w.flusher == nil {
+		w.flusher = make(chan struct{})
+		go w.drain()
+	}
+}
+
+// drain writes what is kept. Its caller has set flusher.
+func (w *wire) drain() {
+	p := w.written(0)
+	for p != nil {
+		w.conn.SetWriteDeadline(time.Now().Add(w.stall)) // fails if closed, as will writing
+		n, err := w.writeSome(p)
+		switch {
+		case n > 0 || err == nil:
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			w.end(session.ErrStalled)
+		default:
+			w.mu.Lock()
+			w.breakOff(err)
+			w.mu.Unlock()
+		}
+		p = w.written(n)
+	}
+}
+
+// written takes n bytes from what is kept, and returns the rest. When there is
+// none, the flusher's work is done.
+func (w *wire) written(n int) []byte {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if n < len(w.kept) {
+		w.kept = w.kept[n:]
+		return w.kept
+	}
+	w.kept = nil
+	w.conn.SetWriteDeadline(time.Time{})
+	close(w.flusher)
+	w.flusher = nil
+	return nil
+}
+
+// writeSome waits until the peer takes something of p.
+func (w *wire) writeSome(p []byte) (n int, err error) {
+	if w.raw == nil {
+		return w.conn.Write(p)
+	}
+	var outErr error
+	err = w.raw.Write(func(fd uintptr) bool {
+		n, outErr = writeNow(fd, p)
+		return outErr != errAgain
+	})
+	return n, cmp.Or(err, outErr)
+}
+
+func (w *wire) backlog() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.kept)
+}
+
+// Close ends the connection. What is kept is lost.
+func (w *wire) Close() error { return w.end(net.ErrClosed) }
+
+func (w *wire) end(reason error) error {
+	w.mu.Lock()
+	if w.ended != nil {
+		w.mu.Unlock()
+		return nil
+	}
+	w.ended, w.kept = reason, nil
+	w.mu.Unlock()
+	w.readOut()
+	return w.conn.Close()
+}
+
+// readOut discards what is unread. A socket closed over unread bytes resets
+// the connection (RFC 2525, section 2.17), and the peer may lose what was sent
+// to it last.
+func (w *wire) readOut() {
+	if w.raw == nil {
+		return
+	}
+	b := buffers.Get().(*buffer)
+	defer buffers.Put(b)
+	w.raw.Control(func(fd uintptr) {
+		for range maxKept / len(b) {
+			if n, _ := readNow(fd, b[:]); n <= 0 {
+				return
+			}
+		}
+	})
+}
