@@ -1,0 +1,218 @@
+// Package downstream is the door of the callers: it listens, and turns those
+// who come into Endpoints.
+package downstream
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"moip/internal/session"
+	"moip/internal/telnet"
+	"moip/internal/transport"
+)
+
+// DefaultPing is after how much silence a WebSocket caller is pinged.
+const DefaultPing = 20 * time.Second
+
+// Answer takes a call. The Endpoint is its own from then on. It returns soon
+// and leaves the call to another goroutine: its own is heavy, and Close waits
+// for it.
+type Answer func(e session.Endpoint, from session.Caller)
+
+// Options of a Listener. The zero value is usable.
+type Options struct {
+	Ping  time.Duration // of WebSocket callers, 0 for DefaultPing, negative for none
+	Stall time.Duration // how long a caller may take nothing, 0 for transport.DefaultStall
+	Log   *slog.Logger  // nil for none
+}
+
+// A Listener accepts callers at one address.
+type Listener struct {
+	scheme   string // ws, telnet or tcp
+	listener net.Listener
+	server   *http.Server // for ws
+	options  Options
+
+	mu     sync.RWMutex // held for reading while a call is answered
+	closed bool
+}
+
+// Listen opens a door: ws://HOST:PORT, telnet://HOST:PORT or tcp://HOST:PORT.
+// Without a HOST it is open on all addresses, IPv4 and IPv6. PORT is from 0 to
+// 65535, 0 for any that is free.
+func Listen(uri string, o Options) (*Listener, error) {
+	scheme, host, port, err := parse(uri)
+	if err != nil {
+		return nil, fmt.Errorf("listen on %q: %w", uri, err)
+	}
+	o.Ping = cmp.Or(o.Ping, DefaultPing)
+	o.Log = cmp.Or(o.Log, slog.New(slog.DiscardHandler))
+
+	listener, err := net.Listen("tcp", net.JoinHostPort(host, port))
+	if err != nil {
+		if failed, ok := errors.AsType[*net.OpError](err); ok {
+			err = failed.Err // we say the rest
+		}
+		return nil, fmt.Errorf("listen on %q: %w", uri, err)
+	}
+	l := &Listener{scheme: scheme, listener: patient{listener, o.Log}, options: o}
+	if scheme == "ws" {
+		l.server = newServer(o.Log)
+	}
+	return l, nil
+}
+
+func parse(uri string) (scheme, host, port string, err error) {
+	u, err := url.Parse(uri)
+	if err != nil {
+		if failed, ok := errors.AsType[*url.Error](err); ok {
+			err = failed.Err
+		}
+		return "", "", "", err
+	}
+	switch u.Scheme {
+	case "ws", "telnet", "tcp":
+	default:
+		return "", "", "", fmt.Errorf("the scheme is %q, not ws, telnet or tcp", u.Scheme)
+	}
+	if u.Port() == "" {
+		return "", "", "", fmt.Errorf("there is no port, as in %s://:9000", u.Scheme)
+	}
+	if _, err := strconv.ParseUint(u.Port(), 10, 16); err != nil {
+		return "", "", "", errors.New("the port is not from 0 to 65535")
+	}
+	bare := url.URL{Scheme: u.Scheme, Host: u.Host}
+	if strings.TrimSuffix(u.String(), "/") != bare.String() {
+		return "", "", "", fmt.Errorf("there is more than a host and a port, as in %s://:9000", u.Scheme)
+	}
+	return u.Scheme, u.Hostname(), u.Port(), nil
+}
+
+// Addr returns where the Listener listens.
+func (l *Listener) Addr() net.Addr { return l.listener.Addr() }
+
+// URI returns what somebody at this machine may open to call.
+func (l *Listener) URI() string {
+	address := l.Addr().(*net.TCPAddr)
+	host := address.IP.String()
+	if address.IP.IsUnspecified() {
+		host = "localhost"
+	}
+	return l.scheme + "://" + net.JoinHostPort(host, strconv.Itoa(address.Port))
+}
+
+// Serve has callers answered until Close, and then returns nil. It is called
+// once.
+func (l *Listener) Serve(answer Answer) error {
+	var err error
+	if l.scheme == "ws" {
+		l.server.Handler = l.handler(answer)
+		err = l.server.Serve(l.listener)
+	} else {
+		err = l.serve(answer)
+	}
+	if errors.Is(err, http.ErrServerClosed) || errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+	return fmt.Errorf("listen on %s: %w", l.URI(), err)
+}
+
+// serve is Serve for callers without HTTP.
+func (l *Listener) serve(answer Answer) error {
+	var answering sync.WaitGroup
+	defer answering.Wait()
+	for {
+		conn, err := l.listener.Accept()
+		if err != nil {
+			return err
+		}
+		answering.Go(func() {
+			var e session.Endpoint
+			if l.scheme == "telnet" {
+				e = transport.NewTelnet(conn, telnet.Server, l.options.Stall)
+			} else {
+				e = transport.TCP(conn, l.options.Stall)
+			}
+			l.answer(answer, e, conn)
+		})
+	}
+}
+
+// answer has a call answered, unless the Listener was closed meanwhile. Should
+// that panic, one caller is lost and not all.
+func (l *Listener) answer(answer Answer, e session.Endpoint, conn net.Conn) {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	if l.closed {
+		e.Close()
+		return
+	}
+	defer func() {
+		if reason := recover(); reason != nil {
+			l.options.Log.Error("panic in answering a call", "reason", reason, "stack", string(debug.Stack()))
+			e.Close()
+		}
+	}()
+	answer(e, caller(conn, l.scheme))
+}
+
+func caller(conn net.Conn, transport string) session.Caller {
+	from := session.Caller{Transport: transport}
+	if address, ok := conn.RemoteAddr().(*net.TCPAddr); ok {
+		at := address.AddrPort()
+		from.Addr = netip.AddrPortFrom(at.Addr().Unmap(), at.Port()) // ::ffff:192.0.2.1 is 192.0.2.1
+	}
+	return from
+}
+
+// Close ends Serve. Calls that were answered go on, and when it returns none
+// is answered any more.
+func (l *Listener) Close() error {
+	l.mu.Lock()
+	l.closed = true
+	l.mu.Unlock()
+	if l.server != nil {
+		l.server.Close() // and with it whoever has not said yet what it wants
+	}
+	if err := l.listener.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+		return err
+	}
+	return nil
+}
+
+// A patient listener outlives a want of descriptors and the like, and sets up
+// the connections that it accepts.
+type patient struct {
+	net.Listener
+	log *slog.Logger
+}
+
+// Accept waits for the next caller. It fails only when the listener is closed.
+func (p patient) Accept() (net.Conn, error) {
+	const least, most = 5 * time.Millisecond, time.Second
+	for delay := least; ; delay = min(2*delay, most) {
+		conn, err := p.Listener.Accept()
+		if err == nil {
+			tune(conn)
+			return conn, nil
+		}
+		if errors.Is(err, net.ErrClosed) {
+			return nil, err
+		}
+		if delay == least { // once for all that follow
+			p.log.Warn("callers must wait", "error", err)
+		}
+		time.Sleep(delay)
+	}
+}

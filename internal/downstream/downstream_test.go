@@ -1,0 +1,507 @@
+package downstream
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+	"github.com/gobwas/ws"
+	"go.uber.org/goleak"
+
+	"moip/internal/session"
+	"moip/internal/telnet"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// patience is how long a test waits for what must happen.
+const patience = 5 * time.Second
+
+// open listens until the test ends.
+func open(t *testing.T, uri string, o Options, answer Answer) *Listener {
+	t.Helper()
+	l, err := Listen(uri, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	start(t, l, answer)
+	return l
+}
+
+func start(t *testing.T, l *Listener, answer Answer) {
+	served := make(chan error, 1)
+	go func() { served <- l.Serve(answer) }()
+	t.Cleanup(func() {
+		if err := errors.Join(l.Close(), l.Close()); err != nil {
+			t.Error(err)
+		}
+		if err := <-served; err != nil {
+			t.Errorf("Serve returned %v", err)
+		}
+	})
+}
+
+// echo answers calls by sending back what the caller sends. It notes the
+// callers.
+func echo(t *testing.T) (Answer, <-chan session.Caller) {
+	callers := make(chan session.Caller, 100)
+	var calls sync.WaitGroup
+	t.Cleanup(calls.Wait)
+	return func(e session.Endpoint, from session.Caller) {
+		callers <- from
+		calls.Go(func() {
+			defer e.Close()
+			for {
+				p, err := e.Receive()
+				if err != nil {
+					return
+				}
+				if e.Send(p) {
+					e.Flush()
+				}
+			}
+		})
+	}, callers
+}
+
+func await[T any](t *testing.T, from <-chan T) T {
+	t.Helper()
+	select {
+	case v := <-from:
+		return v
+	case <-time.After(patience):
+		t.Fatal("nothing happens")
+		panic("not reached")
+	}
+}
+
+// dial returns a connection of a caller.
+func dial(t *testing.T, l *Listener) *net.TCPConn {
+	t.Helper()
+	conn, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	conn.SetDeadline(time.Now().Add(patience))
+	return conn.(*net.TCPConn)
+}
+
+func expect(t *testing.T, peer io.Reader, want string) {
+	t.Helper()
+	got := make([]byte, len(want))
+	n, err := io.ReadFull(peer, got)
+	if string(got) != want {
+		t.Fatalf("the caller got %q (%v), want %q", got[:n], err, want)
+	}
+}
+
+// isAt checks what is known of the caller at the other end of conn.
+func isAt(t *testing.T, from session.Caller, transport string, conn net.Conn) {
+	t.Helper()
+	want := session.Caller{Transport: transport, Addr: netip.MustParseAddrPort(conn.LocalAddr().String())}
+	if from != want {
+		t.Errorf("the caller is %v, want %v", from, want)
+	}
+}
+
+func TestPlainCallers(t *testing.T) {
+	greetings := map[string]string{"tcp": "", "telnet": string(telnet.New(telnet.Server).Greeting())}
+	for scheme, greeting := range greetings {
+		for _, host := range []string{"127.0.0.1", "[::1]", ""} {
+			t.Run(scheme+host, func(t *testing.T) {
+				answer, callers := echo(t)
+				l := open(t, scheme+"://"+host+":0", Options{}, answer)
+				caller := dial(t, l)
+				expect(t, caller, greeting)
+				isAt(t, await(t, callers), scheme, caller)
+				io.WriteString(caller, "3615 ULLA")
+				expect(t, caller, "3615 ULLA")
+				caller.CloseWrite()
+				if rest, err := io.ReadAll(caller); len(rest) > 0 || err != nil {
+					t.Errorf("at the end %q, %v", rest, err)
+				}
+			})
+		}
+	}
+}
+
+// The door on all addresses is open to IPv4, and its callers have addresses of
+// IPv4.
+func TestAllAddresses(t *testing.T) {
+	answer, callers := echo(t)
+	l := open(t, "tcp://:0", Options{}, answer)
+	for _, host := range []string{"127.0.0.1", "::1"} {
+		conn, err := net.Dial("tcp", fmt.Sprintf("[%s]:%d", host, l.Addr().(*net.TCPAddr).Port))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		isAt(t, await(t, callers), "tcp", conn)
+	}
+	if want := fmt.Sprintf("tcp://localhost:%d", l.Addr().(*net.TCPAddr).Port); l.URI() != want {
+		t.Errorf("URI %q, want %q", l.URI(), want)
+	}
+}
+
+func TestURI(t *testing.T) {
+	l := open(t, "ws://127.0.0.1:0", Options{}, nil)
+	if want := "ws://" + l.Addr().String(); l.URI() != want {
+		t.Errorf("URI %q, want %q", l.URI(), want)
+	}
+}
+
+func TestListenRefuses(t *testing.T) {
+	taken := open(t, "tcp://127.0.0.1:0", Options{}, nil)
+	for uri, want := range map[string]string{
+		"http://:80":               `the scheme is "http", not ws, telnet or tcp`,
+		":9000":                    "missing protocol scheme",
+		"9000":                     `the scheme is "", not`,
+		"ws://":                    "there is no port, as in ws://:9000",
+		"ws:9000":                  "there is no port",
+		"tcp://localhost":          "there is no port",
+		"telnet://:65536":          "the port is not from 0 to 65535",
+		"telnet://:telnet":         "invalid port",
+		"ws://:9000/minitel":       "there is more than a host and a port, as in ws://:9000",
+		"ws://:9000?frames=binary": "there is more",
+		"ws://user@:9000":          "there is more",
+		"tcp://[::1:9000":          "missing ']'",
+		"tcp://192.0.2.1:0":        "cannot assign requested address",
+		taken.URI():                "address already in use",
+	} {
+		_, err := Listen(uri, Options{})
+		if err == nil {
+			t.Errorf("%s is accepted", uri)
+		} else if rest, ok := strings.CutPrefix(err.Error(), fmt.Sprintf("listen on %q: ", uri)); !ok || !strings.Contains(rest, want) {
+			t.Errorf("%s: %v, want %q", uri, err, want)
+		}
+	}
+	if _, err := Listen(taken.URI(), Options{}); !errors.Is(err, syscall.EADDRINUSE) {
+		t.Error(err)
+	}
+}
+
+func TestWebSocketCallers(t *testing.T) {
+	tests := map[string]struct {
+		path   string
+		offers []string
+		agreed string
+		kind   websocket.MessageType
+	}{
+		"plain":           {path: "/", kind: websocket.MessageText},
+		"any path":        {path: "/some/where?echo", kind: websocket.MessageText},
+		"binary":          {path: "/?frames=binary", kind: websocket.MessageBinary},
+		"offers tty":      {path: "/", offers: []string{"x", "tty"}, agreed: "tty", kind: websocket.MessageText},
+		"offers both":     {path: "/", offers: []string{"tty", "binary"}, agreed: "binary", kind: websocket.MessageBinary},
+		"offers others":   {path: "/", offers: []string{"https", "http-only", "chat"}, agreed: "https", kind: websocket.MessageText},
+		"insists on text": {path: "/?frames=text", offers: []string{"binary"}, agreed: "binary", kind: websocket.MessageText},
+	}
+	answer, callers := echo(t)
+	l := open(t, "ws://127.0.0.1:0", Options{}, answer)
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			defer cancel()
+			caller, _, err := websocket.Dial(ctx, l.URI()+test.path, &websocket.DialOptions{
+				Subprotocols:    test.offers,
+				CompressionMode: websocket.CompressionContextTakeover, // refused
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer caller.CloseNow()
+			if from := await(t, callers); from.Transport != "ws" || !from.Addr.IsValid() {
+				t.Errorf("the caller is %v", from)
+			}
+			if caller.Subprotocol() != test.agreed {
+				t.Errorf("agreed on %q, want %q", caller.Subprotocol(), test.agreed)
+			}
+			caller.Write(ctx, websocket.MessageText, []byte("\x13A é"))
+			want := "\x13A \xe9"
+			if test.kind == websocket.MessageText {
+				want = "\x13A é"
+			}
+			if kind, p, err := caller.Read(ctx); kind != test.kind || string(p) != want {
+				t.Errorf("got %v %q, %v; want %v %q", kind, p, err, test.kind, want)
+			}
+			if err := caller.Close(websocket.StatusNormalClosure, ""); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// handshake returns a request with the given further lines.
+func handshake(more ...string) string {
+	lines := append([]string{
+		"GET / HTTP/1.1", "Host: moip", "Upgrade: WebSocket", "Connection: keep-alive, Upgrade",
+		"Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==",
+	}, more...)
+	return strings.Join(lines, "\r\n") + "\r\n\r\n"
+}
+
+// knock sends a handshake and reads the answer.
+func knock(t *testing.T, conn net.Conn, more ...string) (*http.Response, *bufio.Reader) {
+	t.Helper()
+	io.WriteString(conn, handshake(more...))
+	return answerTo(t, conn)
+}
+
+func answerTo(t *testing.T, conn net.Conn) (*http.Response, *bufio.Reader) {
+	t.Helper()
+	r := bufio.NewReader(conn)
+	response, err := http.ReadResponse(r, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response, r
+}
+
+// Whatever is offered, the upgrade does not fail for it.
+func TestSubprotocols(t *testing.T) {
+	answer, _ := echo(t)
+	l := open(t, "ws://127.0.0.1:0", Options{}, answer)
+	const header = "Sec-WebSocket-Protocol: "
+	for _, test := range []struct {
+		lines  []string
+		agreed string
+	}{
+		{nil, ""},
+		{[]string{header}, ""}, // as PyMoIP sends it
+		{[]string{header + ", ,"}, ""},
+		{[]string{header + "[]"}, ""},
+		{[]string{header + "a b"}, ""},
+		{[]string{header + "\"x"}, ""},
+		{[]string{header + "\xe9"}, ""},
+		{[]string{header + "[], chat"}, "chat"},
+		{[]string{header + "chat", header + "binary"}, "binary"},
+		{[]string{header + "chat,tty"}, "tty"},
+		{[]string{header + "tty,binary"}, "binary"},
+	} {
+		conn := dial(t, l)
+		response, _ := knock(t, conn, test.lines...)
+		values := strings.Join(response.Header["Sec-Websocket-Protocol"], "|")
+		if response.StatusCode != http.StatusSwitchingProtocols || values != test.agreed {
+			t.Errorf("%q: answered %s with %q", test.lines, response.Status, values)
+		}
+	}
+}
+
+// Frames glued to the handshake are not lost, wherever they are cut.
+func TestEarlyFrames(t *testing.T) {
+	answer, callers := echo(t)
+	l := open(t, "ws://127.0.0.1:0", Options{}, answer)
+	frame := ws.MustCompileFrame(ws.MaskFrame(ws.NewTextFrame([]byte("early"))))
+	for cut := range len(frame) + 1 {
+		conn := dial(t, l)
+		io.WriteString(conn, handshake()+string(frame[:cut]))
+		_, r := answerTo(t, conn)
+		await(t, callers)
+		conn.Write(frame[cut:])
+		var got []byte
+		for len(got) < 5 {
+			f, err := ws.ReadFrame(r)
+			if err != nil {
+				t.Fatalf("cut at %d: got %q, %v", cut, got, err)
+			}
+			got = append(got, f.Payload...)
+		}
+		if string(got) != "early" {
+			t.Errorf("cut at %d: got %q", cut, got)
+		}
+	}
+}
+
+func TestBadHandshakes(t *testing.T) {
+	answer, _ := echo(t)
+	l := open(t, "ws://127.0.0.1:0", Options{}, answer)
+	const upgrade = "Host: moip\r\nUpgrade: websocket\r\n"
+	for request, want := range map[string]int{
+		"GET / HTTP/1.1\r\n" + upgrade + "\r\n": 400,
+		"GET / HTTP/1.1\r\n" + upgrade + "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: short\r\n\r\n":                    400,
+		"GET / HTTP/1.1\r\n" + upgrade + "Connection: Upgrade\r\nSec-WebSocket-Version: 12\r\nSec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n\r\n": 426,
+		"POST / HTTP/1.1\r\n" + upgrade + "Content-Length: 0\r\n\r\n":                                                                              405,
+		"GET / HTTP/1.1\r\nX: " + strings.Repeat("x", 20<<10) + "\r\n\r\n":                                                                         431,
+		"rubbish\r\n\r\n": 400,
+	} {
+		conn := dial(t, l)
+		io.WriteString(conn, request)
+		response, r := answerTo(t, conn)
+		if response.StatusCode != want {
+			t.Errorf("%.60q: %s, want %d", request, response.Status, want)
+		}
+		io.Copy(io.Discard, response.Body)
+		conn.CloseWrite()
+		if _, err := io.Copy(io.Discard, r); err != nil && !strings.Contains(err.Error(), "reset") {
+			t.Errorf("%.60q: the connection remains, %v", request, err)
+		}
+	}
+}
+
+func TestBrowsers(t *testing.T) {
+	l := open(t, "ws://127.0.0.1:0", Options{}, nil)
+	for method, want := range map[string]int{"GET": 200, "HEAD": 200, "POST": 405, "PUT": 405, "OPTIONS": 405} {
+		conn := dial(t, l)
+		io.WriteString(conn, method+" /any/path HTTP/1.1\r\nHost: moip&amp.example:9001\r\nConnection: close\r\n\r\n")
+		answer, err := io.ReadAll(conn)
+		if err != nil {
+			t.Fatal(err)
+		}
+		head, body, _ := strings.Cut(string(answer), "\r\n\r\n")
+		if !strings.HasPrefix(head, fmt.Sprintf("HTTP/1.1 %d ", want)) {
+			t.Errorf("%s: %s", method, head)
+		}
+		switch {
+		case want == 405:
+			if !strings.Contains(head, "\nAllow: GET, HEAD\r") {
+				t.Errorf("%s: %s", method, head)
+			}
+		case !strings.Contains(head, "\nContent-Type: text/html; charset=utf-8\r"):
+			t.Errorf("%s: %s", method, head)
+		case method == "GET" && !strings.Contains(body, "<code>ws://moip&amp;amp.example:9001/</code>"):
+			t.Errorf("the page is %s", body)
+		case method == "HEAD" && body != "":
+			t.Errorf("HEAD has a body: %s", body)
+		}
+	}
+}
+
+// Who connects and says nothing, or not enough, is dropped.
+func TestSilentHandshakes(t *testing.T) {
+	l, err := Listen("ws://127.0.0.1:0", Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l.server.ReadHeaderTimeout != 10*time.Second {
+		t.Errorf("a handshake may take %v", l.server.ReadHeaderTimeout)
+	}
+	l.server.ReadHeaderTimeout = 50 * time.Millisecond // the test is in a hurry
+	answer, _ := echo(t)
+	start(t, l, answer)
+	for _, said := range []string{"", "GET / HTTP/1.1\r\nHost: "} {
+		conn := dial(t, l)
+		io.WriteString(conn, said)
+		if _, err := io.ReadAll(conn); err != nil {
+			t.Errorf("after %q: %v", said, err)
+		}
+	}
+
+	// An upgraded connection is not subject to it.
+	conn := dial(t, l)
+	_, r := knock(t, conn)
+	time.Sleep(100 * time.Millisecond)
+	conn.Write(ws.MustCompileFrame(ws.MaskFrame(ws.NewTextFrame([]byte("A")))))
+	expect(t, r, "\x81\x01A")
+}
+
+// A caller whose answering panics is dropped, and the next one answered.
+func TestPanic(t *testing.T) {
+	for _, scheme := range []string{"ws", "telnet", "tcp"} {
+		t.Run(scheme, func(t *testing.T) {
+			var log lines
+			var once sync.Once
+			answer, callers := echo(t)
+			l := open(t, scheme+"://127.0.0.1:0", Options{Log: log.logger()}, func(e session.Endpoint, from session.Caller) {
+				once.Do(func() { panic("no such page") })
+				answer(e, from)
+			})
+			conn := dial(t, l)
+			if scheme == "ws" {
+				knock(t, conn)
+			}
+			if _, err := io.Copy(io.Discard, conn); err != nil {
+				t.Errorf("the caller was not dropped: %v", err)
+			}
+			if !strings.Contains(log.all(), "no such page") {
+				t.Errorf("the log says %q", log.all())
+			}
+			conn = dial(t, l)
+			if scheme == "ws" {
+				knock(t, conn)
+			}
+			await(t, callers)
+		})
+	}
+}
+
+// lines is a log to look into.
+type lines struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(p)
+}
+
+func (l *lines) all() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
+}
+
+func (l *lines) logger() *slog.Logger { return slog.New(slog.NewTextHandler(l, nil)) }
+
+// Calls go on when the door closes.
+func TestCloseLeavesCalls(t *testing.T) {
+	for _, scheme := range []string{"ws", "tcp"} {
+		answer, callers := echo(t)
+		l := open(t, scheme+"://127.0.0.1:0", Options{}, answer)
+		conn := dial(t, l)
+		var r io.Reader = conn
+		key, want := "A", "A"
+		if scheme == "ws" {
+			_, r = knock(t, conn)
+			key, want = string(ws.MustCompileFrame(ws.MaskFrame(ws.NewTextFrame([]byte("A"))))), "\x81\x01A"
+		}
+		await(t, callers)
+		l.Close()
+		io.WriteString(conn, key)
+		expect(t, r, want)
+		conn.Close()
+	}
+}
+
+func TestCloseBeforeServe(t *testing.T) {
+	for _, scheme := range []string{"ws", "telnet", "tcp"} {
+		l, err := Listen(scheme+"://127.0.0.1:0", Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.Close()
+		if err := l.Serve(nil); err != nil {
+			t.Error(err)
+		}
+		if conn, err := net.Dial("tcp", l.Addr().String()); err == nil {
+			conn.Close()
+			t.Error("still open")
+		}
+	}
+}
+
+func TestPingsByDefault(t *testing.T) {
+	answer, _ := echo(t)
+	l := open(t, "ws://127.0.0.1:0", Options{Ping: 20 * time.Millisecond}, answer)
+	_, r := knock(t, dial(t, l))
+	expect(t, r, "\x89\x00")
+
+	l = open(t, "ws://127.0.0.1:0", Options{}, answer)
+	if l.options.Ping != 20*time.Second {
+		t.Errorf("pings every %v", l.options.Ping)
+	}
+}

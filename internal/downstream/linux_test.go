@@ -1,0 +1,110 @@
+package downstream
+
+import (
+	"io"
+	"net"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"moip/internal/session"
+)
+
+// What waits for a caller waits with us: accepted sockets have their limit
+// from the listening one.
+func TestLowWater(t *testing.T) {
+	answer, callers := echo(t)
+	l := open(t, "tcp://:0", Options{}, answer)
+	dial(t, l)
+	await(t, callers)
+
+	// Among our descriptors is the caller's socket, as we have it.
+	found := 0
+	for fd := range 1024 {
+		local, err := syscall.Getsockname(fd)
+		if err != nil || port(local) != l.Addr().(*net.TCPAddr).Port {
+			continue
+		}
+		if _, err := syscall.Getpeername(fd); err != nil {
+			continue // listens
+		}
+		found++
+		if n, err := unix.GetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT); n != lowWater {
+			t.Errorf("%d bytes may wait, %v", n, err)
+		}
+		if n, _ := unix.GetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY); n != 1 {
+			t.Error("keys are delayed")
+		}
+		if n, _ := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE); n != 1 {
+			t.Error("no keep-alive")
+		}
+	}
+	if found != 1 {
+		t.Errorf("%d sockets", found)
+	}
+}
+
+func port(address syscall.Sockaddr) int {
+	switch address := address.(type) {
+	case *syscall.SockaddrInet4:
+		return address.Port
+	case *syscall.SockaddrInet6:
+		return address.Port
+	}
+	return 0
+}
+
+// When there are no descriptors left, callers wait and the door stays open.
+func TestNoDescriptors(t *testing.T) {
+	for _, scheme := range []string{"ws", "tcp"} {
+		t.Run(scheme, func(t *testing.T) {
+			var log lines
+			answered := make(chan session.Endpoint, 1)
+			l := open(t, scheme+"://127.0.0.1:0", Options{Log: log.logger()}, func(e session.Endpoint, _ session.Caller) {
+				answered <- e
+			})
+
+			// The caller has a descriptor, there is none for us.
+			fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			file := os.NewFile(uintptr(fd), "caller")
+			defer file.Close()
+			var limit syscall.Rlimit
+			if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+				t.Fatal(err)
+			}
+			none := limit
+			none.Cur = 3 // below what is open
+			if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &none); err != nil {
+				t.Fatal(err)
+			}
+			defer syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit)
+			address := &syscall.SockaddrInet4{Port: l.Addr().(*net.TCPAddr).Port, Addr: [4]byte{127, 0, 0, 1}}
+			if err := syscall.Connect(fd, address); err != nil {
+				t.Fatal(err)
+			}
+			for deadline := time.Now().Add(patience); !strings.Contains(log.all(), "callers must wait"); {
+				if time.Now().After(deadline) {
+					t.Fatal("nothing in the log")
+				}
+				time.Sleep(time.Millisecond)
+			}
+			time.Sleep(30 * time.Millisecond) // a few more tries
+			syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit)
+
+			if scheme == "ws" {
+				io.WriteString(file, handshake())
+			}
+			await(t, answered).Close()
+			if n := strings.Count(log.all(), "callers must wait"); n != 1 {
+				t.Errorf("logged %d times", n)
+			}
+		})
+	}
+}

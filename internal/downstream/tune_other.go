@@ -1,0 +1,7 @@
+//go:build !linux
+
+package downstream
+
+import "net"
+
+func tune(net.Conn) {}

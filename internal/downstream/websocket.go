@@ -1,0 +1,128 @@
+package downstream
+
+import (
+	_ "embed"
+	"html"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/gobwas/ws"
+
+	"moip/internal/transport"
+)
+
+// handshakeTime is how long a caller may take to say what it wants, and to
+// take the answer.
+const handshakeTime = 10 * time.Second
+
+func newServer(log *slog.Logger) *http.Server {
+	return &http.Server{
+		ReadTimeout:                  handshakeTime,
+		ReadHeaderTimeout:            handshakeTime,
+		WriteTimeout:                 handshakeTime,
+		IdleTimeout:                  handshakeTime,
+		MaxHeaderBytes:               8 << 10,
+		DisableGeneralOptionsHandler: true,
+		ErrorLog:                     slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+}
+
+// handler lets WebSockets in, at any path, and tells people who came with a
+// browser what this is.
+func (l *Listener) handler(answer Answer) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case strings.EqualFold(r.Header.Get("Upgrade"), "websocket"):
+			l.upgrade(w, r, answer)
+		case r.Method == http.MethodGet, r.Method == http.MethodHead:
+			explain(w, r)
+		default:
+			w.Header().Set("Allow", "GET, HEAD")
+			http.Error(w, http.StatusText(http.StatusMethodNotAllowed), http.StatusMethodNotAllowed)
+		}
+	})
+}
+
+// upgrade makes a call of a request. It does not stay with the call: net/http
+// holds some 12 KiB for a handler.
+func (l *Listener) upgrade(w http.ResponseWriter, r *http.Request, answer Answer) {
+	upgrader := ws.HTTPUpgrader{Timeout: handshakeTime}
+	subprotocol := agree(r.Header["Sec-Websocket-Protocol"])
+	r.Header.Del("Sec-Websocket-Protocol")
+	if subprotocol != "" {
+		r.Header.Set("Sec-Websocket-Protocol", subprotocol)
+		upgrader.Protocol = func(string) bool { return true }
+	}
+	conn, rw, _, err := upgrader.Upgrade(r, w)
+	if err != nil {
+		l.options.Log.Debug("no WebSocket", "from", r.RemoteAddr, "error", err)
+		if conn != nil {
+			conn.Close()
+		}
+		return
+	}
+	early := make([]byte, rw.Reader.Buffered())
+	rw.Read(early) // does not fail: it is all there
+
+	e := transport.NewWebSocket(conn, transport.WebSocketOptions{
+		Binary: wantsBinary(r, subprotocol),
+		Early:  early,
+		Ping:   l.options.Ping,
+		Stall:  l.options.Stall,
+	})
+	l.answer(answer, e, conn)
+}
+
+// agree chooses among the subprotocols that a caller offers in the values of
+// its header. Browsers hang up when none of those they offer is chosen, but
+// offering none, or an empty name as PyMoIP does, is fine.
+func agree(offers []string) string {
+	choice := ""
+	for offer := range strings.SplitSeq(strings.Join(offers, ","), ",") {
+		offer = strings.TrimSpace(offer)
+		switch {
+		case offer == "binary":
+			return offer
+		case offer == "tty", choice == "" && isToken(offer):
+			choice = offer
+		}
+	}
+	return choice
+}
+
+// isToken reports whether s is a token of HTTP (RFC 9110, section 5.6.2).
+func isToken(s string) bool {
+	for _, r := range s {
+		if r <= ' ' || r > '~' || strings.ContainsRune(`"(),/:;<=>?@[\]{}`, r) {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// wantsBinary reports whether a caller is to get its bytes as they are. The
+// word in its URL counts more than the subprotocol, which may be a habit.
+func wantsBinary(r *http.Request, subprotocol string) bool {
+	switch r.URL.Query().Get("frames") {
+	case "binary":
+		return true
+	case "text":
+		return false
+	}
+	return subprotocol == "binary"
+}
+
+//go:embed page.html
+var page string
+
+// explain answers a browser.
+func explain(w http.ResponseWriter, r *http.Request) {
+	header := w.Header()
+	header.Set("Content-Type", "text/html; charset=utf-8")
+	header.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
+	header.Set("X-Content-Type-Options", "nosniff")
+	address := html.EscapeString("ws://" + r.Host + "/")
+	w.Write([]byte(strings.ReplaceAll(page, "{{address}}", address)))
+}
