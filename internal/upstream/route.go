@@ -1,0 +1,114 @@
+package upstream
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"moip/internal/session"
+)
+
+// defaultPorts are those of the schemes that have one. Plain TCP has none.
+var defaultPorts = map[string]string{"ws": "80", "wss": "443", "telnet": "23", "tcp": ""}
+
+// Check reports whether r is well-formed: whether it may be dialled, not
+// whether somebody answers.
+//
+// The URL is ws://HOST[:PORT][/PATH][?QUERY], the same with wss, or
+// telnet://HOST[:PORT] or tcp://HOST:PORT. It may also be written as terminal
+// programs do, tcp:HOST:PORT or ws:HOST:PORT:/PATH.
+func Check(r session.Route) error {
+	_, err := check(r)
+	return err
+}
+
+// check is Check, and returns the URL in the usual form.
+func check(r session.Route) (*url.URL, error) {
+	u, err := parse(r.URL)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range r.Subprotocols {
+		if name == "" || strings.ContainsFunc(name, isUnfit) || strings.Contains(name, ",") {
+			return nil, fmt.Errorf("%s: %q is no name for a subprotocol", display(u), name)
+		}
+	}
+	if strings.ContainsFunc(r.Origin, isUnfit) {
+		return nil, fmt.Errorf("%s: %q is no origin", display(u), r.Origin)
+	}
+	switch r.Frames {
+	case session.FramesAuto, session.FramesText, session.FramesBinary:
+	default:
+		return nil, fmt.Errorf("%s: the frames are %q, not text or binary", display(u), r.Frames)
+	}
+	return u, nil
+}
+
+// isUnfit reports whether r does not belong in a header.
+func isUnfit(r rune) bool { return r <= ' ' || r > '~' }
+
+// parse reads a URL.
+func parse(raw string) (*url.URL, error) {
+	u, err := url.Parse(usual(raw))
+	if err != nil {
+		if failed, ok := errors.AsType[*url.Error](err); ok {
+			err = failed.Err // the rest may hold a password
+		}
+		return nil, fmt.Errorf("a URL that cannot be read: %w", err)
+	}
+	fault := func(format string, a ...any) (*url.URL, error) {
+		return nil, fmt.Errorf("%s: %s", display(u), fmt.Sprintf(format, a...))
+	}
+	defaultPort, known := defaultPorts[u.Scheme]
+	port := cmp.Or(u.Port(), defaultPort)
+	number, portErr := strconv.ParseUint(port, 10, 16)
+	isWeb := u.Scheme == "ws" || u.Scheme == "wss"
+	switch {
+	case !known:
+		return fault("the scheme is %q, not ws, wss, telnet or tcp", u.Scheme)
+	case u.Hostname() == "":
+		return fault("there is no host")
+	case strings.ContainsAny(u.Hostname(), "[]"):
+		return fault("%q is no host", u.Hostname())
+	case port == "":
+		return fault("there is no port")
+	case portErr != nil || number == 0:
+		return fault("the port is not from 1 to 65535")
+	case u.Fragment != "":
+		return fault("there is a fragment, #%s", u.Fragment) // RFC 6455, section 3
+	case !isWeb && strings.Trim(u.Path, "/")+u.RawQuery != "":
+		return fault("there is more than a host and a port")
+	case strings.Contains(u.RawQuery, " "):
+		return fault("there is a blank in the query")
+	}
+	return u, nil
+}
+
+// usual turns SCHEME:HOST:PORT:/PATH into a URL.
+func usual(raw string) string {
+	scheme, rest, _ := strings.Cut(raw, ":")
+	if _, known := defaultPorts[scheme]; !known || strings.HasPrefix(rest, "//") {
+		return raw
+	}
+	host, path := rest, ""
+	if i := strings.IndexByte(rest, '/'); i >= 0 {
+		host, path = strings.TrimSuffix(rest[:i], ":"), rest[i:]
+	}
+	return scheme + "://" + host + path
+}
+
+// address returns what to dial for u.
+func address(u *url.URL) string {
+	return net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), defaultPorts[u.Scheme]))
+}
+
+// display returns u as it may be shown: without name and password.
+func display(u *url.URL) string {
+	shown := *u
+	shown.User = nil
+	return shown.String()
+}

@@ -1,0 +1,94 @@
+// Package upstream is the door to the services: it dials them.
+package upstream
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"time"
+
+	"moip/internal/session"
+	"moip/internal/telnet"
+	"moip/internal/transport"
+)
+
+// A Dialer reaches services. The zero value is usable.
+type Dialer struct {
+	Stall time.Duration // how long a service may take nothing, 0 for transport.DefaultStall
+}
+
+// Dial reaches r, in the time of ctx. It is a session.Dial.
+func (d *Dialer) Dial(ctx context.Context, _ session.ID, r session.Route) (session.Endpoint, error) {
+	u, err := check(r)
+	if err != nil {
+		return nil, fmt.Errorf("dial %w", err)
+	}
+	e, err := d.dial(ctx, u, r)
+	if err != nil {
+		return nil, fmt.Errorf("dial %s: %w", display(u), err)
+	}
+	return e, nil
+}
+
+func (d *Dialer) dial(ctx context.Context, u *url.URL, r session.Route) (session.Endpoint, error) {
+	var trust *tls.Config
+	if u.Scheme == "wss" { // what may be wrong with it is known before anybody is called
+		var err error
+		if trust, err = trusting(r.CA, u.Hostname()); err != nil {
+			return nil, err
+		}
+	}
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", address(u))
+	if err != nil {
+		if failed, ok := errors.AsType[*net.OpError](err); ok {
+			err = failed.Err // we say the rest
+		}
+		return nil, err
+	}
+	switch u.Scheme {
+	case "tcp":
+		return transport.TCP(conn, d.Stall), nil
+	case "telnet":
+		return transport.NewTelnet(conn, telnet.Client, d.Stall), nil
+	}
+	if trust != nil {
+		if conn, err = transport.Secure(ctx, conn, trust); err != nil {
+			return nil, err
+		}
+	}
+	agreed, early, err := handshake(ctx, conn, u, r)
+	if err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return transport.NewWebSocket(conn, transport.WebSocketOptions{
+		Client: true,
+		Binary: r.Frames == session.FramesBinary || r.Frames == session.FramesAuto && agreed == "binary",
+		Early:  early,
+		Ping:   r.Ping,
+		Stall:  d.Stall,
+	}), nil
+}
+
+// trusting returns how to verify that host is whom it says. The certificates
+// in the file ca, if there is one, replace the system's.
+func trusting(ca, host string) (*tls.Config, error) {
+	config := &tls.Config{ServerName: host, NextProtos: []string{"http/1.1"}}
+	if ca == "" {
+		return config, nil
+	}
+	pem, err := os.ReadFile(ca)
+	if err != nil {
+		return nil, fmt.Errorf("certificates to trust: %w", err)
+	}
+	config.RootCAs = x509.NewCertPool()
+	if !config.RootCAs.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("certificates to trust: there are none in %s", ca)
+	}
+	return config, nil
+}
