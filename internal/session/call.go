@@ -94,7 +94,8 @@ type Call struct {
 	timer   *time.Timer
 	armed   time.Duration // when timer goes off, 0 if it does not
 
-	end      Event // Ended, once it is known why
+	reason   Reason // why the call is Over
+	cause    error
 	in, out  uint64
 	visited  []string
 	identity [3]byte
@@ -196,8 +197,7 @@ func (c *Call) hangup(r Reason, err error) {
 	if c.state == Over {
 		return
 	}
-	c.state = Over
-	c.end = Event{Type: Ended, Reason: r, Err: err}
+	c.state, c.reason, c.cause = Over, r, err
 	c.quiet()
 	c.attempt.stop()
 	c.seeking.stop()
@@ -219,7 +219,11 @@ func (c *Call) hangup(r Reason, err error) {
 func (c *Call) settle() {
 	if c.running--; c.running == 0 && c.state == Over {
 		c.quiet()
-		c.emit(c.end)
+		end := Event{Type: Ended, Reason: c.reason, Err: c.cause}
+		if e, ok := c.caller.end.(interface{ Dropped() uint64 }); ok {
+			end.Dropped = e.Dropped()
+		}
+		c.emit(end)
 	}
 }
 

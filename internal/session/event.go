@@ -15,6 +15,7 @@ type Event struct {
 	Began   time.Time // of the call
 	In, Out uint64    // bytes from and to the caller so far
 	Visited []string  // the services reached so far, by name, 16 at most
+	Dropped uint64    // for Ended: characters of the caller's that are no bytes
 }
 
 // EventType names what happened. Per call: Began, then any number of

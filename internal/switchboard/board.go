@@ -176,6 +176,9 @@ func (b *Board) note(e session.Event) {
 			"call", e.Call, "from", e.Caller.Addr, "by", e.Caller.Transport, "to", e.Visited,
 			"lasted", e.At.Sub(e.Began).Round(time.Millisecond), "in", e.In, "out", e.Out, "reason", e.Reason,
 		}
+		if e.Dropped > 0 {
+			attrs = append(attrs, "dropped", e.Dropped)
+		}
 		if e.Err != nil {
 			attrs = append(attrs, "error", e.Err)
 		}

@@ -101,7 +101,8 @@ func isNumber(s string) bool {
 
 // route is where the order leads.
 func (o order) route() (session.Route, error) {
-	if err := checkURI(o.uri); err != nil {
+	u, err := parseURI(o.uri)
+	if err != nil {
 		return session.Route{}, err
 	}
 	ping, err := parsePing(o.ping)
@@ -112,21 +113,25 @@ func (o order) route() (session.Route, error) {
 	if err != nil {
 		return session.Route{}, err
 	}
-	return session.Route{Name: o.uri, URL: o.uri, Ping: ping, Subprotocols: names}, nil
+	name := o.uri
+	if u.User != nil { // the name is for logs, a password is not
+		name = u.Redacted()
+	}
+	return session.Route{Name: name, URL: o.uri, Ping: ping, Subprotocols: names}, nil
 }
 
-// checkURI accepts what PyMoIP can name, and telnet and tcp, which it means to
+// parseURI accepts what PyMoIP can name, and telnet and tcp, which it means to
 // but refuses. The gateway's own services are not for its servers to name.
-func checkURI(uri string) error {
+func parseURI(uri string) (*url.URL, error) {
 	u, err := url.Parse(uri)
 	if err != nil || u.Host == "" {
-		return errURI
+		return nil, errURI
 	}
 	switch u.Scheme {
 	case "ws", "wss", "telnet", "tcp":
-		return nil
+		return u, nil
 	}
-	return errURI
+	return nil, errURI
 }
 
 // parsePing reads None or a number of seconds.

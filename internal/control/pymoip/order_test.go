@@ -1,6 +1,7 @@
 package pymoip
 
 import (
+	stdcmp "cmp"
 	"slices"
 	"strings"
 	"testing"
@@ -27,6 +28,9 @@ func TestOrder(t *testing.T) {
 		`PID=18446744073709551615,12345678901234567890,CONNECT,WS://example.net,0,["","tty"]`: {
 			URL: "WS://example.net", Subprotocols: []string{"tty"},
 		},
+		`PID=1,2,CONNECT,ws://me:secret@example.net,None,[]`: {
+			Name: "ws://me:xxxxx@example.net", URL: "ws://me:secret@example.net",
+		},
 		`PID=1,2,CONNECT,telnet://example.net:23,None,[]`:  {URL: "telnet://example.net:23"},
 		`PID=1,2,CONNECT,tcp://[2001:db8::1]:3615,None,[]`: {URL: "tcp://[2001:db8::1]:3615"},
 	} {
@@ -35,7 +39,7 @@ func TestOrder(t *testing.T) {
 			t.Errorf("%s: %v", text, err)
 			continue
 		}
-		want.Name = want.URL
+		want.Name = stdcmp.Or(want.Name, want.URL)
 		got, err := o.route()
 		if diff := cmp.Diff(want, got); err != nil || diff != "" {
 			t.Errorf("%s: %v\n%s", text, err, diff)
