@@ -7,7 +7,7 @@ type Answer byte
 // The answers. Those of the protocol layer are named by the byte that tells
 // them apart, acknowledgements by the byte after SEP plus 80h.
 const (
-	Identity     Answer = SOH  // SOH maker type version EOT
+	Identity     Answer = SOH  // SOH maker type version EOT, or a block of RAM
 	Cursor       Answer = US   // US row column
 	Routing      Answer = 0x63 // PRO3
 	Terminal     Answer = 0x71 // PRO2
@@ -26,6 +26,9 @@ const (
 // Question returns the answer that a terminal gives to the sequence s, 0 if it
 // gives none.
 func Question(s []byte) Answer {
+	if s[0] == ENQ {
+		return Identity // of what is in its RAM, if it has any
+	}
 	if len(s) < 2 || s[0] != ESC {
 		return 0
 	}
@@ -49,7 +52,7 @@ func order(pro byte, a []byte) Answer {
 	switch pro {
 	case 0x39:
 		switch a[0] {
-		case 0x7B:
+		case 0x78, 0x79, 0x7A, 0x7B: // RAM blocks, and ROM
 			return Identity
 		case 0x70, 0x72, 0x74, 0x76:
 			return Answer(a[0] + 1)

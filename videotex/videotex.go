@@ -10,6 +10,7 @@ const (
 	NUL = 0x00 // padding
 	SOH = 0x01 // starts an identification
 	EOT = 0x04 // ends it
+	ENQ = 0x05 // asks for one
 	BEL = 0x07
 	BS  = 0x08
 	HT  = 0x09

@@ -4,10 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
-	"sync"
 	"time"
-
-	"moip/videotex"
 )
 
 // An attempt to reach a service or the portal goes on while it is the call's.
@@ -165,53 +162,4 @@ func (c *Call) leave(r Reason) {
 	c.drop(c.service)
 	c.clear(visitWarn)
 	c.clear(visitOver)
-}
-
-// maxSend bounds what the caller is sent at once; a sequence or an article may
-// go beyond it by its own length.
-const (
-	maxSend = 1 << 10
-	maxOut  = maxSend + 512
-)
-
-var outs = sync.Pool{New: func() any { return new([maxOut]byte) }}
-
-// show sends the caller what waits for the screen, as far as it is taken.
-func (c *Call) show() {
-	if !c.caller.busy && !c.caller.gone {
-		out := outs.Get().(*[maxOut]byte)
-		c.pour(out[:0])
-		outs.Put(out)
-	}
-	if c.state == Over && !c.caller.busy {
-		c.drop(c.caller)
-	}
-	c.room.Broadcast()
-}
-
-// pour sends until nothing waits or the caller's line is full. Then it sends
-// no more than half a second's worth at 1200 bit/s at a time, since what has
-// been sent cannot be taken back when the caller presses Connexion/Fin.
-func (c *Call) pour(out []byte) {
-	for {
-		n := maxSend
-		if c.slow {
-			n = 60
-		}
-		p := c.screen.Next(out, n)
-		if len(p) == 0 {
-			return
-		}
-		c.out += uint64(len(p))
-		if c.slow = c.caller.end.Send(p); c.slow {
-			c.flush(c.caller)
-			return
-		}
-	}
-}
-
-// say shows text on row 00, as soon as the terminal is at rest.
-func (c *Call) say(text string) {
-	c.screen.Article(videotex.Article(text))
-	c.show()
 }

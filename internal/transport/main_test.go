@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gobwas/ws"
 	"go.uber.org/goleak"
 
 	"moip/internal/session"
@@ -135,4 +136,14 @@ func pattern(n int) []byte {
 		p[i] = byte(i*31 + i>>8)
 	}
 	return p
+}
+
+// readFrame reads one frame, as the peer gets it.
+func readFrame(r io.Reader) (f ws.Frame, err error) {
+	if f.Header, err = ws.ReadHeader(r); err != nil {
+		return f, err
+	}
+	f.Payload = make([]byte, f.Header.Length)
+	_, err = io.ReadFull(r, f.Payload)
+	return f, err
 }

@@ -190,7 +190,7 @@ func TestSecureSendNeverWaits(t *testing.T) {
 	sent := fill(t, e)
 	go e.Flush()
 	for got := 0; got < len(sent); {
-		f, err := ws.ReadFrame(peer)
+		f, err := readFrame(peer)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -320,7 +320,7 @@ func TestWebSocketViolations(t *testing.T) {
 			if got := string(data()); !strings.HasPrefix(got, "before") {
 				t.Errorf("received %q", got)
 			}
-			farewell, err := ws.ReadFrame(peer)
+			farewell, err := readFrame(peer)
 			if farewell.Header.Masked {
 				farewell = ws.UnmaskFrame(farewell)
 			}
@@ -354,7 +354,7 @@ func TestWebSocketFrames(t *testing.T) {
 			frames.client = client
 			payload := pattern(size)
 			encoded := frames.appendFrame(nil, ws.OpBinary, size, payload)
-			f, err := ws.ReadFrame(bytes.NewReader(encoded))
+			f, err := readFrame(bytes.NewReader(encoded))
 			if err != nil || f.Header.Masked != client || !f.Header.Fin || f.Header.Rsv != 0 {
 				t.Fatalf("%d bytes: %+v, %v", size, f.Header, err)
 			}
@@ -453,7 +453,7 @@ func TestWebSocketPongsAreBounded(t *testing.T) {
 	}
 	pongs := 0
 	for {
-		f, err := ws.ReadFrame(peer)
+		f, err := readFrame(peer)
 		if err != nil {
 			t.Fatal(err)
 		}
