@@ -85,21 +85,11 @@ func agree(offers []string) string {
 		switch {
 		case offer == "binary":
 			return offer
-		case offer == "tty", choice == "" && isToken(offer):
+		case offer == "tty", choice == "" && transport.IsSubprotocol(offer):
 			choice = offer
 		}
 	}
 	return choice
-}
-
-// isToken reports whether s is a token of HTTP (RFC 9110, section 5.6.2).
-func isToken(s string) bool {
-	for _, r := range s {
-		if r <= ' ' || r > '~' || strings.ContainsRune(`"(),/:;<=>?@[\]{}`, r) {
-			return false
-		}
-	}
-	return s != ""
 }
 
 // wantsBinary reports whether a caller is to get its bytes as they are. The

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -343,3 +344,14 @@ func (e *WebSocket) stopPings() {
 func clock() time.Duration { return time.Since(epoch) }
 
 var epoch = time.Now()
+
+// IsSubprotocol reports whether s may be the name of a subprotocol: a token of
+// HTTP (RFC 6455, section 4.1; RFC 9110, section 5.6.2).
+func IsSubprotocol(s string) bool {
+	for _, b := range []byte(s) {
+		if b <= ' ' || b > '~' || strings.IndexByte(`"(),/:;<=>?@[\]{}`, b) >= 0 {
+			return false
+		}
+	}
+	return s != ""
+}

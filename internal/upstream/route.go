@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"moip/internal/session"
+	"moip/internal/transport"
 )
 
 // defaultPorts are those of the schemes that have one. Plain TCP has none.
@@ -33,11 +34,11 @@ func check(r session.Route) (*url.URL, error) {
 		return nil, err
 	}
 	for _, name := range r.Subprotocols {
-		if name == "" || strings.ContainsFunc(name, isUnfit) || strings.Contains(name, ",") {
+		if !transport.IsSubprotocol(name) {
 			return nil, fmt.Errorf("%s: %q is no name for a subprotocol", display(u), name)
 		}
 	}
-	if strings.ContainsFunc(r.Origin, isUnfit) {
+	if strings.ContainsFunc(r.Origin, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		return nil, fmt.Errorf("%s: %q is no origin", display(u), r.Origin)
 	}
 	switch r.Frames {
@@ -47,9 +48,6 @@ func check(r session.Route) (*url.URL, error) {
 	}
 	return u, nil
 }
-
-// isUnfit reports whether r does not belong in a header.
-func isUnfit(r rune) bool { return r <= ' ' || r > '~' }
 
 // parse reads a URL.
 func parse(raw string) (*url.URL, error) {
