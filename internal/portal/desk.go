@@ -29,6 +29,7 @@ type desk struct {
 	field    []byte // what is typed in the code field
 	first    int    // index of the first service listed
 	terminal string
+	order    *session.Route // to be given once the caller has seen the page
 	bye      bool
 }
 
@@ -98,6 +99,12 @@ func (d *desk) Receive() ([]byte, error) {
 	if d.bye {
 		return nil, io.EOF
 	}
+	if r := d.order; r != nil {
+		d.order = nil
+		if !d.portal.redirect(d.call, *r) {
+			return d.say(nil, "Demande refusée, réessayez"), nil
+		}
+	}
 	for {
 		<-d.bell
 		d.mu.Lock()
@@ -159,9 +166,9 @@ func (d *desk) key(out videotex.Page, key []byte) videotex.Page {
 	case videotex.Repetition, videotex.Sommaire, videotex.Guide:
 		return d.home(out)
 	case videotex.Suite:
-		return d.list(out, d.first+listed)
+		return append(d.list(out, d.first+listed), d.cursor()...)
 	case videotex.Retour:
-		return d.list(out, d.first-listed)
+		return append(d.list(out, d.first-listed), d.cursor()...)
 	case videotex.Envoi:
 		return d.send(out)
 	}
@@ -193,9 +200,7 @@ func (d *desk) send(out videotex.Page) videotex.Page {
 	if !ok {
 		return d.say(out, "Service inconnu : "+code)
 	}
-	if !d.portal.redirect(d.call, s.Route) {
-		return d.say(out, "Demande refusée, réessayez")
-	}
+	d.order = &s.Route
 	return d.line(out, 22, "Connexion à "+s.Name+"...")
 }
 

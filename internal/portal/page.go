@@ -60,7 +60,7 @@ func (d *desk) list(out videotex.Page, first int) videotex.Page {
 	if len(all) > listed {
 		out = out.Attr(videotex.Cyan).Text(fmt.Sprintf("%d services", len(all))).Text("  Suite  Retour")
 	}
-	return append(out, d.cursor()...)
+	return out
 }
 
 // fit cuts text to n characters.

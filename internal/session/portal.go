@@ -64,7 +64,7 @@ func (c *Call) stopWaiting() {
 
 // whileWaiting takes keys that are the gateway's own: Envoi tries again.
 func (c *Call) whileWaiting(keys []byte) {
-	if isEnvoi(keys) && c.seeking == nil {
+	if hasEnvoi(keys) && c.seeking == nil {
 		c.clear(retry)
 		c.seek()
 		return

@@ -19,8 +19,8 @@ var returned = map[Reason]string{
 	ReasonVisit:    "Durée de consultation dépassée",
 }
 
-// farewell tells why the call ended. A portal that hangs up has said goodbye
-// itself.
+// farewell tells why the call ended. A portal that hangs up has its reasons, and
+// tells them itself; but on Connexion/Fin some close without a word.
 var farewell = map[Reason]string{
 	ReasonFin:      "Au revoir",
 	ReasonRecalled: "Fin de la communication",
@@ -39,6 +39,6 @@ var waitingPage = videotex.Page{}.Clear().
 	At(15, 4).Text("Essayer maintenant  ").Attr(videotex.Inverse).Text(" Envoi ").
 	At(17, 4).Text("Raccrocher  ").Attr(videotex.Inverse).Text(" Connexion/Fin ")
 
-func isEnvoi(keys []byte) bool {
-	return bytes.Equal(keys, []byte{videotex.SEP, videotex.Envoi})
+func hasEnvoi(keys []byte) bool {
+	return bytes.Contains(keys, []byte{videotex.SEP, videotex.Envoi})
 }

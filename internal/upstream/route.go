@@ -108,5 +108,8 @@ func address(u *url.URL) string {
 func display(u *url.URL) string {
 	shown := *u
 	shown.User = nil
+	if shown.Host == "" && shown.Opaque == "" { // which String leaves out, slashes and all
+		return shown.Scheme + "://" + shown.Path
+	}
 	return shown.String()
 }

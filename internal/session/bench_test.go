@@ -1,0 +1,68 @@
+package session
+
+import (
+	"context"
+	"io"
+	"sync"
+	"testing"
+
+	"moip/videotex"
+)
+
+// BenchmarkRelay takes one key from the caller through the call to a service,
+// and its echo back to the screen.
+func BenchmarkRelay(b *testing.B) {
+	screen, events := make(chan byte, 1), make(chan EventType, 8)
+	caller, service := newTube(), newTube()
+	caller.hears = func(p []byte) { screen <- p[len(p)-1] }
+	service.hears = func(p []byte) { service.says <- append(service.echo[:0], p...) }
+	c := Start(&Config{
+		DialPortal:  func(ctx context.Context, _ ID, _ Route) (Endpoint, error) { <-ctx.Done(); return nil, ctx.Err() },
+		DialService: func(context.Context, ID, Route) (Endpoint, error) { return service, nil },
+		Limits:      limits,
+		Emit:        func(e Event) { events <- e.Type },
+	}, 1, Caller{}, caller)
+	if err := c.Redirect(Route{Name: "echo"}); err != nil {
+		b.Fatal(err)
+	}
+	for <-events != Redirected {
+	}
+	key := []byte{videotex.SEP, videotex.Suite}
+	b.ReportAllocs()
+	for b.Loop() {
+		caller.says <- key
+		if got := <-screen; got != videotex.Suite {
+			b.Fatalf("the screen got %#x", got)
+		}
+	}
+	close(caller.says)
+	for <-events != Ended {
+	}
+}
+
+// A tube is an Endpoint that costs next to nothing: what a benchmark finds is
+// what the call costs.
+type tube struct {
+	says  chan []byte
+	hears func([]byte)
+	echo  [8]byte
+	done  chan struct{}
+	close sync.Once
+}
+
+func newTube() *tube { return &tube{says: make(chan []byte, 1), done: make(chan struct{})} }
+
+func (t *tube) Receive() ([]byte, error) {
+	select {
+	case p, ok := <-t.says:
+		if ok {
+			return p, nil
+		}
+	case <-t.done:
+	}
+	return nil, io.EOF
+}
+
+func (t *tube) Send(p []byte) bool { t.hears(p); return false }
+func (t *tube) Flush()             {}
+func (t *tube) Close() error       { t.close.Do(func() { close(t.done) }); return nil }
