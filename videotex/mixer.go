@@ -18,13 +18,13 @@ type Mixer struct {
 	// with the owner of the stream that put it.
 	Asked func(by any, q Answer)
 
-	queue   []byte // main stream, not yet sent; from a pool, nil while empty
-	sent    int    // how much of queue has been sent
-	parts   []part // whose the queue is, in order; the last may still grow
-	parser  Parser // follows what was sent
-	article []byte // the newest, nil once sent
-	glyph   []byte // the character REP repeats, as it was sent
-	spell   bool   // an article has gone out since glyph was shown
+	queue   *[]byte // main stream; from a pool, nil while there is none
+	sent    int     // how much of queue has been sent
+	parts   []part  // whose the queue is, in order; the last may still grow
+	parser  Parser  // follows what was sent
+	article []byte  // the newest, nil once sent
+	glyph   []byte  // the character REP repeats, as it was sent
+	spell   bool    // an article has gone out since glyph was shown
 }
 
 // A part is a run of the queue with one owner.
@@ -44,10 +44,10 @@ func (m *Mixer) Write(by any, p []byte) {
 		m.Switch(by)
 	}
 	if m.queue == nil {
-		m.queue = (*queues.Get().(*[]byte))[:0]
+		m.queue = queues.Get().(*[]byte)
 	}
 	m.parts[len(m.parts)-1].n += len(p)
-	m.queue = append(m.queue, p...)
+	*m.queue = append(*m.queue, p...)
 }
 
 // Switch gives the main stream to by, once all that waits has been sent. The
@@ -63,9 +63,9 @@ func (m *Mixer) Discard() {
 }
 
 func (m *Mixer) release() {
-	if m.queue != nil && cap(m.queue) <= 16<<10 {
-		q := m.queue
-		queues.Put(&q)
+	if m.queue != nil && cap(*m.queue) <= 16<<10 {
+		*m.queue = (*m.queue)[:0]
+		queues.Put(m.queue)
 	}
 	m.queue, m.sent = nil, 0
 }
@@ -76,7 +76,15 @@ func (m *Mixer) release() {
 func (m *Mixer) Article(a []byte) { m.article = a }
 
 // Size returns how many bytes of the main stream wait.
-func (m *Mixer) Size() int { return len(m.queue) - m.sent }
+func (m *Mixer) Size() int { return len(m.waiting()) }
+
+// waiting returns what of the main stream has not been sent.
+func (m *Mixer) waiting() []byte {
+	if m.queue == nil {
+		return nil
+	}
+	return (*m.queue)[m.sent:]
+}
 
 // Next appends to dst what is to be sent next, and forgets it: whole sequences,
 // of about n bytes or the first that is longer. It appends nothing if there is
@@ -95,7 +103,7 @@ func (m *Mixer) Next(dst []byte, n int) []byte {
 		u := m.unit()
 		switch p := &m.parts[0]; {
 		case u > 0:
-			dst = m.take(dst, m.queue[m.sent:m.sent+u], p.by)
+			dst = m.take(dst, m.waiting()[:u], p.by)
 			m.sent += u
 			p.n -= u
 		case len(m.parts) > 1: // the owner has changed
@@ -115,7 +123,7 @@ func (m *Mixer) Next(dst []byte, n int) []byte {
 // unit returns the length of the shortest run of whole sequences at the head
 // of the queue, 0 if there is none.
 func (m *Mixer) unit() int {
-	q := m.queue[m.sent : m.sent+m.parts[0].n]
+	q := m.waiting()[:m.parts[0].n]
 	ahead := m.parser
 	for i, b := range q {
 		ahead.Step(b)

@@ -93,16 +93,21 @@ func (c *Call) deliver() {
 
 // typeAhead keeps keys for whom is being dialled.
 func (c *Call) typeAhead(keys []byte) {
-	if len(c.ahead)+len(keys) <= maxAhead {
-		c.ahead = append(c.ahead, keys...)
-		return
-	}
-	if c.state != Dialing {
+	c.ahead = append(c.ahead, keys...)
+	switch {
+	case len(c.ahead) <= maxAhead:
+	case c.state == Dialing:
+		c.recall(ReasonStalled, errAhead)
+	default:
 		c.hangup(ReasonStalled, errAhead)
-		return
 	}
-	c.recall(ReasonStalled, errAhead)
-	c.give(c.portal, keys)
+}
+
+// catchUp delivers what was typed ahead.
+func (c *Call) catchUp() {
+	c.batch = append(c.batch, c.ahead...)
+	c.ahead = nil
+	c.deliver()
 }
 
 // answered reports whether key was an answer of the terminal, and not a key.

@@ -33,7 +33,7 @@ func (c *Call) found(e Endpoint, err error) {
 	c.portal = c.join(e, c.portalSaid, c.portalGone)
 	c.screen.Switch(c.portal)
 	c.articles, c.midway = videotex.ArticleReader{}, false
-	c.catchUp(c.portal)
+	c.catchUp()
 }
 
 // wait shows the caller that the portal is away and arranges the next attempt.

@@ -1,9 +1,11 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
+	"math"
 	"time"
 )
 
@@ -24,14 +26,8 @@ func (a *attempt) stop() {
 // dial starts an attempt to reach r, and tells done how it went unless it was
 // stopped.
 func (c *Call) dial(d Dial, r Route, done func(Endpoint, error)) *attempt {
-	limit := r.DialTimeout
-	if limit == 0 {
-		limit = c.Limits.Dial
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	if limit > 0 {
-		ctx, cancel = context.WithTimeout(ctx, limit)
-	}
+	const never = math.MaxInt64
+	ctx, cancel := context.WithTimeout(context.Background(), cmp.Or(r.DialTimeout, c.Limits.Dial, never))
 	a := &attempt{cancel}
 	c.run(func() {
 		e, err := d(ctx, c.id, r)
@@ -78,15 +74,8 @@ func (c *Call) connected(e Endpoint, err error) {
 		c.visited = append(c.visited, c.route.Name)
 	}
 	c.emit(Event{Type: Redirected, Route: c.route})
-	c.catchUp(c.service)
+	c.catchUp()
 	c.show()
-}
-
-// catchUp gives a leg what was typed ahead.
-func (c *Call) catchUp(l *leg) {
-	keys := c.ahead
-	c.ahead = nil
-	c.give(l, keys)
 }
 
 // failure names what kept a service from being reached.
@@ -134,7 +123,7 @@ func (c *Call) recall(r Reason, err error) {
 	if c.portal == nil {
 		c.seek()
 	} else {
-		c.catchUp(c.portal)
+		c.catchUp()
 	}
 	if text := returned[r]; text != "" {
 		c.notice = text
