@@ -1,0 +1,243 @@
+// Package config is what a gateway is told: by a file, and by flags over it.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"time"
+
+	"moip/internal/config/tomlfile"
+)
+
+// A Config is the content of a configuration file, moip.toml. Its comments are
+// the reference of the keys; doc/moip.example.toml shows them all.
+type Config struct {
+	// Listen says where callers arrive: 1 to 64 of ws://host:port,
+	// telnet://host:port and tcp://host:port. No host means all addresses, port
+	// 0 any free one. Default ws://:9001 and telnet://:9000.
+	Listen []string `toml:"listen"`
+
+	// Directory is the file of the services that callers of the built-in portal
+	// reach by their codes, relative to the configuration file. Default none.
+	Directory string `toml:"directory"`
+
+	// Log is the log file, relative to the working directory, or "none".
+	// Default server.log.
+	Log string `toml:"log"`
+
+	// LogSize is the size at which a new log file is begun, in megabytes, 1 to
+	// 1024. Default 10.
+	LogSize int `toml:"log_size"`
+
+	// LogKeep is how many old log files are kept, 1 to 100. Default 5.
+	LogKeep int `toml:"log_keep"`
+
+	// LogLevel is the least that is logged: debug, info, warn or error. Default
+	// info.
+	LogLevel Level `toml:"log_level"`
+
+	// Link is the control link to the portal, a ws or wss URL, or "none".
+	// Default ws://localhost:8764 with a portal of one's own, none with the
+	// built-in one. LinkURL has the answer.
+	Link string `toml:"link"`
+
+	// Portal is the service that callers reach first. Its URL is "builtin" for
+	// the portal inside, which needs no other key. Default builtin.
+	Portal Route `toml:"portal"`
+
+	Limits Limits `toml:"limits"`
+}
+
+// Limits bound calls in time. Each is 0 for none, or from 100ms to the longest
+// named.
+type Limits struct {
+	// Idle ends a call without a key for so long. Default 10m, up to 24h.
+	Idle Duration `toml:"idle"`
+
+	// Visit ends a visit to a service, and takes the caller back to the portal.
+	// Default 60m, up to 168h.
+	Visit Duration `toml:"visit"`
+
+	// Call ends a call. Default 2h, up to 168h.
+	Call Duration `toml:"call"`
+
+	// Dial is how long a service or the portal may take to accept a call, if
+	// its route does not say. Default 10s, up to 5m.
+	Dial Duration `toml:"dial"`
+
+	// Wait is how long a caller waits for a portal that cannot be reached.
+	// Default 5m, up to 24h.
+	Wait Duration `toml:"wait"`
+
+	// Stall ends a connection whose peer takes nothing of what waits for it.
+	// Default 60s, up to 1h.
+	Stall Duration `toml:"stall"`
+
+	// Drain is how long a caller may take to receive the farewell. Default 5s,
+	// up to 5m.
+	Drain Duration `toml:"drain"`
+
+	// Ping is the silence after which a WebSocket caller is pinged; two more of
+	// them without an answer end the call. Default 20s, up to 1h.
+	Ping Duration `toml:"ping"`
+}
+
+// Default returns the configuration of a gateway that was told nothing.
+func Default() *Config {
+	return &Config{
+		Listen:  []string{"ws://:9001", "telnet://:9000"},
+		Log:     "server.log",
+		LogSize: 10,
+		LogKeep: 5,
+		Portal:  Route{URL: "builtin"},
+		Limits: Limits{
+			Idle:  Duration(10 * time.Minute),
+			Visit: Duration(60 * time.Minute),
+			Call:  Duration(2 * time.Hour),
+			Dial:  Duration(10 * time.Second),
+			Wait:  Duration(5 * time.Minute),
+			Stall: Duration(60 * time.Second),
+			Drain: Duration(5 * time.Second),
+			Ping:  Duration(20 * time.Second),
+		},
+	}
+}
+
+// Load reads the file at path over the defaults. Its errors, ten at most, are
+// joined; each names the file and, where they are known, line and key. A value
+// that cannot be read at all is told before the rest.
+func Load(path string) (*Config, error) {
+	data, err := tomlfile.Read(path)
+	if err != nil {
+		return nil, err
+	}
+	return Parse(path, data)
+}
+
+// Parse is Load for data of the file called name.
+func Parse(name string, data []byte) (*Config, error) {
+	c := Default()
+	file, err := tomlfile.Decode(name, data, c)
+	if err != nil {
+		return nil, err
+	}
+	c.check(file.Fault)
+	if err := file.Err(); err != nil {
+		return nil, err
+	}
+	c.Directory = file.Path(c.Directory)
+	c.Portal.CA = file.Path(c.Portal.CA)
+	return c, nil
+}
+
+// Validate checks a configuration that flags have changed. Its errors are
+// joined, and name the keys.
+func (c *Config) Validate() error {
+	var all []error
+	c.check(func(key, format string, args ...any) {
+		all = append(all, fmt.Errorf("%s: %s", key, fmt.Sprintf(format, args...)))
+	})
+	return errors.Join(all...)
+}
+
+// Builtin reports whether the portal is the one inside.
+func (c *Config) Builtin() bool { return c.Portal.URL == "" || c.Portal.URL == "builtin" }
+
+// LinkURL returns where the control link goes, "" if there is none.
+func (c *Config) LinkURL() string {
+	switch {
+	case c.Link == "none", c.Link == "" && c.Builtin():
+		return ""
+	case c.Link == "":
+		return "ws://localhost:8764"
+	}
+	return c.Link
+}
+
+// LogFile returns the log file, "" if there is none.
+func (c *Config) LogFile() string {
+	if c.Log == "none" {
+		return ""
+	}
+	return c.Log
+}
+
+// A report notes that something is wrong with the value of a key.
+type report = func(key, format string, args ...any)
+
+func (c *Config) check(fault report) {
+	c.checkListen(fault)
+	c.checkLog(fault)
+	portal := func(key, format string, args ...any) { fault("portal."+key, format, args...) }
+	if c.Builtin() {
+		c.Portal.checkOptions(portal)
+	} else {
+		c.Portal.Check(portal)
+	}
+	c.checkLink(fault)
+	c.Limits.check(fault)
+}
+
+func (c *Config) checkListen(fault report) {
+	if n := len(c.Listen); n < 1 || n > 64 {
+		fault("listen", "%d are too few or too many (write 1 to 64, as in [\"ws://:9001\"])", n)
+		return
+	}
+	seen := map[string]string{}
+	for _, uri := range c.Listen {
+		u, err := parseListener(uri)
+		if err != nil {
+			fault("listen", "%v", err)
+			continue
+		}
+		// Whether two others can be had together, the kernel knows.
+		if other, ok := seen[u.Host]; ok && u.Port() != "0" {
+			fault("listen", "%q has the port of %q (give each its own)", uri, other)
+		}
+		seen[u.Host] = uri
+	}
+}
+
+func (c *Config) checkLog(fault report) {
+	if c.Log == "" {
+		fault("log", `must name a file (or be "none")`)
+	}
+	if c.LogSize < 1 || c.LogSize > 1024 {
+		fault("log_size", "%d is out of range (1 to 1024, in megabytes)", c.LogSize)
+	}
+	if c.LogKeep < 1 || c.LogKeep > 100 {
+		fault("log_keep", "%d is out of range (1 to 100)", c.LogKeep)
+	}
+}
+
+func (c *Config) checkLink(fault report) {
+	link := c.LinkURL()
+	if link == "" {
+		return
+	}
+	if u, err := url.Parse(link); err != nil || u.Scheme != "ws" && u.Scheme != "wss" || u.Hostname() == "" {
+		fault("link", `%.60q is not a WebSocket URL (write ws://localhost:8764, or "none")`, link)
+	} else if c.Builtin() {
+		fault("link", `the built-in portal has none (set url in [portal], or link = "none")`)
+	}
+}
+
+func (l *Limits) check(fault report) {
+	for _, limit := range []struct {
+		key  string
+		d    Duration
+		most time.Duration
+	}{
+		{"idle", l.Idle, 24 * time.Hour},
+		{"visit", l.Visit, 168 * time.Hour},
+		{"call", l.Call, 168 * time.Hour},
+		{"dial", l.Dial, maxDial},
+		{"wait", l.Wait, 24 * time.Hour},
+		{"stall", l.Stall, time.Hour},
+		{"drain", l.Drain, 5 * time.Minute},
+		{"ping", l.Ping, time.Hour},
+	} {
+		limit.d.check(fault, "limits."+limit.key, limit.most)
+	}
+}

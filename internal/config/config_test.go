@@ -1,0 +1,328 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"go.uber.org/goleak"
+
+	"moip/internal/session"
+	"moip/internal/upstream"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const example = "../../doc/moip.example.toml"
+
+func TestDefaultIsValid(t *testing.T) {
+	if err := Default().Validate(); err != nil {
+		t.Error(err)
+	}
+	c, err := Parse("moip.toml", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(Default(), c); diff != "" {
+		t.Errorf("an empty file: %s", diff)
+	}
+}
+
+// The example shows the defaults.
+func TestExample(t *testing.T) {
+	c, err := Load(example)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Default() // in other words
+	want.Portal.Frames, want.Portal.Fin = "auto", "49"
+	if diff := cmp.Diff(want, c, cmpopts.EquateEmpty()); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff(Default().Portal.Session(""), c.Portal.Session(""), cmpopts.EquateEmpty()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// The keys that the example shows as comments are valid too.
+func TestExampleWithoutComments(t *testing.T) {
+	data, err := os.ReadFile(example)
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown := regexp.MustCompile(`(?m)^# ([a-z_]+) = `)
+	taken := regexp.MustCompile(`(?m)^(url|subprotocols) = .*\n`) // shown in both ways
+	text := shown.ReplaceAllString(taken.ReplaceAllString(string(data), ""), "$1 = ")
+	c, err := Parse(example, []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Default()
+	want.Directory = "../../doc/services.toml"
+	want.Link = "ws://localhost:8764"
+	want.Portal = Route{
+		URL:          "ws://localhost:8765",
+		Subprotocols: []string{"binary", "tty"},
+		Frames:       "auto",
+		Fin:          "49",
+		Origin:       "https://example.org",
+		CA:           "../../doc/portal.pem",
+	}
+	if diff := cmp.Diff(want, c); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// Every key is in the example, under its table.
+func TestExampleIsComplete(t *testing.T) {
+	data, err := os.ReadFile(example)
+	if err != nil {
+		t.Fatal(err)
+	}
+	header := regexp.MustCompile(`(?m)^\[([a-z_]+)\]$`)
+	tables := map[string]string{}
+	parts := header.Split(string(data), -1)
+	tables[""] = parts[0]
+	for i, found := range header.FindAllStringSubmatch(string(data), -1) {
+		tables[found[1]] = parts[i+1]
+	}
+	var visit func(table string, of reflect.Type)
+	visit = func(table string, of reflect.Type) {
+		for f := range of.Fields() {
+			key := f.Tag.Get("toml")
+			if key == "" {
+				t.Errorf("%s has no key", f.Name)
+			}
+			if f.Type.Kind() == reflect.Struct {
+				visit(key, f.Type)
+			} else if !regexp.MustCompile(`(?m)^(# )?` + key + ` = `).MatchString(tables[table]) {
+				t.Errorf("[%s] lacks %s", table, key)
+			}
+		}
+	}
+	visit("", reflect.TypeFor[Config]())
+}
+
+func TestParse(t *testing.T) {
+	c, err := Parse("/etc/moip/moip.toml", []byte(`
+		listen = ["tcp://127.0.0.1:4000", "ws://[::1]:4000", "telnet://minitel.example:4000/"]
+		directory = "services.toml"
+		log = "none"
+		log_size = 1
+		log_keep = 100
+		log_level = "debug"
+		link = "wss://portal.example:8764/link"
+		[portal]
+		url = "wss://portal.example/ws"
+		ping = "1m30s"
+		subprotocols = ["tty"]
+		frames = "binary"
+		fin = 59
+		dial_timeout = "3s"
+		origin = "http://portal.example:8080"
+		ca = "/etc/ssl/portal.pem"
+		[limits]
+		idle = 0
+		visit = "none"
+		stall = "0"
+		drain = "100ms"`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Default()
+	want.Listen = []string{"tcp://127.0.0.1:4000", "ws://[::1]:4000", "telnet://minitel.example:4000/"}
+	want.Directory = "/etc/moip/services.toml"
+	want.Log, want.LogSize, want.LogKeep, want.LogLevel = "none", 1, 100, -4
+	want.Link = "wss://portal.example:8764/link"
+	want.Portal = Route{
+		URL:          "wss://portal.example/ws",
+		Ping:         Duration(90 * time.Second),
+		Subprotocols: []string{"tty"},
+		Frames:       "binary",
+		Fin:          "59",
+		DialTimeout:  Duration(3 * time.Second),
+		Origin:       "http://portal.example:8080",
+		CA:           "/etc/ssl/portal.pem",
+	}
+	want.Limits.Idle, want.Limits.Visit, want.Limits.Stall, want.Limits.Drain = 0, 0, 0, Duration(100*time.Millisecond)
+	if diff := cmp.Diff(want, c); diff != "" {
+		t.Error(diff)
+	}
+	route := session.Route{
+		Name:         "portal",
+		URL:          "wss://portal.example/ws",
+		Ping:         90 * time.Second,
+		Subprotocols: []string{"tty"},
+		Frames:       session.FramesBinary,
+		Fin:          session.FinModem,
+		DialTimeout:  3 * time.Second,
+		Origin:       "http://portal.example:8080",
+		CA:           "/etc/ssl/portal.pem",
+	}
+	if diff := cmp.Diff(route, c.Portal.Session("portal")); diff != "" {
+		t.Error(diff)
+	}
+	if name := c.Portal.Session("").Name; name != route.URL {
+		t.Errorf("a route without a name is called %q", name)
+	}
+}
+
+func TestFaults(t *testing.T) {
+	for _, test := range []struct{ text, want string }{
+		{"log = none\n", `1: column 7: expected keyword "nan" (write text in quotes)`},
+		{"[limits]\nidle = 10m\n", "2: column 10: strings must be quoted (write text in quotes)"},
+		{"\n\n[limits\nidle = '10m'\n", "3: column 8: expected ']' to close table name"},
+		{"lisen = ['ws://:9001']\n", "1: lisen: unknown key (did you mean listen?)"},
+		{"[portal]\nlog_level = 'warn'\n", "2: portal.log_level: unknown key"},
+		{"[limits]\ncalls = '2h'\n", "2: limits.calls: unknown key (did you mean limits.call?)"},
+		{"[limits]\nsessions = 100\n", "2: limits.sessions: unknown key"},
+
+		{"listen = 'ws://:9001'\n", `1: listen: must be a list of strings (write ["..."])`},
+		{"listen = []\n", `1: listen: 0 are too few or too many (write 1 to 64, as in ["ws://:9001"])`},
+		{"listen = ['9001']\n", `1: listen: "9001" is not a URI (write ws://:9001, or ws://[::1]:9001)`},
+		{"listen = ['localhost:9001']\n", `1: listen: "localhost:9001" is not a URI (write ws://:9001, or ws://[::1]:9001)`},
+		{"listen = [\n'ws://:9001',\n'wss://:9002']\n", `1: listen: unknown scheme "wss" (use ws, telnet or tcp)`},
+		{"listen = ['serial:///dev/ttyUSB0']\n", `1: listen: unknown scheme "serial" (use ws, telnet or tcp)`},
+		{"listen = ['ws://9001']\n", `1: listen: "ws://9001" has no port from 0 to 65535 (write ws://:9001)`},
+		{"listen = ['ws://::1:9001']\n", `1: listen: "ws://::1:9001" is not a host and a port alone (write ws://[::1]:9001)`},
+		{"listen = ['ws://:9001/path']\n", `1: listen: "ws://:9001/path" is not a host and a port alone (write ws://:9001)`},
+		{"listen = ['ws://:65536']\n", `1: listen: "ws://:65536" has no port from 0 to 65535 (write ws://:9001)`},
+		{"listen = ['ws://né:9001']\n", `1: listen: "né" is not a host (write 127.0.0.1, [::1], a name, or none for all addresses)`},
+		{"listen = ['ws://127.0.0.1:9001', 'ws://:9001',\n'telnet://127.0.0.1:9001']\n", `1: listen: "telnet://127.0.0.1:9001" has the port of "ws://127.0.0.1:9001" (give each its own)`},
+
+		{"log = ''\n", `1: log: must name a file (or be "none")`},
+		{"log_size = '10'\n", "1: log_size: must be a whole number (write digits, without quotes)"},
+		{"log_size = 0\n", "1: log_size: 0 is out of range (1 to 1024, in megabytes)"},
+		{"log_keep = 101\n", "1: log_keep: 101 is out of range (1 to 100)"},
+		{"log_level = 'verbose'\n", `1: log_level: "verbose" is unknown (use debug, info, warn or error)`},
+		{"log_level = 0\n", `1: log_level: "0" is unknown (use debug, info, warn or error)`},
+
+		{"link = 'ws://localhost:8764'\n", `1: link: the built-in portal has none (set url in [portal], or link = "none")`},
+		{"link = 'telnet://localhost:8764'\nportal.url = 'ws://x'\n", `1: link: "telnet://localhost:8764" is not a WebSocket URL (write ws://localhost:8764, or "none")`},
+		{"link = 'ws:8764'\nportal.url = 'ws://x'\n", `1: link: "ws:8764" is not a WebSocket URL (write ws://localhost:8764, or "none")`},
+
+		{"[portal]\nurl = 8765\n", "2: portal.url: must be a string (write it in quotes)"},
+		{"[portal]\nurl = 'htp://x'\n", "2: portal.url: " + upstream.Check(session.Route{URL: "htp://x"}).Error()},
+		{"[portal]\nurl = 'ws://x'\nping = '5ms'\n", "3: portal.ping: 5ms is out of range (100ms to 24h, or 0 for none)"},
+		{"[portal]\nurl = 'ws://x'\ndial_timeout = '1h'\n", "3: portal.dial_timeout: 1h is out of range (100ms to 5m, or 0 for none)"},
+		{"[portal]\nurl = 'ws://x'\nsubprotocols = ['a b']\n", `3: portal.subprotocols: "a b" is not a subprotocol (write it in ASCII without blanks, as in "tty")`},
+		{"[portal]\nurl = 'ws://x'\nsubprotocols = ['']\n", `3: portal.subprotocols: "" is not a subprotocol (write it in ASCII without blanks, as in "tty")`},
+		{"[portal]\nurl = 'ws://x'\nsubprotocols = ['tty', 'tty']\n", `3: portal.subprotocols: "tty" is there twice (offer it once)`},
+		{"[portal]\nurl = 'ws://x'\nsubprotocols = ['1', '2', '3', '4', '5', '6', '7', '8', '9']\n", "3: portal.subprotocols: 9 are too many (offer 8 at most)"},
+		{"[portal]\nframes = 'both'\n", `2: portal.frames: "both" is unknown (use auto, text or binary)`},
+		{"[portal]\nframes = 3\n", "2: portal.frames: must be a string (write it in quotes)"},
+		{"[portal]\nfin = 69\n", `2: portal.fin: "69" is unknown (use 49, 59 or close)`},
+		{"[portal]\nfin = 'none'\n", `2: portal.fin: "none" is unknown (use 49, 59 or close)`},
+		{"[portal]\nurl = 'ws://x'\norigin = 'example.org'\n", `3: portal.origin: "example.org" is not an origin (write https://example.org)`},
+		{"[portal]\nurl = 'ws://x'\norigin = \"http://x\\r\\n\"\n", `3: portal.origin: "http://x\r\n" is not an origin (write https://example.org)`},
+
+		{"[limits]\nidle = '10x'\n", `2: limits.idle: "10x" is not a duration (write 10m, 90s, or 0 for none)`},
+		{"[limits]\nidle = 600\n", `2: limits.idle: "600" is not a duration (write 10m, 90s, or 0 for none)`},
+		{"[limits]\nidle = '-10m'\n", `2: limits.idle: "-10m" is not a duration (write 10m, 90s, or 0 for none)`},
+		{"[limits]\nidle = ['10m']\n", "2: limits.idle: must be a string (write it in quotes)"},
+		{"limits.idle = '99ms'\n", "1: limits.idle: 99ms is out of range (100ms to 24h, or 0 for none)"},
+		{"limits = {idle = 600}\n", "1: limits.idle: 600ns is out of range (100ms to 24h, or 0 for none)"},
+		{"limits.visit = '169h'\n", "1: limits.visit: 169h is out of range (100ms to 168h, or 0 for none)"},
+		{"limits.call = '168h0.1s'\n", "1: limits.call: 168h0m0.1s is out of range (100ms to 168h, or 0 for none)"},
+		{"limits.dial = '301s'\n", "1: limits.dial: 5m1s is out of range (100ms to 5m, or 0 for none)"},
+		{"limits.wait = '25h'\n", "1: limits.wait: 25h is out of range (100ms to 24h, or 0 for none)"},
+		{"limits.stall = '61m'\n", "1: limits.stall: 1h1m is out of range (100ms to 1h, or 0 for none)"},
+		{"limits.drain = '6m'\n", "1: limits.drain: 6m is out of range (100ms to 5m, or 0 for none)"},
+		{"limits.ping = '2h'\n", "1: limits.ping: 2h is out of range (100ms to 1h, or 0 for none)"},
+
+		// A value that cannot be read is told alone, all else together.
+		{"loglevel = 'info'\nlog_size = 0\n[limits]\nidle = '10x'\nping = '1ms'\n", `4: limits.idle: "10x" is not a duration (write 10m, 90s, or 0 for none)`},
+		{"log_size = 0\nloglevel = 'info'\n[limits]\nidle = '10ms'\nping = '1ms'\n", `2: loglevel: unknown key (did you mean log_level?)
+moip.toml:1: log_size: 0 is out of range (1 to 1024, in megabytes)
+moip.toml:4: limits.idle: 10ms is out of range (100ms to 24h, or 0 for none)
+moip.toml:5: limits.ping: 1ms is out of range (100ms to 1h, or 0 for none)`},
+	} {
+		c, err := Parse("moip.toml", []byte(test.text))
+		if diff := cmp.Diff("moip.toml:"+test.want, fmt.Sprint(err)); diff != "" || c != nil {
+			t.Errorf("%q: %s", test.text, diff)
+		}
+	}
+}
+
+func TestLoadWithoutFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "moip.toml")
+	if _, err := Load(path); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), path+": ") {
+		t.Error(err)
+	}
+}
+
+// What flags spoil is told by key.
+func TestValidate(t *testing.T) {
+	c := Default()
+	c.Listen = append(c.Listen, "tcp://:9000")
+	c.Link = "ws://localhost:8764"
+	want := `listen: "tcp://:9000" has the port of "telnet://:9000" (give each its own)
+link: the built-in portal has none (set url in [portal], or link = "none")`
+	if diff := cmp.Diff(want, fmt.Sprint(c.Validate())); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestLinkURL(t *testing.T) {
+	for _, test := range []struct{ portal, link, want string }{
+		{"", "", ""},
+		{"builtin", "", ""},
+		{"builtin", "none", ""},
+		{"ws://x", "", "ws://localhost:8764"},
+		{"ws://x", "none", ""},
+		{"ws://x", "ws://y", "ws://y"},
+	} {
+		c := Default()
+		c.Portal.URL, c.Link = test.portal, test.link
+		if got := c.LinkURL(); got != test.want {
+			t.Errorf("portal %q, link %q: %q, want %q", test.portal, test.link, got, test.want)
+		}
+		if err := c.Validate(); err != nil {
+			t.Errorf("portal %q, link %q: %v", test.portal, test.link, err)
+		}
+	}
+}
+
+func TestLogFile(t *testing.T) {
+	c := Default()
+	if got := c.LogFile(); got != "server.log" {
+		t.Errorf("by default: %q", got)
+	}
+	c.Log = "none"
+	if got := c.LogFile(); got != "" {
+		t.Errorf("with none: %q", got)
+	}
+}
+
+func FuzzConfig(f *testing.F) {
+	data, err := os.ReadFile(example)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(string(data))
+	f.Add("listen = ['ws://[::1%25eth0]:1', 'tcp://:1']\n[limits]\nidle = '-1ns'\n")
+	f.Add("portal = {url = 'ws://x', origin = 'a://b', subprotocols = [[], '\\t']}\nlink = '%'\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		c, err := Parse("moip.toml", []byte(text))
+		if err == nil {
+			if err := c.Validate(); err != nil {
+				t.Errorf("parsed, but not valid: %v", err)
+			}
+			return
+		}
+		for line := range strings.SplitSeq(err.Error(), "\n") {
+			if !strings.HasPrefix(line, "moip.toml:") {
+				t.Errorf("%q does not begin with the file", line)
+			}
+		}
+	})
+}

@@ -1,0 +1,179 @@
+package config
+
+import (
+	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"moip/internal/session"
+	"moip/internal/upstream"
+)
+
+const (
+	maxPing = 24 * time.Hour
+	maxDial = 5 * time.Minute
+)
+
+// A Route is how to reach a service, as files write it.
+type Route struct {
+	// URL is where the service is: ws://, wss://, telnet:// or tcp://.
+	URL string `toml:"url"`
+
+	// Ping is the silence after which a WebSocket ping is sent, for services
+	// that answer pings: none, or 100ms to 24h. Default none.
+	Ping Duration `toml:"ping"`
+
+	// Subprotocols are the WebSocket subprotocols offered, the dearest first, 8
+	// at most. Default none.
+	Subprotocols []string `toml:"subprotocols"`
+
+	// Frames says what WebSocket frames carry: text, binary, or auto for binary
+	// if the subprotocol agreed is "binary" and text otherwise. Default auto.
+	Frames Frames `toml:"frames"`
+
+	// Fin is how Connexion/Fin is told: 49 for SEP 4/9, as from a Minitel's
+	// line, 59 for SEP 5/9, as from its socket, or close for nothing but the
+	// end of the connection. Default 49.
+	Fin Fin `toml:"fin"`
+
+	// DialTimeout is how long the service may take to accept a call: 100ms to 5m,
+	// or 0 for the gateway's limit. Default 0.
+	DialTimeout Duration `toml:"dial_timeout"`
+
+	// Origin is the WebSocket Origin header, as in https://example.org. Default
+	// none.
+	Origin string `toml:"origin"`
+
+	// CA is a file of PEM certificates to trust instead of the system's,
+	// relative to the file that names it. Default none.
+	CA string `toml:"ca"`
+}
+
+// Session returns the route under name or, if that is empty, under its URL.
+func (r Route) Session(name string) session.Route {
+	if name == "" {
+		name = r.URL
+	}
+	return session.Route{
+		Name:         name,
+		URL:          r.URL,
+		Ping:         time.Duration(r.Ping),
+		Subprotocols: r.Subprotocols,
+		Frames:       r.Frames.session(),
+		Fin:          r.Fin.session(),
+		DialTimeout:  time.Duration(r.DialTimeout),
+		Origin:       r.Origin,
+		CA:           r.CA,
+	}
+}
+
+// Check reports what is wrong with the route to fault, by key.
+func (r Route) Check(fault func(key, format string, args ...any)) {
+	if r.URL == "" {
+		fault("url", `is missing (write url = "ws://...", or wss, telnet, tcp)`)
+	} else if err := upstream.Check(session.Route{URL: r.URL}); err != nil {
+		fault("url", "%v", err)
+	}
+	r.checkOptions(fault)
+}
+
+// checkOptions is Check but for the URL.
+func (r Route) checkOptions(fault report) {
+	r.Ping.check(fault, "ping", maxPing)
+	if err := checkSubprotocols(r.Subprotocols); err != nil {
+		fault("subprotocols", "%v", err)
+	}
+	if !slices.Contains([]Frames{"", "auto", "text", "binary"}, r.Frames) {
+		fault("frames", "%.60q is unknown (use auto, text or binary)", r.Frames)
+	}
+	if !slices.Contains([]Fin{"", "49", "59", "close"}, r.Fin) {
+		fault("fin", "%.60q is unknown (use 49, 59 or close)", r.Fin)
+	}
+	r.DialTimeout.check(fault, "dial_timeout", maxDial)
+	if r.Origin != "" && !isOrigin(r.Origin) {
+		fault("origin", "%.60q is not an origin (write https://example.org)", r.Origin)
+	}
+}
+
+// isOrigin reports whether s is the origin of a page (RFC 6454 section 6.2):
+// scheme, host and perhaps port.
+func isOrigin(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && u.Host != "" && s == u.Scheme+"://"+u.Host && !strings.ContainsFunc(s, func(r rune) bool {
+		return r <= ' ' || r >= 0x7F
+	})
+}
+
+// checkSubprotocols wants unique tokens, as RFC 6455 section 4.1 item 10 does.
+func checkSubprotocols(names []string) error {
+	if len(names) > 8 {
+		return fmt.Errorf("%d are too many (offer 8 at most)", len(names))
+	}
+	for i, name := range names {
+		if !isToken(name) {
+			return fmt.Errorf(`%.60q is not a subprotocol (write it in ASCII without blanks, as in "tty")`, name)
+		}
+		if slices.Contains(names[:i], name) {
+			return fmt.Errorf("%q is there twice (offer it once)", name)
+		}
+	}
+	return nil
+}
+
+// isToken reports whether s is a token of RFC 2616 section 2.2, of at most 64
+// bytes.
+func isToken(s string) bool {
+	return s != "" && len(s) <= 64 && !strings.ContainsFunc(s, func(r rune) bool {
+		return r <= ' ' || r >= 0x7F || strings.ContainsRune(`()<>@,;:\"/[]?={}`, r)
+	})
+}
+
+// Subprotocols reads PyMoIP's form of a list of subprotocols, ["binary","tty"],
+// and a plain binary,tty. PyMoIP's [""] is an empty list, as its [] is.
+func Subprotocols(s string) ([]string, error) {
+	list := strings.TrimSpace(s)
+	if inner, ok := strings.CutPrefix(list, "["); ok {
+		if list, ok = strings.CutSuffix(inner, "]"); !ok {
+			return nil, fmt.Errorf(`%.60q has no end (write ["binary","tty"])`, s)
+		}
+	}
+	var names []string
+	for name := range strings.SplitSeq(list, ",") {
+		name = unquote(strings.TrimSpace(name))
+		if name != "" {
+			names = append(names, name)
+		}
+	}
+	if err := checkSubprotocols(names); err != nil {
+		return nil, err
+	}
+	return names, nil
+}
+
+// unquote removes a pair of quotation marks.
+func unquote(s string) string {
+	if n := len(s); n >= 2 && s[0] == s[n-1] && (s[0] == '"' || s[0] == '\'') {
+		return s[1 : n-1]
+	}
+	return s
+}
+
+// Interval reads PyMoIP's form of a ping interval, None or seconds up to 86400,
+// and a Go duration. Nothing is None.
+func Interval(s string) (time.Duration, error) {
+	text := strings.TrimSpace(s)
+	if text == "" {
+		return 0, nil
+	}
+	if _, err := strconv.ParseUint(text, 10, 32); err == nil {
+		text += "s"
+	}
+	var d Duration
+	if err := d.UnmarshalText([]byte(text)); err != nil || !d.within(maxPing) {
+		return 0, fmt.Errorf("%.60q is not an interval (write None, seconds from 0 to 86400, or 10s)", s)
+	}
+	return time.Duration(d), nil
+}
