@@ -1,0 +1,58 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(clean{m}, map[string]func(){"moip": main})
+}
+
+// A clean run of tests leaves no goroutine.
+type clean struct{ m *testing.M }
+
+func (c clean) Run() int {
+	code := c.m.Run()
+	if err := goleak.Find(); err != nil && code == 0 {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return code
+}
+
+// TestCommandLine plays the scripts in testdata. They have a command of their
+// own, appears, which waits for a file, and know a port that is TAKEN.
+func TestCommandLine(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"appears": appears},
+		Setup: func(env *testscript.Env) error {
+			taken, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				return err
+			}
+			env.Defer(func() { taken.Close() })
+			env.Setenv("TAKEN", taken.Addr().String())
+			env.Setenv("GORACE", "atexit_sleep_ms=0") // the race detector's second thoughts, a second of them
+			return nil
+		},
+	})
+}
+
+func appears(ts *testscript.TestScript, _ bool, files []string) {
+	for late := time.Now().Add(10 * time.Second); time.Now().Before(late); time.Sleep(5 * time.Millisecond) {
+		if _, err := os.Stat(ts.MkAbs(files[0])); err == nil {
+			return
+		}
+	}
+	ts.Fatalf("%s does not appear", files[0])
+}

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// house says which of our packages each package may import: the arrows of
+// doc/architecture.md. The command may import all.
+var house = map[string]string{
+	"videotex":                 "",
+	"internal/session":         "videotex",
+	"internal/telnet":          "",
+	"internal/transport":       "internal/session internal/telnet",
+	"internal/downstream":      "internal/session internal/telnet internal/transport",
+	"internal/upstream":        "internal/session internal/telnet internal/transport",
+	"internal/switchboard":     "internal/session",
+	"internal/control/pymoip":  "internal/session",
+	"internal/config":          "internal/config/tomlfile internal/session internal/upstream",
+	"internal/config/tomlfile": "",
+	"internal/directory":       "internal/config internal/config/tomlfile internal/session videotex",
+	"internal/portal":          "internal/directory internal/session videotex",
+}
+
+func TestHouse(t *testing.T) {
+	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}`, "moip/internal/...", "moip/videotex/...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	rooms := 0
+	for line := range strings.Lines(string(out)) {
+		name, imports, _ := strings.Cut(strings.TrimSpace(line), " ")
+		room := strings.TrimPrefix(name, "moip/")
+		may, known := house[room]
+		if !known {
+			t.Errorf("%s is not in the plan of the house", room)
+			continue
+		}
+		rooms++
+		for _, used := range strings.Fields(imports) {
+			ours, ok := strings.CutPrefix(used, "moip/")
+			if ok && !slices.Contains(strings.Fields(may), ours) {
+				t.Errorf("%s may not import %s", room, ours)
+			}
+		}
+	}
+	if rooms != len(house) {
+		t.Errorf("%d rooms of %d are there", rooms, len(house))
+	}
+}

@@ -1,0 +1,124 @@
+// Command moip is MoIP, a gateway for the Minitel: it answers callers, puts
+// them through to a portal and from there to services, and takes them back.
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"runtime/debug"
+
+	"github.com/alecthomas/kong"
+
+	"moip/internal/config"
+	"moip/internal/directory"
+)
+
+// commands is the command line. A bare moip is moip serve.
+type commands struct {
+	Serve       serve       `cmd:"" default:"withargs" help:"Run the gateway (the default command)."`
+	CheckConfig checkConfig `cmd:"" help:"Check a configuration file and the files it names."`
+	Version     version     `cmd:"" help:"Print the version."`
+	Help        help        `cmd:"" help:"Print this help, or that of a command."`
+}
+
+// Exit codes.
+const (
+	exitOK    = 0
+	exitError = 1
+	exitUsage = 2
+)
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+// run executes a command line and returns its exit code.
+func run(args []string, stdout, stderr io.Writer) int {
+	parser := newParser(stdout, stderr)
+	line, err := parser.Parse(args)
+	if err != nil {
+		fmt.Fprintf(stderr, "moip: %v (moip help tells what there is)\n", err)
+		return exitUsage
+	}
+	line.BindTo(context.Background(), (*context.Context)(nil))
+	line.BindTo(stdout, (*io.Writer)(nil))
+	if err := line.Run(parser); err != nil {
+		for _, err := range flat(err) {
+			fmt.Fprintf(stderr, "moip: %v\n", err)
+		}
+		return exitError
+	}
+	return exitOK
+}
+
+func newParser(stdout, stderr io.Writer) *kong.Kong {
+	return kong.Must(&commands{},
+		kong.Name("moip"),
+		kong.Description("Minitel over IP: a gateway between Minitels and videotex services."),
+		kong.Writers(stdout, stderr),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+	)
+}
+
+// flat returns the errors that err joins, to be shown on a line each.
+func flat(err error) (all []error) {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return []error{err}
+	}
+	for _, err := range joined.Unwrap() {
+		all = append(all, flat(err)...)
+	}
+	return all
+}
+
+type checkConfig struct {
+	File string `arg:"" help:"The configuration file."`
+}
+
+func (c *checkConfig) Run(out io.Writer) error {
+	cfg, err := config.Load(c.File)
+	if err != nil {
+		return err
+	}
+	if _, err := services(cfg); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(out, "%s is good\n", c.File)
+	return err
+}
+
+// services reads the directory that cfg names, an empty one if it names none.
+func services(cfg *config.Config) (*directory.Directory, error) {
+	if cfg.Directory == "" {
+		return &directory.Directory{}, nil
+	}
+	return directory.Load(cfg.Directory)
+}
+
+type version struct{}
+
+func (version) Run(out io.Writer) error {
+	number, system := "(devel)", ""
+	if info, ok := debug.ReadBuildInfo(); ok {
+		number, system = info.Main.Version, info.GoVersion
+	}
+	_, err := fmt.Fprintf(out, "moip %s, %s\n", number, system)
+	return err
+}
+
+type help struct {
+	Command []string `arg:"" optional:"" help:"The command."`
+}
+
+func (h help) Run(parser *kong.Kong) error {
+	line, err := kong.Trace(parser, h.Command)
+	if err = cmp.Or(err, line.Error); err != nil {
+		return err
+	}
+	if len(h.Command) == 0 {
+		line.Path = line.Path[:1] // not the default command
+	}
+	return line.PrintUsage(false)
+}

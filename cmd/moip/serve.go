@@ -1,0 +1,118 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os/signal"
+	"syscall"
+
+	"moip/internal/config"
+)
+
+// serve runs the gateway. Its flags are those of PyMoIP's gateway, with their
+// names and meaning, and stand above the configuration file.
+type serve struct {
+	Config       string  `help:"Configuration file; the flags stand above it." placeholder:"FILE"`
+	WS           *string `name:"ws" help:"Answer WebSocket callers at this port or address. Without --ws and --tcp: ws on 9001, telnet on 9000." placeholder:"[ADDR:]PORT"`
+	TCP          *string `name:"tcp" help:"Answer telnet and raw TCP callers at this port or address." placeholder:"[ADDR:]PORT"`
+	Videotext    *string `short:"v" help:"The portal: a ws, wss, telnet or tcp URL. Without it, the built-in portal." placeholder:"URL"`
+	Command      *string `short:"c" help:"The portal's control link. With --videotext, ws://localhost:8764 if not given." placeholder:"URL"`
+	Nocommand    bool    `short:"n" help:"No control link."`
+	Interval     *string `short:"i" help:"Seconds between pings to the portal, or None." placeholder:"SECONDS"`
+	Subprotocols *string `short:"b" help:"WebSocket subprotocols offered to the portal, as in [\"binary\",\"tty\"]." placeholder:"LIST"`
+	Directory    *string `help:"File of the services that the built-in portal lists." placeholder:"FILE"`
+	Log          *string `help:"Log file, or none." placeholder:"FILE"`
+	LogLevel     *string `help:"Least to log: debug, info, warn or error." placeholder:"LEVEL"`
+}
+
+// config returns what the file and the flags say together.
+func (s *serve) config() (*config.Config, error) {
+	cfg := config.Default()
+	if s.Config != "" {
+		var err error
+		if cfg, err = config.Load(s.Config); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.override(cfg); err != nil {
+		return nil, err
+	}
+	return cfg, cfg.Validate()
+}
+
+func (s *serve) override(cfg *config.Config) error {
+	for flag, at := range map[*string]*string{s.Videotext: &cfg.Portal.URL, s.Command: &cfg.Link, s.Directory: &cfg.Directory, s.Log: &cfg.Log} {
+		if flag != nil {
+			*at = *flag
+		}
+	}
+	if s.Nocommand {
+		cfg.Link = "none"
+	}
+	if s.Interval != nil {
+		d, err := config.Interval(*s.Interval)
+		if err != nil {
+			return fmt.Errorf("--interval: %w", err)
+		}
+		cfg.Portal.Ping = config.Duration(d)
+	}
+	if s.Subprotocols != nil {
+		list, err := config.Subprotocols(*s.Subprotocols)
+		if err != nil {
+			return fmt.Errorf("--subprotocols: %w", err)
+		}
+		cfg.Portal.Subprotocols = list
+	}
+	if s.LogLevel != nil {
+		if err := cfg.LogLevel.UnmarshalText([]byte(*s.LogLevel)); err != nil {
+			return fmt.Errorf("--log-level: %w", err)
+		}
+	}
+	return s.listen(cfg)
+}
+
+// listen replaces the listeners if any is asked for.
+func (s *serve) listen(cfg *config.Config) error {
+	var uris []string
+	for _, l := range []struct {
+		flag, scheme string
+		at           *string
+	}{{"--ws", "ws", s.WS}, {"--tcp", "telnet", s.TCP}} {
+		if l.at == nil {
+			continue
+		}
+		uri, err := config.ListenPort(l.scheme, *l.at)
+		if err != nil {
+			return fmt.Errorf("%s: %w", l.flag, err)
+		}
+		uris = append(uris, uri)
+	}
+	if len(uris) > 0 {
+		cfg.Listen = uris
+	}
+	return nil
+}
+
+func (s *serve) Run(ctx context.Context, out io.Writer) error {
+	cfg, err := s.config()
+	if err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+
+	log, err := openLog(cfg, s.Log != nil || s.Config != "")
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	g, err := open(cfg, log.Logger)
+	if err != nil {
+		return err
+	}
+	g.welcome(out)
+	g.serve(ctx)
+	return nil
+}
