@@ -10,7 +10,7 @@ build:
 # All tests, with what they need installed.
 test:
 	ci/install
-	go test -race -timeout 20m ./...
+	go test -race -count=1 -timeout 20m ./...
 
 # Format, vet, static analysis, known vulnerabilities.
 lint:

@@ -1,0 +1,151 @@
+package test
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os/exec"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// A gateway is the program, running.
+type gateway struct {
+	command *exec.Cmd
+	doors   map[string]string // its addresses by scheme
+	log     log
+	exited  chan struct{} // closed when it has
+}
+
+// start runs the program in dir and waits until it answers callers.
+func start(dir string, flags []string) (*gateway, error) {
+	if !slices.Contains(flags, "--log") {
+		flags = append(flags, "--log", "none")
+	}
+	g := &gateway{
+		command: exec.Command(program, append(flags, "--log-level", "debug")...),
+		doors:   map[string]string{},
+		log:     log{news: make(chan struct{})},
+		exited:  make(chan struct{}),
+	}
+	g.command.Dir = dir
+	g.command.Stderr = &g.log
+	stdout, err := g.command.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := g.command.Start(); err != nil {
+		return nil, err
+	}
+	ready := make(chan struct{})
+	go func() {
+		g.welcomed(stdout, ready)
+		g.command.Wait()
+		close(g.exited)
+	}()
+	select {
+	case <-ready:
+		return g, nil
+	case <-g.exited:
+		return g, errors.New("it does not start")
+	case <-time.After(patience):
+		return g, errors.New("it does not get ready")
+	}
+}
+
+// A door is shown on a line like "  ws://127.0.0.1:9001".
+var door = regexp.MustCompile(`^  (\w+)://([^/ ]+)`)
+
+// welcomed reads what the gateway tells whoever started it, to the end.
+func (g *gateway) welcomed(stdout io.Reader, ready chan struct{}) {
+	lines := bufio.NewScanner(stdout)
+	for lines.Scan() {
+		line := lines.Text()
+		if door := door.FindStringSubmatch(line); door != nil {
+			g.doors[door[1]] = door[2]
+		}
+		if line == "Ctrl-C stops it." {
+			close(ready)
+		}
+	}
+}
+
+func (g *gateway) running() bool {
+	select {
+	case <-g.exited:
+		return false
+	default:
+		return true
+	}
+}
+
+// stop tells the gateway to stop.
+func (g *gateway) stop() error { return g.command.Process.Signal(syscall.SIGTERM) }
+
+// exit waits until the gateway has exited, as how says: 0 or killed.
+func (g *gateway) exit(how string) error {
+	select {
+	case <-g.exited:
+	case <-time.After(patience):
+		return errors.New("it does not exit")
+	}
+	status := g.command.ProcessState
+	got := fmt.Sprint(status.ExitCode())
+	if status.ExitCode() < 0 {
+		got = "killed"
+	}
+	if got != how {
+		return fmt.Errorf("it exits: %v", status)
+	}
+	return nil
+}
+
+// kill ends a gateway whose story has failed.
+func (g *gateway) kill() {
+	g.command.Process.Kill()
+	<-g.exited
+}
+
+// A log is what the gateway writes on stderr.
+type log struct {
+	mu   sync.Mutex
+	text strings.Builder
+	news chan struct{} // closed when something came
+}
+
+func (l *log) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	close(l.news)
+	l.news = make(chan struct{})
+	return l.text.Write(p)
+}
+
+func (l *log) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+// hear waits until text was logged.
+func (l *log) hear(text string) error {
+	late := time.After(patience)
+	for {
+		l.mu.Lock()
+		found, news := strings.Contains(l.text.String(), text), l.news
+		l.mu.Unlock()
+		if found {
+			return nil
+		}
+		select {
+		case <-news:
+		case <-late:
+			return errors.New("it does not say so")
+		}
+	}
+}
