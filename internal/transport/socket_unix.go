@@ -23,12 +23,12 @@ func rawConn(conn net.Conn) syscall.RawConn {
 
 // readNow reads what is there. It returns 0 and no error at the end.
 func readNow(fd uintptr, p []byte) (int, error) {
-	return now("read", syscall.Read, fd, p)
+	return now("read", read, fd, p)
 }
 
 // writeNow writes what there is room for.
 func writeNow(fd uintptr, p []byte) (int, error) {
-	return now("write", syscall.Write, fd, p)
+	return now("write", write, fd, p)
 }
 
 func now(name string, call func(int, []byte) (int, error), fd uintptr, p []byte) (int, error) {
