@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/coder/websocket"
@@ -203,8 +204,9 @@ func (c *conn) say(kind websocket.MessageType, pieces ...[]byte) error {
 
 // flood says p again and again until the connection ends.
 func (c *conn) flood(p []byte) {
+	var taken atomic.Int64
 	c.done.Go(func() {
-		for {
+		for ; ; taken.Add(1) {
 			if c.ws != nil {
 				if c.ws.Write(context.Background(), websocket.MessageText, p) != nil {
 					return
@@ -214,6 +216,10 @@ func (c *conn) flood(p []byte) {
 			}
 		}
 	})
+	// Until no more is taken: that a line is clogged shows in nothing else.
+	for n := int64(-1); n != taken.Load(); time.Sleep(300 * time.Millisecond) {
+		n = taken.Load()
+	}
 }
 
 // ping waits until the peer has taken all that was said.

@@ -63,7 +63,7 @@ func (m *Mixer) Discard() {
 }
 
 func (m *Mixer) release() {
-	if m.queue != nil && cap(*m.queue) <= 16<<10 {
+	if m.queue != nil && cap(*m.queue) <= 8<<10 {
 		*m.queue = (*m.queue)[:0]
 		queues.Put(m.queue)
 	}

@@ -400,7 +400,7 @@ func TestSlowCallerSlowsTheService(t *testing.T) {
 		r.caller.stick()
 		said := 0
 		go func() {
-			for range 100 {
+			for range 400 {
 				r.service.say(strings.Repeat("x", 500))
 				said += 500
 			}
@@ -413,8 +413,8 @@ func TestSlowCallerSlowsTheService(t *testing.T) {
 		r.expect("service", r.service, "k") // keys still pass
 		r.caller.unstick()
 		synctest.Wait()
-		if n := len(r.caller.got()); said != 50000 || n != said {
-			t.Errorf("the caller got %d bytes of %d, of 50000", n, said)
+		if n := len(r.caller.got()); said != 200000 || n != said {
+			t.Errorf("the caller got %d bytes of %d, of 200000", n, said)
 		}
 	})
 }

@@ -15,10 +15,11 @@ type leg struct {
 }
 
 // maxAhead bounds the keys that wait for a leg, and maxPage the output that
-// waits for the caller before its source is made to wait too.
+// waits for the caller before its source is made to wait too. The pings of a
+// source that waits are not answered, so it should not wait for every page.
 const (
 	maxAhead = 4 << 10
-	maxPage  = 4 << 10
+	maxPage  = 32 << 10
 )
 
 var errAhead = errors.New("too many keys wait")

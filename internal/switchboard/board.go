@@ -168,7 +168,11 @@ func (b *Board) note(e session.Event) {
 	case session.Redirecting, session.Redirected:
 		b.log.Debug("call "+string(e.Type), "call", e.Call, "to", e.Route.Name)
 	case session.Returned:
-		b.log.Debug("call returned", "call", e.Call, "from", e.Route.Name, "reason", e.Reason, "error", e.Err)
+		level := slog.LevelDebug
+		if e.Err != nil { // a service that fails is an operator's business
+			level = slog.LevelWarn
+		}
+		b.log.Log(context.Background(), level, "call returned", "call", e.Call, "from", e.Route.Name, "reason", e.Reason, "error", e.Err)
 	case session.Waiting:
 		b.log.Warn("portal is away", "call", e.Call, "error", e.Err)
 	case session.Ended:
@@ -177,7 +181,7 @@ func (b *Board) note(e session.Event) {
 			"lasted", e.At.Sub(e.Began).Round(time.Millisecond), "in", e.In, "out", e.Out, "reason", e.Reason,
 		}
 		if e.Dropped > 0 {
-			attrs = append(attrs, "dropped", e.Dropped)
+			attrs = append(attrs, "unknown", e.Dropped)
 		}
 		if e.Err != nil {
 			attrs = append(attrs, "error", e.Err)

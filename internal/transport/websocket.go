@@ -49,6 +49,7 @@ type WebSocket struct {
 	ping    time.Duration
 	timer   *time.Timer  // calls tick, nil if ping is 0
 	heard   atomic.Int64 // when the peer was heard last
+	away    atomic.Bool  // nobody is in Receive, and the peer cannot be heard
 	closing atomic.Bool  // a close frame was sent
 
 	// Owned by Receive.
@@ -91,6 +92,8 @@ func NewWebSocket(conn net.Conn, o WebSocketOptions) *WebSocket {
 // Receive waits for the payload of data messages, wherever those begin and
 // end.
 func (e *WebSocket) Receive() ([]byte, error) {
+	e.away.Store(false)
+	defer e.away.Store(true)
 	for e.err == nil {
 		p, err := e.next()
 		if err != nil {
@@ -318,7 +321,11 @@ func (e *WebSocket) Dropped() uint64 { return e.text.dropped.Load() }
 // when it still is two periods later. It sets the timer for the next time it
 // may have something to do.
 func (e *WebSocket) tick() {
-	now, heard := clock(), time.Duration(e.heard.Load())
+	now := clock()
+	if e.away.Load() { // its answer may be there, unread
+		e.heard.Store(int64(now))
+	}
+	heard := time.Duration(e.heard.Load())
 	asked, silent := now-e.pinged, now-heard
 	switch {
 	case asked < silent && asked >= 2*e.ping && e.backlog() == 0: // or the ping itself may be kept

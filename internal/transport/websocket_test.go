@@ -547,6 +547,29 @@ func TestKeepAlive(t *testing.T) {
 	}
 }
 
+// What a peer answers while nobody is in Receive cannot be heard, as when a
+// session waits for a slow caller. That does not make the peer silent.
+func TestNotSilentWhileNobodyListens(t *testing.T) {
+	const period = 20 * time.Second
+	synctest.Test(t, func(t *testing.T) {
+		ours, peer := net.Pipe()
+		defer peer.Close()
+		e := NewWebSocket(ours, WebSocketOptions{Ping: period})
+		defer e.Close()
+		go io.Copy(io.Discard, peer)
+		go func() {
+			io.WriteString(peer, masked(ws.OpText, "A"))
+			io.WriteString(peer, masked(ws.OpText, "B"))
+		}()
+		for _, want := range []string{"A", "B"} {
+			if p, err := e.Receive(); string(p) != want || err != nil {
+				t.Errorf("received %q, %v, want %q", p, err, want)
+			}
+			time.Sleep(10 * period)
+		}
+	})
+}
+
 func TestNoPingUnlessAsked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ours, peer := net.Pipe()

@@ -108,6 +108,9 @@ func address(u *url.URL) string {
 func display(u *url.URL) string {
 	shown := *u
 	shown.User = nil
+	if shown.Scheme == "" {
+		return shown.Path
+	}
 	if shown.Host == "" && shown.Opaque == "" { // which String leaves out, slashes and all
 		return shown.Scheme + "://" + shown.Path
 	}

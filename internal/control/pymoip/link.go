@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strconv"
 	"sync"
 	"time"
@@ -311,5 +312,14 @@ func (l *Link) complain(p []byte, err error) {
 		l.complained = now
 	}
 	l.log.Log(context.Background(), level, "control link: message refused",
-		"err", err, "message", strconv.Quote(string(p[:min(len(p), quoteLimit)])))
+		"err", err, "message", quote(p))
+}
+
+// credentials are the name and password in a URI.
+var credentials = regexp.MustCompile(`//[^/@,]*@`)
+
+// quote returns a message as a log may show it.
+func quote(p []byte) string {
+	p = credentials.ReplaceAll(p, []byte("//...@"))
+	return strconv.Quote(string(p[:min(len(p), quoteLimit)]))
 }
