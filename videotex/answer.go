@@ -7,7 +7,8 @@ type Answer byte
 // The answers. Those of the protocol layer are named by the byte that tells
 // them apart, acknowledgements by the byte after SEP plus 80h.
 const (
-	Identity     Answer = SOH  // SOH maker type version EOT, or a block of RAM
+	Identity     Answer = SOH  // SOH maker type version EOT
+	RAM          Answer = ENQ  // SOH up to 16 characters EOT; some terminals have none
 	Cursor       Answer = US   // US row column
 	Routing      Answer = 0x63 // PRO3
 	Terminal     Answer = 0x71 // PRO2
@@ -27,7 +28,7 @@ const (
 // gives none.
 func Question(s []byte) Answer {
 	if s[0] == ENQ {
-		return Identity // of what is in its RAM, if it has any
+		return RAM
 	}
 	if len(s) < 2 || s[0] != ESC {
 		return 0
@@ -52,8 +53,10 @@ func order(pro byte, a []byte) Answer {
 	switch pro {
 	case 0x39:
 		switch a[0] {
-		case 0x78, 0x79, 0x7A, 0x7B: // RAM blocks, and ROM
+		case 0x7B:
 			return Identity
+		case 0x78, 0x79, 0x7A:
+			return RAM
 		case 0x70, 0x72, 0x74, 0x76:
 			return Answer(a[0] + 1)
 		case 0x7F:
@@ -106,13 +109,16 @@ func standard(a, b byte) Answer {
 	return 0
 }
 
-// AnswerOf returns the kind of answer that key is, 0 if it can only be a key.
+// AnswerOf returns the kind of answer that key is, 0 if it can only be a key. An
+// Identity may also be a short block of RAM.
 func AnswerOf(key []byte) Answer {
 	n := len(key)
 	switch {
 	case n < 2:
-	case key[0] == SOH && key[n-1] == EOT:
+	case key[0] == SOH && key[n-1] == EOT && n == 5:
 		return Identity
+	case key[0] == SOH && key[n-1] == EOT:
+		return RAM
 	case key[0] == US && n == 3:
 		return Cursor
 	case string(key) == "\x1B\x5B?z":

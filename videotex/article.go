@@ -34,7 +34,9 @@ func (r *ArticleReader) Write(p []byte) (article []byte) {
 			if !on {
 				r.article, r.shows = nil, false
 			}
-			r.add(s)
+			if r.parser.region == open { // a load would go on below
+				r.add(s)
+			}
 		case on:
 			article = append(r.article, LF)
 			r.article = nil
@@ -48,7 +50,7 @@ func (r *ArticleReader) Write(p []byte) (article []byte) {
 // what was begun before.
 func (r *ArticleReader) Skip(p []byte) (rest []byte) {
 	for i, b := range p {
-		if r.parser.AtRest() {
+		if r.parser.free() {
 			r.Write(p[i:])
 			return p[i:]
 		}
@@ -58,7 +60,7 @@ func (r *ArticleReader) Skip(p []byte) (rest []byte) {
 }
 
 // AtRest reports whether another reader of the stream may start here.
-func (r *ArticleReader) AtRest() bool { return r.parser.AtRest() }
+func (r *ArticleReader) AtRest() bool { return r.parser.free() }
 
 func (r *ArticleReader) add(s []byte) {
 	if len(r.article)+len(s) > maxArticle {

@@ -47,7 +47,8 @@ func (m *Mixer) Write(by any, p []byte) {
 		m.queue = queues.Get().(*[]byte)
 	}
 	m.parts[len(m.parts)-1].n += len(p)
-	*m.queue = append(*m.queue, p...)
+	*m.queue = append((*m.queue)[:copy(*m.queue, m.waiting())], p...)
+	m.sent = 0
 }
 
 // Switch gives the main stream to by, once all that waits has been sent. The

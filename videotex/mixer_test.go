@@ -245,6 +245,19 @@ func TestMixerAsks(t *testing.T) {
 	}
 }
 
+// TestMixerForgets checks that what was sent is not kept, also where there is
+// always more to send.
+func TestMixerForgets(t *testing.T) {
+	var m Mixer
+	for range 10000 {
+		m.Write("service", []byte("every chunk ends within a sequence\x1f\x41"))
+		m.Next(nil, 1024)
+	}
+	if n := cap(*m.queue); n > 8<<10 {
+		t.Errorf("%d bytes are held for %d that wait", n, m.Size())
+	}
+}
+
 func TestMixerAllocates(t *testing.T) {
 	var m Mixer
 	out := make([]byte, 0, 1<<10)

@@ -294,9 +294,10 @@ func (p *Parser) reset(m Mode) { p.mode, p.row0, p.g1, p.suspended = m, false, f
 func (p *Parser) Between() bool { return p.n == 0 && p.np == 0 }
 
 // AtRest reports whether another stream may be let in here.
-func (p *Parser) AtRest() bool {
-	return p.Between() && p.region == open && p.opaque == 0 && !p.row0 && p.mode != Teleinformatique
-}
+func (p *Parser) AtRest() bool { return p.free() && p.mode != Teleinformatique }
+
+// free is AtRest whatever the standard.
+func (p *Parser) free() bool { return p.Between() && p.region == open && p.opaque == 0 && !p.row0 }
 
 // Mosaics reports whether characters are shown as mosaics, G1.
 func (p *Parser) Mosaics() bool { return p.g1 }

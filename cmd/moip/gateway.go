@@ -27,9 +27,12 @@ type gateway struct {
 	board     *switchboard.Board
 	link      *pymoip.Link // nil if there is none
 	about     string       // the portal, for people
+
+	doors, linked sync.WaitGroup
+	unlink        context.CancelFunc // set if there is a link
 }
 
-// open wires a gateway and opens its doors. Nobody is answered before serve.
+// open wires a gateway and opens its doors. Nobody is answered before start.
 func open(cfg *config.Config, log *slog.Logger) (*gateway, error) {
 	g := &gateway{cfg: cfg, log: log, board: switchboard.New(log)}
 	if err := g.wire(); err != nil {
@@ -127,33 +130,38 @@ func addresses() (ips []string) {
 	return ips
 }
 
-// serve answers callers until ctx is done, then takes leave of them. The link
-// stays until the last has left, so that the portal hears of it.
-func (g *gateway) serve(ctx context.Context) {
-	linked, unlink := context.WithCancel(context.Background())
-	var link, doors sync.WaitGroup
+// start answers callers.
+func (g *gateway) start() {
 	if g.link != nil {
-		link.Go(func() { g.link.Run(linked) })
+		var ctx context.Context
+		ctx, g.unlink = context.WithCancel(context.Background())
+		g.linked.Go(func() { g.link.Run(ctx) })
 	}
 	for _, l := range g.listeners {
-		doors.Go(func() {
+		g.doors.Go(func() {
 			if err := l.Serve(g.board.Answer); err != nil {
 				g.log.Error("listener failed", "at", l.URI(), "error", err)
 			}
 		})
 	}
-	<-ctx.Done()
+}
+
+// stop takes leave of all callers. The link stays until the last has left, so
+// that the portal hears of it.
+func (g *gateway) stop() {
 	g.log.Info("stopping", "calls", len(g.board.Calls()))
 	g.closeDoors()
-	doors.Wait()
+	g.doors.Wait()
 	// A caller's farewell has the drain limit; a little more is for the rest.
 	drain, cancel := context.WithTimeout(context.Background(), time.Duration(g.cfg.Limits.Drain)+time.Second)
 	defer cancel()
 	if g.board.Shutdown(drain) != nil {
 		g.log.Warn("calls are cut", "calls", len(g.board.Calls()))
 	}
-	unlink()
-	link.Wait()
+	if g.link != nil {
+		g.unlink()
+		g.linked.Wait()
+	}
 	g.log.Info("stopped")
 }
 

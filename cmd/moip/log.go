@@ -21,26 +21,35 @@ type logbook struct {
 // openLog opens the log that cfg asks for. Unless somebody has asked for the
 // file, the log does without it where it cannot be written.
 func openLog(cfg *config.Config, asked bool) (*logbook, error) {
-	options := &slog.HandlerOptions{Level: cfg.LogLevel}
+	l := &logbook{}
+	out := io.Writer(os.Stderr)
 	name := cfg.LogFile()
-	if name == "" {
-		return &logbook{slog.New(slog.NewTextHandler(os.Stderr, options)), nil}, nil
+	err := writable(name)
+	switch {
+	case err != nil && asked:
+		return nil, fmt.Errorf("log: %w (name another with --log FILE, or --log none)", err)
+	case err == nil && name != "":
+		file := &timberjack.Logger{Filename: name, MaxSize: cfg.LogSize, MaxBackups: cfg.LogKeep, LocalTime: true, FileMode: 0o640}
+		out, l.file = io.MultiWriter(os.Stderr, file), file
 	}
-	// The rotating file is opened by the first line; whoever starts the
-	// gateway should hear of a file that cannot be written now.
-	probe, err := os.OpenFile(name, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o640)
+	l.Logger = slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: cfg.LogLevel}))
 	if err != nil {
-		if asked {
-			return nil, fmt.Errorf("log: %w (name another with --log FILE, or --log none)", err)
-		}
-		cfg.Log = "none"
-		l, _ := openLog(cfg, false)
 		l.Warn("no log file", "error", err)
-		return l, nil
 	}
-	probe.Close()
-	file := &timberjack.Logger{Filename: name, MaxSize: cfg.LogSize, MaxBackups: cfg.LogKeep, LocalTime: true, FileMode: 0o640}
-	return &logbook{slog.New(slog.NewTextHandler(io.MultiWriter(os.Stderr, file), options)), file}, nil
+	return l, nil
+}
+
+// writable returns why a file cannot be written. The rotating one is opened by
+// the first line; whoever starts the gateway should hear of it now.
+func writable(name string) error {
+	if name == "" {
+		return nil
+	}
+	file, err := os.OpenFile(name, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o640)
+	if err != nil {
+		return err
+	}
+	return file.Close()
 }
 
 // Close closes the file.

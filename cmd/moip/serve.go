@@ -101,7 +101,6 @@ func (s *serve) Run(ctx context.Context, out io.Writer) error {
 	}
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 
 	log, err := openLog(cfg, s.Log != nil || s.Config != "")
 	if err != nil {
@@ -113,6 +112,9 @@ func (s *serve) Run(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	g.welcome(out)
-	g.serve(ctx)
+	g.start()
+	<-ctx.Done()
+	stop() // a second signal ends the process at once
+	g.stop()
 	return nil
 }

@@ -60,8 +60,8 @@ func ring() chan struct{} {
 func (d *desk) Send(p []byte) (kept bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if len(d.keys)+len(p) <= maxTyped {
-		d.keys = append(d.keys, p...)
+	if d.keys = append(d.keys, p...); len(d.keys) > maxTyped {
+		d.keys, d.over = nil, session.ErrStalled
 	}
 	d.wake()
 	return false

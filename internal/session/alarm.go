@@ -87,11 +87,15 @@ func (c *Call) ring(a alarm) {
 		c.key(c.keys.Flush())
 		c.deliver()
 	case finUnheard:
-		c.hangup(ReasonFin, nil)
+		if c.screen.Size() >= maxPage { // it is the portal that is not heard
+			c.set(finUnheard, finReact)
+		} else {
+			c.hangup(ReasonFin, nil)
+		}
 	case retry:
 		c.seek()
 	case waited:
-		c.hangup(ReasonNoPortal, nil)
+		c.ringWaited()
 	case remind:
 		c.say(c.notice)
 	case idleWarn, idleOver:

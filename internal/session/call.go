@@ -85,6 +85,7 @@ type Call struct {
 	attempt *attempt      // to reach the service
 	seeking *attempt      // to reach the portal
 	waiting bool          // the caller sees that the portal is away
+	away    bool          // it has been away, and has not lasted since
 	tries   int           // that failed to reach the portal
 	arrived time.Duration // of the portal
 

@@ -29,7 +29,7 @@ const (
 	Redirecting EventType = "redirecting" // the service is being dialled
 	Redirected  EventType = "redirected"  // the service has the keyboard
 	Returned    EventType = "returned"    // the portal has it again
-	Waiting     EventType = "waiting"     // the portal is away
+	Waiting     EventType = "waiting"     // the portal is away; during a visit nobody waits for it yet
 	Ended       EventType = "ended"
 )
 

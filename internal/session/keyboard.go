@@ -2,6 +2,7 @@ package session
 
 import (
 	"bytes"
+	"slices"
 	"time"
 
 	"moip/videotex"
@@ -10,7 +11,7 @@ import (
 const (
 	sepWait  = 200 * time.Millisecond // for the letter of a SEP
 	escWait  = 150 * time.Millisecond // for what follows an ESC
-	askWait  = 10 * time.Second       // for the answer of a terminal
+	askWait  = time.Minute            // for the answer of a terminal, behind a page on a slow line
 	finAgain = 10 * time.Second       // in which a second Connexion/Fin ends the call
 	finReact = 2 * time.Second        // for the portal to react to Connexion/Fin
 	maxAsked = 32
@@ -29,7 +30,6 @@ func (c *Call) typed(p []byte) {
 		return
 	}
 	c.in += uint64(len(p))
-	c.lastKey = c.now()
 	for {
 		var key []byte
 		if key, p = c.keys.Next(p); key == nil {
@@ -48,10 +48,13 @@ func (c *Call) typed(p []byte) {
 
 // key takes one whole key, or a run of plain ones.
 func (c *Call) key(key []byte) {
+	if c.answered(key) {
+		return
+	}
+	c.lastKey = c.now()
 	stars := c.stars
 	c.stars = 0
 	switch {
-	case c.answered(key):
 	case videotex.IsFin(key), stars >= 3 && videotex.Function(key) == videotex.Sommaire:
 		// Not all keyboards have Connexion/Fin.
 		c.deliver()
@@ -126,34 +129,36 @@ func (c *Call) answered(key []byte) bool {
 		}
 		return false
 	}
-	for i, q := range c.asked {
-		if q.answer != a || q.until < c.now() {
-			continue
-		}
-		c.asked = append(c.asked[:i], c.asked[i+1:]...)
-		if a == videotex.Identity && !c.identify(key) {
-			return true
-		}
-		c.deliver()
-		c.give(q.by, key)
-		return true
+	i := c.asker(a)
+	if i < 0 && a == videotex.Identity {
+		i = c.asker(videotex.RAM)
 	}
-	// Nobody asked. Some answers look like keys and may be keys; these cannot.
-	return a == videotex.Identity || key[0] == videotex.ESC && a != videotex.ToTele
+	if i < 0 {
+		// Nobody asked. Some answers may be keys as well; these cannot.
+		return key[0] == videotex.SOH || key[0] == videotex.ESC && a != videotex.ToTele
+	}
+	by := c.asked[i].by
+	c.asked = slices.Delete(c.asked, i, i+1)
+	if a != videotex.Identity || c.identify(key) {
+		c.deliver()
+		c.give(by, key)
+	}
+	return true
+}
+
+// asker returns the index of the first question that waits for a, -1 if none
+// does.
+func (c *Call) asker(a videotex.Answer) int {
+	now := c.now()
+	return slices.IndexFunc(c.asked, func(q question) bool { return q.answer == a && q.until >= now })
 }
 
 // identify notes who the terminal says it is. It reports false for the
 // identification with which a gateway introduces itself to its portal: a
 // terminal has no business to give that one.
 func (c *Call) identify(key []byte) bool {
-	id := key[1 : len(key)-1]
-	if len(id) >= 3 && id[0] == 0x7F && id[1] == 0x7F && id[2] == 0x7F {
-		return false
-	}
-	if len(id) == 3 {
-		c.identity = [3]byte(id)
-	}
-	return true
+	c.identity = [3]byte(key[1:4])
+	return c.identity != [3]byte{0x7F, 0x7F, 0x7F}
 }
 
 // asks notes that a stream puts a question to the terminal.

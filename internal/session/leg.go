@@ -10,8 +10,9 @@ import (
 type leg struct {
 	end  Endpoint
 	busy bool // a goroutine is in Flush
+	more bool // something was kept since
 	gone bool // nothing more is heard from it, or told it
-	wait int  // bytes of keys sent while busy
+	sent int  // bytes of keys sent while busy
 }
 
 // maxAhead bounds the keys that wait for a leg, and maxPage the output that
@@ -75,7 +76,7 @@ func (c *Call) give(l *leg, p []byte) bool {
 		return true
 	}
 	if l.busy {
-		if l.wait += len(p); l.wait > maxAhead {
+		if l.sent += len(p); l.sent > maxAhead {
 			return false
 		}
 	}
@@ -90,16 +91,22 @@ func (c *Call) give(l *leg, p []byte) bool {
 // the peer is slow.
 func (c *Call) flush(l *leg) {
 	if l.busy {
+		l.more = true
 		return
 	}
-	l.busy = true
+	l.busy, l.more = true, false
 	c.run(func() {
 		l.end.Flush()
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		l.busy, l.wait = false, 0
-		if l == c.caller {
+		l.busy = false
+		switch {
+		case l.more && !l.gone: // it may have been kept just after Flush
+			c.flush(l)
+		case l == c.caller:
 			c.show()
+		default:
+			l.sent = 0
 		}
 	})
 }

@@ -170,6 +170,8 @@ func playWith(t *testing.T, cfg *Config, f func(*rig)) {
 }
 
 func (r *rig) dialPortal(context.Context, ID, Route) (Endpoint, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.portals++
 	if r.portalErr != nil {
 		return nil, r.portalErr

@@ -28,7 +28,8 @@ func (c *Call) found(e Endpoint, err error) {
 		c.wait(err)
 		return
 	}
-	c.stopWaiting()
+	c.waiting = false
+	c.clear(retry)
 	c.arrived = c.now()
 	c.portal = c.join(e, c.portalSaid, c.portalGone)
 	c.screen.Switch(c.portal)
@@ -36,30 +37,46 @@ func (c *Call) found(e Endpoint, err error) {
 	c.catchUp()
 }
 
-// wait shows the caller that the portal is away and arranges the next attempt.
+// wait arranges the next attempt to reach the portal, and shows the caller that
+// it is away.
 func (c *Call) wait(err error) {
 	c.tries++
-	if c.tries == 1 {
+	if c.tries == 1 && failure(err) != ReasonTimeout {
 		c.seek()
 		return
 	}
-	if !c.waiting {
-		c.waiting = true
+	if !c.away {
+		c.away = true
 		c.emit(Event{Type: Waiting, Err: err})
 		c.set(waited, c.Limits.Wait)
+	}
+	if !c.waiting {
+		c.waiting = true
 		c.ahead = nil // typed at a portal that is not there
 		c.screen.Write(nil, waitingPage)
 		c.show()
 	}
-	delay := min(time.Second<<min(c.tries-2, 5), maxRetry)
+	delay := min(time.Second<<min(max(c.tries-2, 0), 5), maxRetry)
 	// Callers who lost the same portal must not come back to it as one.
 	c.set(retry, delay-time.Duration(rand.Int64N(int64(delay/4))))
 }
 
+// stopWaiting forgets that the portal was away.
 func (c *Call) stopWaiting() {
-	c.waiting = false
+	c.waiting, c.away, c.tries = false, false, 0
 	c.clear(retry)
 	c.clear(waited)
+}
+
+// ringWaited ends a call that has waited for long enough. A portal that comes
+// and goes does not start the clock anew, until it has lasted.
+func (c *Call) ringWaited() {
+	switch {
+	case c.portal == nil:
+		c.hangup(ReasonNoPortal, nil)
+	case c.now()-c.arrived < lasting:
+		c.set(waited, lasting)
+	}
 }
 
 // whileWaiting takes keys that are the gateway's own: Envoi tries again.
@@ -69,8 +86,10 @@ func (c *Call) whileWaiting(keys []byte) {
 		c.seek()
 		return
 	}
-	c.screen.Write(nil, []byte{videotex.BEL})
-	c.show()
+	if c.screen.Size() == 0 {
+		c.screen.Write(nil, []byte{videotex.BEL})
+		c.show()
+	}
 }
 
 func (c *Call) portalSaid(p []byte) {
@@ -99,7 +118,7 @@ func (c *Call) portalGone(err error) {
 	c.forget(c.portal)
 	c.portal = nil
 	if c.now()-c.arrived > lasting {
-		c.tries = 0
+		c.stopWaiting()
 	}
 	switch {
 	case c.state == Over:

@@ -39,10 +39,12 @@ func (c *Call) pour(out []byte) {
 		}
 		p := c.screen.Next(out, n)
 		if len(p) == 0 {
+			c.slow = false
 			return
 		}
 		c.out += uint64(len(p))
-		if c.slow = c.caller.end.Send(p); c.slow {
+		if c.caller.end.Send(p) {
+			c.slow = true
 			c.flush(c.caller)
 			return
 		}
