@@ -18,11 +18,11 @@ type desk struct {
 	call   session.ID
 	addr   netip.Addr
 
-	mu   sync.Mutex
-	keys []byte
-	news news
-	over error         // what Receive returns at last
-	bell chan struct{} // rung when there is something for Receive
+	mu     sync.Mutex
+	keys   []byte
+	redraw bool          // the caller is back, or here for the first time
+	over   error         // what Receive returns at last
+	bell   chan struct{} // rung when there is something for Receive
 
 	// Owned by Receive.
 	reader   videotex.KeyReader
@@ -33,27 +33,14 @@ type desk struct {
 	bye      bool
 }
 
-// news is what the switchboard has to say.
-type news int
-
-const (
-	none   news = iota
-	redraw      // the caller is back, or here for the first time
-)
-
 // maxTyped bounds the keys that wait; a caller cannot type that much between
 // two turns of Receive.
 const maxTyped = 16 << 10
 
 func newDesk(p *Portal, call session.ID, addr netip.Addr) *desk {
-	return &desk{portal: p, call: call, addr: addr, news: redraw, bell: ring()}
-}
-
-// ring returns a bell that has rung.
-func ring() chan struct{} {
-	bell := make(chan struct{}, 1)
-	bell <- struct{}{}
-	return bell
+	d := &desk{portal: p, call: call, addr: addr, bell: make(chan struct{}, 1)}
+	d.welcome()
+	return d
 }
 
 // Send takes keys. It does not block.
@@ -79,10 +66,11 @@ func (d *desk) Close() error {
 	return nil
 }
 
-func (d *desk) tell(n news) {
+// welcome has the home page drawn anew.
+func (d *desk) welcome() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.news = n
+	d.redraw = true
 	d.wake()
 }
 
@@ -108,20 +96,20 @@ func (d *desk) Receive() ([]byte, error) {
 	for {
 		<-d.bell
 		d.mu.Lock()
-		keys, n, over := d.keys, d.news, d.over
-		d.keys, d.news = nil, none
+		keys, redraw, over := d.keys, d.redraw, d.over
+		d.keys, d.redraw = nil, false
 		d.mu.Unlock()
 		if over != nil {
 			return nil, over
 		}
-		if out := d.answer(keys, n); len(out) > 0 {
+		if out := d.answer(keys, redraw); len(out) > 0 {
 			return out, nil
 		}
 	}
 }
 
-func (d *desk) answer(keys []byte, n news) (out videotex.Page) {
-	if n == redraw {
+func (d *desk) answer(keys []byte, redraw bool) (out videotex.Page) {
+	if redraw {
 		d.field = d.field[:0]
 		out = d.home(out)
 	}
@@ -137,7 +125,7 @@ func (d *desk) answer(keys []byte, n news) (out videotex.Page) {
 
 // key obeys one key, or a run of plain ones.
 func (d *desk) key(out videotex.Page, key []byte) videotex.Page {
-	if videotex.AnswerOf(key) == videotex.Identity && len(key) == 5 {
+	if videotex.AnswerOf(key) == videotex.Identity {
 		d.terminal = videotex.TerminalName([3]byte(key[1:4]))
 		return append(d.line(out, 3, d.caller()), d.cursor()...)
 	}
@@ -190,7 +178,7 @@ func (d *desk) typed(out videotex.Page, keys []byte) videotex.Page {
 	return out
 }
 
-// send looks up the code typed, or the number of a service on the screen.
+// send looks up the code typed.
 func (d *desk) send(out videotex.Page) videotex.Page {
 	code := strings.TrimSpace(string(d.field))
 	if code == "" {

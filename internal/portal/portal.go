@@ -50,7 +50,7 @@ func (p *Portal) Event(e session.Event) {
 	case e.Type == session.Ended:
 		delete(p.calls, e.Call)
 	case e.Type == session.Returned && v != nil && v.desk != nil:
-		v.desk.tell(redraw)
+		v.desk.welcome()
 	}
 }
 

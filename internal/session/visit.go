@@ -139,9 +139,7 @@ const noticeAgain = 1500 * time.Millisecond
 
 // leave drops the service.
 func (c *Call) leave(r Reason) {
-	if !c.service.gone {
-		c.give(c.service, c.route.Fin.bytes())
-	}
+	c.give(c.service, c.route.Fin.bytes())
 	if r != ReasonClosed && r != ReasonLost {
 		c.screen.Discard()
 	}
