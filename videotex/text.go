@@ -37,3 +37,28 @@ func Encode(text string) []byte {
 	}
 	return p
 }
+
+// Decode returns the character that a key of the sets G0 or G2 is, as a
+// keyboard sends it: one byte, or SS2 and what follows. It is 0 if the key is no
+// character.
+func Decode(key []byte) rune {
+	switch {
+	case len(key) == 1 && key[0] >= 0x20 && key[0] < 0x7F:
+		return rune(key[0])
+	case len(key) < 2 || key[0] != SS2:
+		return 0
+	}
+	if r, ok := characters[string(key[1:])]; ok || len(key) == 2 {
+		return r
+	}
+	return Decode(key[2:]) // no terminal has that accent on that letter
+}
+
+// characters is accents the other way round.
+var characters = func() map[string]rune {
+	m := make(map[string]rune, len(accents))
+	for r, s := range accents {
+		m[s] = r
+	}
+	return m
+}()
