@@ -1,6 +1,9 @@
 package videotex
 
-import "sync"
+import (
+	"slices"
+	"sync"
+)
 
 // A Mixer puts two streams on one terminal: a main one, which may change hands
 // in the course of a call, and articles, short messages on row 00. The screen
@@ -12,6 +15,9 @@ import "sync"
 // the terminal is brought to rest first. And the first REP after an article is
 // spelled out, since it would repeat a character of the article.
 //
+// If the owner of the main stream leaves it to others to show what is typed, an
+// echo is let in where it would have been, by the same rules.
+//
 // The zero Mixer is ready for use. It is not safe for concurrent use.
 type Mixer struct {
 	// Asked, if set, is told of each question as it leaves for the terminal,
@@ -21,45 +27,71 @@ type Mixer struct {
 	queue   *[]byte // main stream; from a pool, nil while there is none
 	sent    int     // how much of queue has been sent
 	parts   []part  // whose the queue is, in order; the last may still grow
+	echo    []byte  // what waits to be let in, see part
 	parser  Parser  // follows what was sent
 	article []byte  // the newest, nil once sent
 	glyph   []byte  // the character REP repeats, as it was sent
-	spell   bool    // an article has gone out since glyph was shown
+	spell   bool    // an article or an echo has gone out since glyph was shown
 }
 
 // A part is a run of the queue with one owner.
 type part struct {
-	by any
-	n  int
+	by   any
+	n    int
+	echo int // bytes of the echo to go out first; if any, the part before is of the same owner
 }
 
-// maxUnit bounds what is held back for want of the end of a sequence.
-const maxUnit = 64
+const (
+	maxUnit = 64      // held back for want of the end of a sequence
+	maxEcho = 1 << 10 // to let in
+)
 
 var queues = sync.Pool{New: func() any { p := make([]byte, 0, 4<<10); return &p }}
 
 // Write queues p, which comes from by.
 func (m *Mixer) Write(by any, p []byte) {
-	if len(m.parts) == 0 || m.parts[len(m.parts)-1].by != by {
-		m.Switch(by)
-	}
 	if m.queue == nil {
 		m.queue = queues.Get().(*[]byte)
 	}
-	m.parts[len(m.parts)-1].n += len(p)
+	m.last(by).n += len(p)
 	*m.queue = append((*m.queue)[:copy(*m.queue, m.waiting())], p...)
 	m.sent = 0
+}
+
+// Echo lets p, a character as it was typed, or CR LF, into the stream that comes
+// from by: behind what was written so far, and behind the end of a sequence that
+// this leaves open. While 1 KiB waits to be let in, what is typed more is not.
+func (m *Mixer) Echo(by any, p []byte) {
+	if len(m.echo)+len(p) > maxEcho {
+		return
+	}
+	last := m.last(by)
+	if last.echo == 0 || last.n > 0 {
+		m.parts = append(m.parts, part{by: by})
+		last = m.last(by)
+	}
+	last.echo += len(p)
+	m.echo = append(m.echo, p...)
+}
+
+// last returns the last part, which is by's.
+func (m *Mixer) last(by any) *part {
+	if n := len(m.parts); n == 0 || m.parts[n-1].by != by {
+		m.Switch(by)
+	}
+	return &m.parts[len(m.parts)-1]
 }
 
 // Switch gives the main stream to by, once all that waits has been sent. The
 // head of a sequence that its former owner has not finished is dropped.
 func (m *Mixer) Switch(by any) { m.parts = append(m.parts, part{by: by}) }
 
-// Discard forgets what waits of the main stream.
+// Discard forgets what waits of the main stream, and its echo.
 func (m *Mixer) Discard() {
 	if n := len(m.parts); n > 0 {
 		m.parts = append(m.parts[:0], part{by: m.parts[n-1].by})
 	}
+	m.echo = nil
 	m.release()
 }
 
@@ -91,6 +123,7 @@ func (m *Mixer) waiting() []byte {
 // of about n bytes or the first that is longer. It appends nothing if there is
 // nothing to send, or nothing whole.
 func (m *Mixer) Next(dst []byte, n int) []byte {
+fill:
 	for end := len(dst) + n; len(dst) < end; {
 		if m.article != nil && m.parser.AtRest() {
 			dst = append(dst, m.article...)
@@ -107,16 +140,21 @@ func (m *Mixer) Next(dst []byte, n int) []byte {
 			dst = m.take(dst, m.waiting()[:u], p.by)
 			m.sent += u
 			p.n -= u
+		case len(m.parts) > 1 && m.parts[1].echo > 0:
+			var due bool
+			if dst, due = m.letIn(dst); !due {
+				break fill
+			}
 		case len(m.parts) > 1: // the owner has changed
 			m.sent += p.n
 			dst = m.parser.Rest(dst)
 			m.parts = append(m.parts[:0], m.parts[1:]...)
 		default:
-			if m.Size() == 0 {
-				m.release()
-			}
-			return dst
+			break fill
 		}
+	}
+	if m.Size() == 0 {
+		m.release()
 	}
 	return dst
 }
@@ -133,6 +171,39 @@ func (m *Mixer) unit() int {
 		}
 	}
 	return 0
+}
+
+// letIn appends the first character of the echo that stands between the first
+// two parts, if the terminal is at rest, in whichever standard. If not, it puts
+// the echo off behind the next byte of its stream. It reports false if that has
+// not come.
+func (m *Mixer) letIn(dst []byte) ([]byte, bool) {
+	before, after := &m.parts[0], &m.parts[1]
+	switch {
+	case before.n == 0 && m.parser.free():
+		n := 1
+		for m.parser.Step(m.echo[0]); n < after.echo && !m.parser.Between(); n++ {
+			m.parser.Step(m.echo[n])
+		}
+		dst = append(dst, m.echo[:n]...)
+		m.echo, m.spell = m.echo[n:], true
+		if after.echo -= n; after.echo == 0 {
+			m.parts = slices.Delete(m.parts, 0, 1)
+		}
+	case after.n > 0:
+		before.n++
+		after.n--
+	case len(m.parts) == 2:
+		return dst, false
+	default:
+		if next := &m.parts[2]; next.echo > 0 {
+			next.echo += after.echo
+		} else { // the owner has changed
+			m.echo = m.echo[after.echo:]
+		}
+		m.parts = slices.Delete(m.parts, 1, 2)
+	}
+	return dst, true
 }
 
 // take appends the unit u to dst and notes what it does. After an article it

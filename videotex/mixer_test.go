@@ -233,6 +233,153 @@ func TestRepeatAfterArticle(t *testing.T) {
 	}
 }
 
+// TestEchoSpoilsNoPage types at random moments while a page is written in random
+// pieces. Each character must go out once, in order, where the terminal is first
+// at rest behind what was written by then. The page has no REP, so that its
+// sequences go out as they are.
+func TestEchoSpoilsNoPage(t *testing.T) {
+	typed := []string{"x", "\x19Be", "\r\n", " "}
+	rounds, put, off := 2000, 0, 0
+	if raceEnabled {
+		rounds = 300
+	}
+	r := rand.New(rand.NewPCG(7, 8))
+	for range rounds {
+		page := bytes.ReplaceAll(randomPage(r, 60), []byte{REP}, []byte{BEL})
+		echoes := map[int]string{} // by how much of the page came before
+		var m Mixer
+		var out []byte
+		for at := 0; at < len(page); {
+			n := 1 + r.IntN(min(30, len(page)-at))
+			m.Write("service", page[at:at+n])
+			at += n
+			for range r.IntN(3) {
+				key := typed[r.IntN(len(typed))]
+				m.Echo("service", []byte(key))
+				echoes[at] += key
+			}
+			for range r.IntN(3) {
+				out = m.Next(out, 1+r.IntN(80))
+			}
+		}
+		out = m.Next(out, 1<<16)
+
+		var want []byte
+		var p Parser
+		waiting := ""
+		for i := range len(page) + 1 {
+			if waiting += echoes[i]; waiting != "" && p.free() {
+				want, waiting = append(want, waiting...), ""
+				put++
+			} else if waiting != "" {
+				off++
+			}
+			if i < len(page) {
+				p.Step(page[i])
+				want = append(want, page[i])
+			}
+		}
+		if got := append(out, m.waiting()...); !bytes.Equal(sequences(got), sequences(want)) {
+			t.Fatalf("%q\nwith %v becomes\n%q, not\n%q", page, echoes, got, want)
+		}
+	}
+	if put < 10*rounds || off < 10*rounds {
+		t.Errorf("only %d were let in, and put off %d times", put, off)
+	}
+}
+
+// sequences returns those of p that a terminal obeys.
+func sequences(p []byte) (all []byte) {
+	var parser Parser
+	for _, b := range p {
+		all = append(all, parser.Step(b)...)
+	}
+	return all
+}
+
+func TestEcho(t *testing.T) {
+	for name, test := range map[string]struct {
+		play func(m *Mixer)
+		want string
+	}{
+		"in a sequence": {func(m *Mixer) {
+			m.Write("a", []byte("page\x1f"))
+			m.Echo("a", []byte("x"))
+			m.Write("a", []byte("B"))
+			m.Echo("a", []byte("y"))
+			m.Write("a", []byte("Aon"))
+		}, "page\x1fBAxyon"},
+		"on row 00": {func(m *Mixer) {
+			m.Write("a", []byte("\x1f\x40\x41top"))
+			m.Echo("a", []byte("x"))
+			m.Write("a", []byte("\nx"))
+		}, "\x1f\x40\x41top\nxx"},
+		"before REP": {func(m *Mixer) {
+			m.Write("a", []byte("a"))
+			m.Echo("a", []byte("x"))
+			m.Write("a", []byte("\x12\x43\x12\x43"))
+		}, "axaaa\x12\x43"},
+		"in 80 columns": {func(m *Mixer) {
+			m.Write("a", []byte("\x1b\x3a\x31\x7dlogin: "))
+			m.Echo("a", []byte("x"))
+		}, "\x1b\x3a\x31\x7dlogin: x"},
+		"before anything": {func(m *Mixer) {
+			m.Echo("a", []byte("x"))
+		}, "x"},
+		"behind another": {func(m *Mixer) {
+			m.Write("a", []byte("page\x1f"))
+			m.Switch("b")
+			m.Echo("b", []byte("x"))
+		}, "pagex"},
+		"of who has left": {func(m *Mixer) {
+			m.Write("a", []byte("page\x1f"))
+			m.Echo("a", []byte("x"))
+			m.Write("a", []byte("B"))
+			m.Echo("a", []byte("y"))
+			m.Write("b", []byte("hello"))
+			m.Echo("b", []byte("z"))
+		}, "pagehelloz"},
+		"discarded": {func(m *Mixer) {
+			m.Write("a", []byte("page"))
+			m.Echo("a", []byte("x"))
+			m.Discard()
+			m.Write("a", []byte("hello"))
+			m.Echo("a", []byte("y"))
+		}, "helloy"},
+	} {
+		var m Mixer
+		test.play(&m)
+		if got := string(m.Next(nil, 1<<16)); got != test.want {
+			t.Errorf("%s: %q, want %q", name, got, test.want)
+		}
+	}
+}
+
+// However much is typed while a page is not taken or a sequence does not end, no
+// more than so much waits, in whole characters.
+func TestEchoIsBounded(t *testing.T) {
+	var m Mixer
+	m.Write("a", []byte("\x1f"))
+	for range 10000 {
+		m.Echo("a", []byte("\x19Be"))
+	}
+	if n := cap(m.echo); n > 2*maxEcho || len(m.parts) > 2 {
+		t.Errorf("%d bytes and %d parts are held", n, len(m.parts))
+	}
+	m.Write("a", []byte("BA"))
+	out := string(m.Next(nil, 1<<16))
+	if want := "\x1fBA" + strings.Repeat("\x19Be", maxEcho/3); out != want {
+		t.Errorf("%q", out)
+	}
+	for range 10000 {
+		m.Echo("a", []byte("x"))
+		m.Write("a", []byte("\r"))
+	}
+	if n := len(m.parts); n > maxEcho+1 {
+		t.Errorf("%d parts", n)
+	}
+}
+
 func TestMixerAsks(t *testing.T) {
 	var asked []string
 	m := Mixer{Asked: func(by any, a Answer) { asked = append(asked, fmt.Sprintf("%v %02x", by, a)) }}
