@@ -1,6 +1,9 @@
 package session
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // An alarm is something that happens to a call for want of something else.
 type alarm int
@@ -138,7 +141,9 @@ func (c *Call) limitCall() {
 	c.limit(callWarn, callOver, c.Limits.Call)
 }
 
-func (c *Call) limitVisit() { c.limit(visitWarn, visitOver, c.Limits.Visit) }
+func (c *Call) limitVisit() {
+	c.limit(visitWarn, visitOver, cmp.Or(c.route.Visit, c.Limits.Visit))
+}
 
 func (c *Call) limit(warn, over alarm, d time.Duration) {
 	c.set(warn, d-warning)

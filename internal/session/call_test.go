@@ -101,8 +101,7 @@ func TestSommaireAlone(t *testing.T) {
 func TestFormsOfFin(t *testing.T) {
 	for form, want := range map[Fin]string{FinKey: fin, FinModem: "\x13\x59", FinClose: ""} {
 		play(t, func(r *rig) {
-			r.Redirect(Route{Name: "up", Fin: form})
-			synctest.Wait()
+			r.follows(Route{Name: "up", Fin: form})
 			r.types("\x13\x59")
 			r.expect("service", r.service, want)
 			if !r.service.closed() {

@@ -63,7 +63,7 @@ type Caller struct {
 // A Route says how to reach a service.
 type Route struct {
 	Name         string        // the code people type, or the URL if it has none
-	URL          string        // ws, wss, telnet or tcp; builtin for the portal inside
+	URL          string        // ws, wss, telnet or tcp; builtin for what is inside
 	Ping         time.Duration // WebSocket ping interval, 0 for none
 	Subprotocols []string      // offered in this order
 	Frames       Frames        // WebSocket frames to send
@@ -71,6 +71,15 @@ type Route struct {
 	DialTimeout  time.Duration // 0 for the gateway's
 	Origin       string        // WebSocket Origin header, none if empty
 	CA           string        // file of PEM certificates to trust instead of the system's
+	Start        string        // keys typed for the caller once the service is reached
+	Echo         bool          // the service echoes no characters; the gateway does
+	Case         Case          // of the letters it wants
+	Visit        time.Duration // the longest visit, 0 for the gateway's limit
+	RealIP       RealIP        // how the service is told who calls
+
+	// Caller is on whose behalf the service is dialled. The call sets it if
+	// RealIP asks for it; elsewhere it is nil.
+	Caller *netip.AddrPort
 }
 
 // Frames says what kind of WebSocket frame carries a stream.
@@ -90,4 +99,22 @@ const (
 	FinKey   Fin = ""      // SEP 4/9, as from a Minitel's line
 	FinModem Fin = "59"    // SEP 5/9, as from its socket
 	FinClose Fin = "close" // nothing but the end of the connection
+)
+
+// Case is the case of the letters that a service wants to be sent.
+type Case string
+
+const (
+	CaseTyped Case = ""      // as they are typed
+	CaseUpper Case = "upper" // capitals only
+	CaseLower Case = "lower" // small letters only
+)
+
+// RealIP is how a service learns the address of the caller.
+type RealIP string
+
+const (
+	RealIPNone      RealIP = ""                // not at all
+	RealIPForwarded RealIP = "x-forwarded-for" // by that header of the WebSocket handshake
+	RealIPProxy     RealIP = "proxy"           // by a line before all else, the PROXY protocol version 1
 )

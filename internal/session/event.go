@@ -31,6 +31,11 @@ const (
 	Returned    EventType = "returned"    // the portal has it again
 	Waiting     EventType = "waiting"     // the portal is away; during a visit nobody waits for it yet
 	Ended       EventType = "ended"
+
+	// To a portal on its own the calls of its own house are not all: it is the
+	// gateway behind a caller that redirects, and this is told of it.
+	Linked   EventType = "linked"   // a gateway introduced the caller and takes orders; Caller is the true one
+	Unlinked EventType = "unlinked" // it takes orders no more
 )
 
 // A Reason says why a visit or a call ended.

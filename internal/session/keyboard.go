@@ -77,7 +77,7 @@ func (c *Call) deliver() {
 	}
 	switch {
 	case c.state == AtService:
-		if !c.give(c.service, keys) {
+		if !c.press(c.service, &c.route, keys) {
 			c.recall(ReasonStalled, errAhead)
 		}
 	case c.state == Dialing, c.state == AtPortal && c.portal == nil && !c.waiting:
@@ -85,12 +85,64 @@ func (c *Call) deliver() {
 	case c.state == AtPortal && c.portal == nil:
 		c.whileWaiting(keys)
 	case c.state == AtPortal:
-		if !c.give(c.portal, keys) {
+		if !c.press(c.portal, &c.Portal, keys) {
 			c.hangup(ReasonStalled, errAhead)
 		}
 	}
 	if cap(c.batch) > 64 { // was a paste
 		c.batch = nil
+	}
+}
+
+// press gives keys to l, which r leads to, in the case of letters that it wants
+// and with the echo that it lacks. It reports false if too many wait there.
+func (c *Call) press(l *leg, r *Route, keys []byte) bool {
+	if r.Case == CaseTyped && !r.Echo {
+		return c.give(l, keys)
+	}
+	var reader videotex.KeyReader
+	for key, rest := reader.Next(keys); key != nil; key, rest = reader.Next(rest) {
+		if key[0] >= 0x20 { // a run of characters, in place
+			r.Case.turn(key)
+		}
+		if r.Echo {
+			c.echo(l, key)
+		}
+	}
+	if !c.give(l, keys) {
+		return false
+	}
+	c.show()
+	return true
+}
+
+// turn gives all letters of p the case.
+func (c Case) turn(p []byte) {
+	for i, b := range p {
+		switch {
+		case c == CaseUpper && 'a' <= b && b <= 'z':
+			p[i] = b - 'a' + 'A'
+		case c == CaseLower && 'A' <= b && b <= 'Z':
+			p[i] = b - 'A' + 'a'
+		}
+	}
+}
+
+// echo shows a key in the stream of l: characters, also those with an accent,
+// and CR as CR LF, which begins a line as hosts of text do. What other keys do,
+// such as Correction, only l can show.
+func (c *Call) echo(l *leg, key []byte) {
+	switch {
+	case key[0] == videotex.CR:
+		c.screen.Echo(l, []byte{videotex.CR, videotex.LF})
+	case key[0] == videotex.SS2 && videotex.Decode(key) != 0:
+		c.screen.Echo(l, key)
+	case key[0] >= 0x20:
+		for i := range key {
+			if videotex.Decode(key[i:i+1]) != 0 {
+				c.screen.Echo(l, key[i:i+1])
+			}
+		}
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net/netip"
 	"strings"
 	"sync"
 	"testing"
@@ -124,11 +125,15 @@ type rig struct {
 	caller, portal, service *peer
 	portalErr               error // what dialling the portal returns
 	portals                 int   // how often it was dialled
+	dialled                 Route // last
 
 	mu     sync.Mutex
 	events []string
 	last   Event
 }
+
+// terminal is where callers call from.
+var terminal = netip.MustParseAddrPort("192.0.2.7:4000")
 
 // limits are those of a gateway as it comes.
 var limits = Limits{
@@ -157,7 +162,7 @@ func playWith(t *testing.T, cfg *Config, f func(*rig)) {
 			defer r.mu.Unlock()
 			r.events, r.last = append(r.events, s), e
 		}
-		r.Call = Start(cfg, 1, Caller{Transport: "ws"}, r.caller)
+		r.Call = Start(cfg, 1, Caller{"ws", terminal}, r.caller)
 		synctest.Wait()
 		f(r)
 		r.caller.leave(io.EOF)
@@ -169,10 +174,11 @@ func playWith(t *testing.T, cfg *Config, f func(*rig)) {
 	})
 }
 
-func (r *rig) dialPortal(context.Context, ID, Route) (Endpoint, error) {
+func (r *rig) dialPortal(_ context.Context, _ ID, rt Route) (Endpoint, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.portals++
+	r.dialled = rt
 	if r.portalErr != nil {
 		return nil, r.portalErr
 	}
@@ -188,7 +194,7 @@ func (r *rig) dialService(ctx context.Context, _ ID, rt Route) (Endpoint, error)
 		<-ctx.Done()
 		return nil, ctx.Err()
 	}
-	r.service = newPeer()
+	r.service, r.dialled = newPeer(), rt
 	return r.service, nil
 }
 
@@ -196,9 +202,12 @@ func (r *rig) types(keys string)     { r.caller.say(keys); synctest.Wait() }
 func (r *rig) sleep(d time.Duration) { time.Sleep(d); synctest.Wait() }
 
 // visits redirects the call and waits.
-func (r *rig) visits(name string) {
+func (r *rig) visits(name string) { r.Helper(); r.follows(Route{Name: name}) }
+
+// follows is visits for any route.
+func (r *rig) follows(rt Route) {
 	r.Helper()
-	if err := r.Redirect(Route{Name: name}); err != nil {
+	if err := r.Redirect(rt); err != nil {
 		r.Fatal(err)
 	}
 	synctest.Wait()

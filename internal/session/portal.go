@@ -34,6 +34,7 @@ func (c *Call) found(e Endpoint, err error) {
 	c.portal = c.join(e, c.portalSaid, c.portalGone)
 	c.screen.Switch(c.portal)
 	c.articles, c.midway = videotex.ArticleReader{}, false
+	c.give(c.portal, []byte(c.Portal.Start))
 	c.catchUp()
 }
 

@@ -14,8 +14,18 @@ import (
 	"time"
 )
 
-// numbered matches the keys that TestEveryKeyHasOneOwner types.
+// numbered matches the keys that TestEveryKeyHasOneOwner types. Behind each
+// come letters, of which a leg may have half.
 var numbered = regexp.MustCompile(`\x1b\[(\d+)~`)
+
+const letters = "eE\x19Be"
+
+// turned matches what becomes of letters in each case.
+var turned = map[Case]*regexp.Regexp{
+	CaseTyped: regexp.MustCompile(`^(e|E|\x19Be)*$`),
+	CaseUpper: regexp.MustCompile(`^(E|\x19Be)*$`),
+	CaseLower: regexp.MustCompile(`^(e|\x19Be)*$`),
+}
 
 // seen matches what its caller may see: whole sequences of the portal's and
 // the services' pages, whole articles, beeps and what brings a terminal to rest.
@@ -24,8 +34,9 @@ var seen = regexp.MustCompile(`^(\x1f\x42\x41|[page]|\x19\x42e|\x12\x44|\x1f\x40
 
 // TestEveryKeyHasOneOwner types numbered keys, cut anywhere, on a call that is
 // redirected, recalled, hit by failures and by Connexion/Fin at random, and
-// checks that each key reached one leg, once, whole and in order. Only keys
-// typed just before a Connexion/Fin may be lost: it flushes what waits.
+// checks that each key reached one leg, once, whole and in order, in the case of
+// letters and behind the start that its route asks for. Only keys typed just
+// before a Connexion/Fin may be lost: it flushes what waits.
 func TestEveryKeyHasOneOwner(t *testing.T) {
 	const calls, keys = 30, 500
 	lost, services := 0, 0
@@ -55,8 +66,24 @@ type storm struct {
 	rand *rand.Rand // of the typist; all else uses the global source
 
 	mu    sync.Mutex
-	peers []*peer // portals and services, in the order of their dialling
+	peers []reached // portals and services, in the order of their dialling
 	visit int
+}
+
+// reached is a peer, and the route to it.
+type reached struct {
+	*peer
+	Route
+}
+
+// anyRoute returns a route to the service called name.
+func anyRoute(name string) Route {
+	return Route{
+		Name:  name,
+		Case:  []Case{CaseTyped, CaseUpper, CaseLower}[rand.IntN(3)],
+		Start: []string{"", "Go\x13A"}[rand.IntN(2)],
+		Echo:  rand.IntN(2) == 0,
+	}
 }
 
 func (s *storm) dial(service bool) Dial {
@@ -72,7 +99,7 @@ func (s *storm) dial(service bool) Dial {
 		}
 		p := newPeer()
 		s.mu.Lock()
-		s.peers = append(s.peers, p)
+		s.peers = append(s.peers, reached{p, r})
 		if service {
 			s.visit++
 		}
@@ -112,7 +139,7 @@ func (s *storm) chat(p *peer, service bool) {
 func (s *storm) run(keys int) (services, lost int) {
 	caller := newPeer()
 	over := make(chan struct{})
-	cfg := &Config{DialPortal: s.dial(false), DialService: s.dial(true), Limits: limits}
+	cfg := &Config{DialPortal: s.dial(false), DialService: s.dial(true), Limits: limits, Portal: anyRoute("portal")}
 	cfg.Emit = func(e Event) {
 		if e.Type == Ended {
 			close(over)
@@ -150,11 +177,11 @@ func (s *storm) command(c *Call, stop chan struct{}) {
 		case 0:
 			c.Recall()
 		case 1, 2:
-			c.Redirect(Route{Name: "down"})
+			c.Redirect(anyRoute("down"))
 		case 3:
 			c.Message("message")
 		default:
-			c.Redirect(Route{Name: "up"})
+			c.Redirect(anyRoute("up"))
 		}
 	}
 }
@@ -163,7 +190,7 @@ func (s *storm) command(c *Call, stop chan struct{}) {
 func (s *storm) typeKeys(c *Call, caller *peer, keys int) map[int]bool {
 	fins := map[int]bool{}
 	for i := range keys {
-		p := fmt.Sprintf("\x1b[%d~", i)
+		p := fmt.Sprintf("\x1b[%d~", i) + letters
 		// Not at the portal, where two would end the call.
 		if s.rand.IntN(20) == 0 && c.Info().State != AtPortal {
 			p = string(FinKey.bytes()) + p
@@ -185,6 +212,10 @@ func (s *storm) check(keys int, fins map[int]bool) (lost int) {
 	owner := map[int]int{}
 	for who, p := range s.peers {
 		got := p.got() + string(p.kept) // handed over is delivered
+		got, started := strings.CutPrefix(got, p.Start)
+		if !started && got != "" { // as who was reached too late
+			s.Errorf("leg %d got %.20q and not %q first", who, got, p.Start)
+		}
 		last := -1
 		for _, m := range numbered.FindAllStringSubmatch(got, -1) {
 			i, _ := strconv.Atoi(m[1])
@@ -194,8 +225,8 @@ func (s *storm) check(keys int, fins map[int]bool) (lost int) {
 			owner[i], last = who, i
 		}
 		rest := numbered.ReplaceAllString(got, "")
-		if rest = strings.ReplaceAll(rest, string(FinKey.bytes()), ""); rest != "" {
-			s.Errorf("leg %d also got %q", who, rest)
+		if rest = strings.ReplaceAll(rest, string(FinKey.bytes()), ""); !turned[p.Case].MatchString(rest) {
+			s.Errorf("leg %d, case %q, also got %q", who, p.Case, rest)
 		}
 	}
 	for i := range keys {

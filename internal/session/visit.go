@@ -27,6 +27,9 @@ func (a *attempt) stop() {
 // stopped.
 func (c *Call) dial(d Dial, r Route, done func(Endpoint, error)) *attempt {
 	const never = math.MaxInt64
+	if r.RealIP != RealIPNone {
+		r.Caller = &c.who.Addr
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), cmp.Or(r.DialTimeout, c.Limits.Dial, never))
 	a := &attempt{cancel}
 	c.run(func() {
@@ -58,9 +61,24 @@ func (c *Call) redirect(r Route) {
 	}
 	c.emit(Event{Type: Redirecting, Route: r})
 	c.attempt = c.dial(c.DialService, r, c.connected)
+	c.typeAhead(c.unread())
 }
 
-// connected gives the keyboard to the service, with what was typed ahead.
+// unread takes back the keys that the portal has been given and has not obeyed,
+// if it can give them back: who knows the way types the code of a service and,
+// without waiting, what is for the service.
+func (c *Call) unread() []byte {
+	if c.portal == nil {
+		return nil
+	}
+	if e, ok := c.portal.end.(interface{ Unread() []byte }); ok {
+		return e.Unread()
+	}
+	return nil
+}
+
+// connected gives the keyboard to the service, with what was typed for the
+// caller and what was typed ahead.
 func (c *Call) connected(e Endpoint, err error) {
 	if err != nil {
 		c.recall(failure(err), err)
@@ -74,6 +92,7 @@ func (c *Call) connected(e Endpoint, err error) {
 		c.visited = append(c.visited, c.route.Name)
 	}
 	c.emit(Event{Type: Redirected, Route: c.route})
+	c.give(c.service, []byte(c.route.Start))
 	c.catchUp()
 	c.show()
 }

@@ -77,6 +77,9 @@ func request(u *url.URL, r session.Route, key string) *http.Request {
 	if r.Origin != "" {
 		request.Header["Origin"] = []string{r.Origin}
 	}
+	if caller := ip(r.Caller); r.RealIP == session.RealIPForwarded && caller.IsValid() {
+		request.Header["X-Forwarded-For"] = []string{caller.String()}
+	}
 	if u.User != nil {
 		password, _ := u.User.Password()
 		request.SetBasicAuth(u.User.Username(), password)

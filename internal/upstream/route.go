@@ -46,6 +46,15 @@ func check(r session.Route) (*url.URL, error) {
 	default:
 		return nil, fmt.Errorf("%s: the frames are %q, not text or binary", display(u), r.Frames)
 	}
+	switch r.RealIP {
+	case session.RealIPNone, session.RealIPProxy:
+	case session.RealIPForwarded:
+		if !isWeb(u) {
+			return nil, fmt.Errorf("%s: only a WebSocket has headers, such as X-Forwarded-For", display(u))
+		}
+	default:
+		return nil, fmt.Errorf("%s: the real IP is told by %q, not x-forwarded-for or proxy", display(u), r.RealIP)
+	}
 	return u, nil
 }
 
@@ -64,7 +73,6 @@ func parse(raw string) (*url.URL, error) {
 	defaultPort, known := defaultPorts[u.Scheme]
 	port := cmp.Or(u.Port(), defaultPort)
 	number, portErr := strconv.ParseUint(port, 10, 16)
-	isWeb := u.Scheme == "ws" || u.Scheme == "wss"
 	switch {
 	case !known:
 		return fault("the scheme is %q, not ws, wss, telnet or tcp", u.Scheme)
@@ -78,13 +86,15 @@ func parse(raw string) (*url.URL, error) {
 		return fault("the port is not from 1 to 65535")
 	case u.Fragment != "":
 		return fault("there is a fragment, #%s", u.Fragment) // RFC 6455, section 3
-	case !isWeb && strings.Trim(u.Path, "/")+u.RawQuery != "":
+	case !isWeb(u) && strings.Trim(u.Path, "/")+u.RawQuery != "":
 		return fault("there is more than a host and a port")
 	case strings.Contains(u.RawQuery, " "):
 		return fault("there is a blank in the query")
 	}
 	return u, nil
 }
+
+func isWeb(u *url.URL) bool { return u.Scheme == "ws" || u.Scheme == "wss" }
 
 // usual turns SCHEME:HOST:PORT:/PATH into a URL.
 func usual(raw string) string {

@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/url"
 	"os"
@@ -49,6 +50,13 @@ func (d *Dialer) dial(ctx context.Context, u *url.URL, r session.Route) (session
 			err = failed.Err // we say the rest
 		}
 		return nil, err
+	}
+	if r.RealIP == session.RealIPProxy {
+		service := conn.RemoteAddr().(*net.TCPAddr).AddrPort()
+		if _, err := io.WriteString(conn, proxyLine(r.Caller, service)); err != nil {
+			conn.Close()
+			return nil, fmt.Errorf("telling who calls: %w", err)
+		}
 	}
 	switch u.Scheme {
 	case "tcp":

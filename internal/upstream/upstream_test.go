@@ -217,25 +217,28 @@ func TestWebSocketServices(t *testing.T) {
 	}
 }
 
-// handmade is a service that answers a handshake in its own way. In the answer
-// ACCEPT stands for what must be in Sec-WebSocket-Accept.
+// handmade is a service that answers a handshake in its own way; see shake.
 func handmade(t *testing.T, answer string, heard chan<- string) (url string) {
-	return "ws://" + service(t, "127.0.0.1", func(conn net.Conn) {
-		var lines []string
-		accept := ""
-		for scanner := bufio.NewScanner(conn); scanner.Scan() && scanner.Text() != ""; {
-			lines = append(lines, scanner.Text())
-			if key, ok := strings.CutPrefix(scanner.Text(), "Sec-WebSocket-Key: "); ok {
-				sum := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
-				accept = base64.StdEncoding.EncodeToString(sum[:])
-			}
+	return "ws://" + service(t, "127.0.0.1", func(conn net.Conn) { shake(conn, answer, heard) })
+}
+
+// shake answers a handshake. In the answer ACCEPT stands for what must be in
+// Sec-WebSocket-Accept.
+func shake(conn net.Conn, answer string, heard chan<- string) {
+	var lines []string
+	accept := ""
+	for scanner := bufio.NewScanner(conn); scanner.Scan() && scanner.Text() != ""; {
+		lines = append(lines, scanner.Text())
+		if key, ok := strings.CutPrefix(scanner.Text(), "Sec-WebSocket-Key: "); ok {
+			sum := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
+			accept = base64.StdEncoding.EncodeToString(sum[:])
 		}
-		io.WriteString(conn, strings.ReplaceAll(answer, "ACCEPT", accept))
-		if heard != nil {
-			heard <- strings.Join(lines, "\n")
-		}
-		io.Copy(io.Discard, conn)
-	})
+	}
+	io.WriteString(conn, strings.ReplaceAll(answer, "ACCEPT", accept))
+	if heard != nil {
+		heard <- strings.Join(lines, "\n")
+	}
+	io.Copy(io.Discard, conn)
 }
 
 const accepted = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ACCEPT\r\n"
@@ -532,10 +535,25 @@ func TestCheck(t *testing.T) {
 		`"a,b" is no name`:         {Subprotocols: []string{"a,b"}},
 		`"a\r\nX: y" is no origin`: {Origin: "a\r\nX: y"},
 		`frames are "audio"`:       {Frames: "audio"},
+		`told by "ident"`:          {RealIP: "ident"},
 	} {
 		r.URL = "ws://host"
 		if err := Check(r); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
 			t.Errorf("%v: %v, want %s", r, err, want)
+		}
+	}
+
+	for url, want := range map[string]string{
+		"ws://host": "", "wss:host": "",
+		"tcp:host:23":   "tcp://host:23: only a WebSocket has headers",
+		"telnet://host": "telnet://host: only a WebSocket has headers",
+	} {
+		err := Check(session.Route{URL: url, RealIP: session.RealIPForwarded})
+		if (err == nil) != (want == "") || err != nil && !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("X-Forwarded-For for %s: %v, want %s", url, err, want)
+		}
+		if err := Check(session.Route{URL: url, RealIP: session.RealIPProxy}); err != nil {
+			t.Error(err)
 		}
 	}
 }
