@@ -18,9 +18,23 @@ type Config struct {
 	// 0 any free one. Default ws://:9001 and telnet://:9000.
 	Listen []string `toml:"listen"`
 
-	// Directory is the file of the services that callers of the built-in portal
-	// reach by their codes, relative to the configuration file. Default none.
+	// Directory is the file, or the folder of files, of the services that
+	// callers of the built-in portal reach by their codes, relative to the
+	// configuration file. Default the directory inside.
 	Directory string `toml:"directory"`
+
+	// Cache is the folder for copies of directories that are imported from the
+	// web, relative to the configuration file, or "none". Default a folder moip
+	// in the user's own for such.
+	Cache string `toml:"cache"`
+
+	// Pages is the folder of .vdt files that the service PAGES shows, relative
+	// to the configuration file. Default some pages inside.
+	Pages string `toml:"pages"`
+
+	// Records is the file to which each visit to a service adds a line of JSON,
+	// relative to the working directory, or "none". Default visits.jsonl.
+	Records string `toml:"records"`
 
 	// Log is the log file, relative to the working directory, or "none".
 	// Default server.log.
@@ -87,6 +101,7 @@ type Limits struct {
 func Default() *Config {
 	return &Config{
 		Listen:  []string{"ws://:9001", "telnet://:9000"},
+		Records: "visits.jsonl",
 		Log:     "server.log",
 		LogSize: 10,
 		LogKeep: 5,
@@ -126,7 +141,10 @@ func Parse(name string, data []byte) (*Config, error) {
 	if err := file.Err(); err != nil {
 		return nil, err
 	}
-	c.Directory = file.Path(c.Directory)
+	c.Directory, c.Pages = file.Path(c.Directory), file.Path(c.Pages)
+	if c.Cache != "none" {
+		c.Cache = file.Path(c.Cache)
+	}
 	c.Portal.CA = file.Path(c.Portal.CA)
 	return c, nil
 }
@@ -161,6 +179,14 @@ func (c *Config) LogFile() string {
 		return ""
 	}
 	return c.Log
+}
+
+// RecordsFile returns the file of records, "" if there is none.
+func (c *Config) RecordsFile() string {
+	if c.Records == "none" {
+		return ""
+	}
+	return c.Records
 }
 
 // A report notes that something is wrong with the value of a key.
@@ -202,6 +228,9 @@ func (c *Config) checkListen(fault report) {
 func (c *Config) checkLog(fault report) {
 	if c.Log == "" {
 		fault("log", `must name a file (or be "none")`)
+	}
+	if c.Records == "" {
+		fault("records", `must name a file (or be "none")`)
 	}
 	if c.LogSize < 1 || c.LogSize > 1024 {
 		fault("log_size", "%d is out of range (1 to 1024, in megabytes)", c.LogSize)

@@ -44,7 +44,7 @@ func TestExample(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Default() // in other words
-	want.Portal.Frames, want.Portal.Fin = "auto", "49"
+	want.Portal.Frames, want.Portal.Fin, want.Portal.Case, want.Portal.RealIP = "auto", "49", "typed", "none"
 	if diff := cmp.Diff(want, c, cmpopts.EquateEmpty()); diff != "" {
 		t.Error(diff)
 	}
@@ -68,6 +68,7 @@ func TestExampleWithoutComments(t *testing.T) {
 	}
 	want := Default()
 	want.Directory = "../../doc/services.toml"
+	want.Cache, want.Pages = "../../doc/cache", "../../doc/pages"
 	want.Link = "ws://localhost:8764"
 	want.Portal = Route{
 		URL:          "ws://localhost:8765",
@@ -76,6 +77,9 @@ func TestExampleWithoutComments(t *testing.T) {
 		Fin:          "49",
 		Origin:       "https://example.org",
 		CA:           "../../doc/portal.pem",
+		Start:        "GUEST<Envoi>",
+		Case:         "typed",
+		RealIP:       "none",
 	}
 	if diff := cmp.Diff(want, c); diff != "" {
 		t.Error(diff)
@@ -130,6 +134,10 @@ func TestParse(t *testing.T) {
 		dial_timeout = "3s"
 		origin = "http://portal.example:8080"
 		ca = "/etc/ssl/portal.pem"
+		start = "Réseau<envoi><<>"
+		echo = true
+		case = "upper"
+		real_ip = "x-forwarded-for"
 		[limits]
 		idle = 0
 		visit = "none"
@@ -152,6 +160,10 @@ func TestParse(t *testing.T) {
 		DialTimeout:  Duration(3 * time.Second),
 		Origin:       "http://portal.example:8080",
 		CA:           "/etc/ssl/portal.pem",
+		Start:        "Réseau<envoi><<>",
+		Echo:         true,
+		Case:         "upper",
+		RealIP:       "x-forwarded-for",
 	}
 	want.Limits.Idle, want.Limits.Visit, want.Limits.Stall, want.Limits.Drain = 0, 0, 0, Duration(100*time.Millisecond)
 	if diff := cmp.Diff(want, c); diff != "" {
@@ -167,6 +179,10 @@ func TestParse(t *testing.T) {
 		DialTimeout:  3 * time.Second,
 		Origin:       "http://portal.example:8080",
 		CA:           "/etc/ssl/portal.pem",
+		Start:        "R\x19Beseau\x13A<",
+		Echo:         true,
+		Case:         session.CaseUpper,
+		RealIP:       session.RealIPForwarded,
 	}
 	if diff := cmp.Diff(route, c.Portal.Session("portal")); diff != "" {
 		t.Error(diff)
@@ -224,13 +240,21 @@ func TestFaults(t *testing.T) {
 		{"[portal]\nfin = 'none'\n", `2: portal.fin: "none" is unknown (use 49, 59 or close)`},
 		{"[portal]\nurl = 'ws://x'\norigin = 'example.org'\n", `3: portal.origin: "example.org" is not an origin (write https://example.org)`},
 		{"[portal]\nurl = 'ws://x'\norigin = \"http://x\\r\\n\"\n", `3: portal.origin: "http://x\r\n" is not an origin (write https://example.org)`},
+		{"[portal]\nstart = 'GUEST<Home>'\n", `2: portal.start: there is no key "Home" (there are <Envoi> <Retour> <Répétition> <Repetition> <Guide> <Annulation> <Sommaire> <Correction> <Suite> <Connexion/Fin> <Fin> <CR> <ESC> <<>)`},
+		{"[portal]\nstart = \"GUEST\\r\"\n", `2: portal.start: there is no key for '\r'`},
+		{"[portal]\nstart = '" + strings.Repeat("é", 86) + "'\n", "2: portal.start: is 258 bytes long as it is sent (256 are the most)"},
+		{"[portal]\ncase = 'UPPER'\n", `2: portal.case: "UPPER" is unknown (use typed, upper or lower)`},
+		{"[portal]\nreal_ip = 'proxy2'\n", `2: portal.real_ip: "proxy2" is unknown (use none, x-forwarded-for or proxy)`},
+		{"[portal]\nurl = 'tcp:host:23'\nreal_ip = 'x-forwarded-for'\n", "3: portal.real_ip: only a WebSocket has headers (use proxy or none, or a ws or wss URL)"},
+		{"[portal]\necho = 'yes'\n", "2: portal.echo: must be true or false (without quotes)"},
+		{"[portal]\necho = 1\n", "2: portal.echo: must be true or false (without quotes)"},
 
 		{"[limits]\nidle = '10x'\n", `2: limits.idle: "10x" is not a duration (write 10m, 90s, or 0 for none)`},
 		{"[limits]\nidle = 600\n", `2: limits.idle: "600" is not a duration (write 10m, 90s, or 0 for none)`},
 		{"[limits]\nidle = '-10m'\n", `2: limits.idle: "-10m" is not a duration (write 10m, 90s, or 0 for none)`},
 		{"[limits]\nidle = ['10m']\n", "2: limits.idle: must be a string (write it in quotes)"},
 		{"limits.idle = '99ms'\n", "1: limits.idle: 99ms is out of range (100ms to 24h, or 0 for none)"},
-		{"limits = {idle = 600}\n", "1: limits.idle: 600ns is out of range (100ms to 24h, or 0 for none)"},
+		{"limits = {idle = 600}\n", `1: limits.idle: "600" is not a duration (write 10m, 90s, or 0 for none)`},
 		{"limits.visit = '169h'\n", "1: limits.visit: 169h is out of range (100ms to 168h, or 0 for none)"},
 		{"limits.call = '168h0.1s'\n", "1: limits.call: 168h0m0.1s is out of range (100ms to 168h, or 0 for none)"},
 		{"limits.dial = '301s'\n", "1: limits.dial: 5m1s is out of range (100ms to 5m, or 0 for none)"},

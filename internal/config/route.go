@@ -10,11 +10,13 @@ import (
 
 	"moip/internal/session"
 	"moip/internal/upstream"
+	"moip/videotex"
 )
 
 const (
-	maxPing = 24 * time.Hour
-	maxDial = 5 * time.Minute
+	maxPing  = 24 * time.Hour
+	maxDial  = 5 * time.Minute
+	maxStart = 256 // bytes
 )
 
 // A Route is how to reach a service, as files write it.
@@ -50,6 +52,27 @@ type Route struct {
 	// CA is a file of PEM certificates to trust instead of the system's,
 	// relative to the file that names it. Default none.
 	CA string `toml:"ca"`
+
+	// Start is what is typed for the caller once the service is reached, with
+	// the names of function keys in angle brackets: GUEST<Envoi>; see
+	// videotex.Keys. It is sent as it stands, whatever Case says, and not shown.
+	// Up to 256 bytes as they are sent. Default none.
+	Start string `toml:"start"`
+
+	// Echo is for a service that leaves it to the terminal to show what is
+	// typed: the gateway then shows characters, and goes to a new line on CR.
+	// Default false.
+	Echo bool `toml:"echo"`
+
+	// Case is the case in which the service wants its letters: upper, lower, or
+	// typed for as they come. Default typed.
+	Case Case `toml:"case"`
+
+	// RealIP is how the service learns the address of the caller:
+	// x-forwarded-for for that header, which only a WebSocket has, proxy for a
+	// line of the PROXY protocol, version 1, before all else, or none. Default
+	// none.
+	RealIP RealIP `toml:"real_ip"`
 }
 
 // Session returns the route under name or, if that is empty, under its URL.
@@ -57,6 +80,7 @@ func (r Route) Session(name string) session.Route {
 	if name == "" {
 		name = r.URL
 	}
+	start, _ := videotex.Keys(r.Start)
 	return session.Route{
 		Name:         name,
 		URL:          r.URL,
@@ -67,6 +91,10 @@ func (r Route) Session(name string) session.Route {
 		DialTimeout:  time.Duration(r.DialTimeout),
 		Origin:       r.Origin,
 		CA:           r.CA,
+		Start:        string(start),
+		Echo:         r.Echo,
+		Case:         r.Case.session(),
+		RealIP:       r.RealIP.session(),
 	}
 }
 
@@ -76,6 +104,8 @@ func (r Route) Check(fault func(key, format string, args ...any)) {
 		fault("url", `is missing (write url = "ws://...", or wss, telnet, tcp)`)
 	} else if err := upstream.Check(session.Route{URL: r.URL}); err != nil {
 		fault("url", "%v", err)
+	} else if r.RealIP == "x-forwarded-for" && !strings.HasPrefix(strings.ToLower(r.URL), "ws") {
+		fault("real_ip", "only a WebSocket has headers (use proxy or none, or a ws or wss URL)")
 	}
 	r.checkOptions(fault)
 }
@@ -95,6 +125,17 @@ func (r Route) checkOptions(fault report) {
 	r.DialTimeout.check(fault, "dial_timeout", maxDial)
 	if r.Origin != "" && !isOrigin(r.Origin) {
 		fault("origin", "%.60q is not an origin (write https://example.org)", r.Origin)
+	}
+	if start, err := videotex.Keys(r.Start); err != nil {
+		fault("start", "%v", err)
+	} else if len(start) > maxStart {
+		fault("start", "is %d bytes long as it is sent (%d are the most)", len(start), maxStart)
+	}
+	if !slices.Contains([]Case{"", "typed", "upper", "lower"}, r.Case) {
+		fault("case", "%.60q is unknown (use typed, upper or lower)", r.Case)
+	}
+	if !slices.Contains([]RealIP{"", "none", "x-forwarded-for", "proxy"}, r.RealIP) {
+		fault("real_ip", "%.60q is unknown (use none, x-forwarded-for or proxy)", r.RealIP)
 	}
 }
 

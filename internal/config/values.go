@@ -93,3 +93,25 @@ func (f Fin) session() session.Fin {
 	}
 	return session.Fin(f)
 }
+
+// Case is session.Case as files write it: typed, upper or lower; nothing is
+// typed.
+type Case string
+
+func (c Case) session() session.Case {
+	if c == "typed" {
+		return session.CaseTyped
+	}
+	return session.Case(c)
+}
+
+// RealIP is session.RealIP as files write it: none, x-forwarded-for or proxy;
+// nothing is none.
+type RealIP string
+
+func (r RealIP) session() session.RealIP {
+	if r == "none" {
+		return session.RealIPNone
+	}
+	return session.RealIP(r)
+}

@@ -39,9 +39,17 @@ func Read(path string) ([]byte, error) {
 type File struct {
 	name    string
 	data    []byte
-	types   map[string]reflect.Type // of all keys there may be, without indices
-	offsets map[string]int          // of the keys that are there
+	types   map[string]reflect.Type // of all keys there may be, without indices; * is any name
+	offsets map[string]int          // of the keys that are there, in small letters
+	lists   map[string]int          // how many tables there are in each list
+	unknown []error                 // faults that end decoding only if there is nothing worse
 	faults  []error                 // one more than maxFaults if there are more
+}
+
+// Has reports whether the file has key, or a key below it.
+func (f *File) Has(key string) bool {
+	_, ok := f.offsets[strings.ToLower(key)]
+	return ok
 }
 
 // Fault notes that something is wrong with the value of key. It stands at the
@@ -56,12 +64,14 @@ func (f *File) Fault(key, format string, args ...any) {
 // would be in; 0 if there is neither.
 func (f *File) line(key string) int {
 	for ; key != ""; key = parent(key) {
-		if offset, ok := f.offsets[key]; ok {
-			return 1 + bytes.Count(f.data[:offset], []byte("\n"))
+		if offset, ok := f.offsets[strings.ToLower(key)]; ok {
+			return f.lineAt(offset)
 		}
 	}
 	return 0
 }
+
+func (f *File) lineAt(offset int) int { return 1 + bytes.Count(f.data[:offset], []byte("\n")) }
 
 // Path returns a path that the file gives, relative to the file's directory
 // unless it is absolute. An empty path stays empty.
@@ -84,6 +94,10 @@ func (f *File) Err() error {
 
 // report notes a fault at line, 0 if that is not known.
 func (f *File) report(line int, what, text string) {
+	f.faults = append(f.faults, f.fault(line, what, text))
+}
+
+func (f *File) fault(line int, what, text string) error {
 	where := f.name
 	if line > 0 {
 		where += fmt.Sprintf(":%d", line)
@@ -94,7 +108,7 @@ func (f *File) report(line int, what, text string) {
 		}
 		return '?' // there may be anything in a key
 	}, what+": "+text)
-	f.faults = append(f.faults, fmt.Errorf("%s: %.300s", where, safe))
+	return fmt.Errorf("%s: %.300s", where, safe)
 }
 
 var index = regexp.MustCompile(`\[\d+\]`)
@@ -104,3 +118,6 @@ func plain(key string) string { return index.ReplaceAllString(key, "") }
 
 // parent returns the key of the table or the list that key is in.
 func parent(key string) string { return key[:max(0, strings.LastIndexAny(key, ".["))] }
+
+// base returns the name that key has in its table.
+func base(key string) string { return key[strings.LastIndexByte(key, '.')+1:] }

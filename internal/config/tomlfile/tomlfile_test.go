@@ -24,7 +24,8 @@ type shared struct {
 type room struct {
 	Code string `toml:"code"`
 	shared
-	Keys []string `toml:"keys"`
+	Keys  []string `toml:"keys"`
+	Owner even     `toml:"owner"`
 }
 
 type house struct {
@@ -37,8 +38,19 @@ type house struct {
 		Trees int  `toml:"trees"`
 		Gate  even `toml:"gate"`
 	} `toml:"garden"`
-	Rooms []room `toml:"room"`
+	Rooms []room         `toml:"room"`
+	Sold  bool           `toml:"sold"`
+	Pets  map[string]pet `toml:"pet"`
 }
+
+type pet struct {
+	Legs  int  `toml:"legs"`
+	Owner even `toml:"owner"`
+	Chip  chip `toml:"chip"`
+}
+
+// chip is a struct that reads text: a number in a file is none of Go's.
+type chip struct{ even }
 
 // even is a number that people write as the double of another: 2*5, or 0.
 type even int
@@ -65,7 +77,7 @@ func TestDecode(t *testing.T) {
 	var want house
 	want.Name, want.Doors, want.Colors, want.Owner = "Moulin", 1000, []string{"red", "blé"}, 10
 	want.Garden.Trees, want.Garden.Gate = 255, 2
-	want.Rooms = []room{{"A", shared{"ws://a"}, nil}, {"B", shared{"ws://b"}, nil}}
+	want.Rooms = []room{{Code: "A", shared: shared{"ws://a"}}, {Code: "B", shared: shared{"ws://b"}}}
 
 	for name, text := range map[string]string{
 		"tables": `
@@ -126,6 +138,40 @@ func TestDecodeBareNumber(t *testing.T) {
 	}
 }
 
+func TestDecodeNames(t *testing.T) {
+	text := "[pet.'Old Rex']\nlegs = 3\n[pet]\nTom = {owner = '2*1', chip = '2*2'}\n[pet.'a.b[0]']\n"
+	var got house
+	if f, err := Decode("house.toml", []byte(text), &got); err != nil || f.Err() != nil {
+		t.Fatal(err, f.Err())
+	}
+	want := map[string]pet{"Old Rex": {Legs: 3}, "Tom": {Owner: 2, Chip: chip{4}}, "a.b[0]": {}}
+	if diff := cmp.Diff(want, got.Pets, cmp.AllowUnexported(chip{})); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestHas(t *testing.T) {
+	f := decode(t, `
+Name = ''
+garden.trees = 3
+room = [{}, {code = 'A', OWNER = 0}]
+[pet.Rex]
+legs = 3
+[pet]
+Tom = {Chip = 0}
+`)
+	for key, want := range map[string]bool{
+		"name": true, "garden": true, "garden.trees": true, "room": true, "room[1]": true,
+		"room[1].code": true, "room[1].owner": true, "pet": true, "pet.Rex": true, "pet.rex.Legs": true, "pet.Tom.chip": true,
+		"owner": false, "garden.gate": false, "room[0].code": false, "room[1].url": false, "room[2]": false,
+		"pet.Rex.chip": false, "pet.Tom.legs": false, "pet.Kit": false, "": false,
+	} {
+		if f.Has(key) != want {
+			t.Errorf("%s: %v", key, !want)
+		}
+	}
+}
+
 // What ends decoding.
 func TestDecodeErrors(t *testing.T) {
 	for _, test := range []struct{ name, text, want string }{
@@ -152,8 +198,8 @@ func TestDecodeErrors(t *testing.T) {
 		{"one bracket", "\n[room]\ncode = 'A'\n", "2: room: must be a list of tables (write [[room]], and its keys below)"},
 		{"two brackets", "[[garden]]\ntrees = 3\n", "1: garden: must be a table (write [garden], and its keys below)"},
 		{"value in a table of a list", "[[room]]\n[[room]]\ncode = 3\n", "3: room.code: must be a string (write it in quotes)"},
-		{"value in an inline table", "garden = {trees = 'x'}\n", "1: garden: must be a table (write [garden], and its keys below)"},
-		{"value in inline tables", "room = [\n{code = 'A'},\n{code = 4}]\n", "3: room: must be a list of tables (write [[room]], and its keys below)"},
+		{"value in an inline table", "garden = {trees = 'x'}\n", "1: garden.trees: must be a whole number (write digits, without quotes)"},
+		{"value in inline tables", "room = [\n{code = 'A'},\n{code = 4}]\n", "3: room.code: must be a string (write it in quotes)"},
 		{"table for a string", "[name]\nx = 1\n", "1: name: must be a string (write it in quotes)"},
 		{"dotted into a string", "name.x = 1\n", "1: name.x: must be a string (write it in quotes)"},
 		{"table below a string", "[[room]]\n[room.code.x]\n", "2: room.code.x: must be a string (write it in quotes)"},
@@ -165,7 +211,19 @@ func TestDecodeErrors(t *testing.T) {
 		{"text in a table", "[garden]\ngate = 'abc'\n", `2: garden.gate: "abc" is odd`},
 		{"number", "[garden]\ngate = 123\n", `2: garden.gate: "123" is odd`},
 		{"numbers", "owner = true\n[garden]\ngate = 1.5\n", `1: owner: "true" is odd` + "\nhouse.toml:3: garden.gate: \"1.5\" is odd"},
-		{"in an inline table, where it has no line", "garden = {gate = true}\n", `"true" is odd`},
+		{"bare, in an inline table", "garden = {\ngate = true}\n", `2: garden.gate: "true" is odd`},
+		{"in an inline table", "garden = {\ngate = 'abc'}\n", `2: garden.gate: "abc" is odd`},
+		{"bare, in inline tables", "room = [{owner = 0},\n{owner = 1}]\n", `2: room.owner: "1" is odd`},
+
+		{"true or false wanted", "sold = 'yes'\n", "1: sold: must be true or false (without quotes)"},
+		{"tables with names wanted", "pet = 3\n", "1: pet: must be a table of tables (write [pet.NAME], and its keys below)"},
+		{"no list of tables with names wanted", "[[pet]]\nlegs = 3\n", "1: pet: must be a table of tables (write [pet.NAME], and its keys below)"},
+		{"table with a name wanted", "[pet]\nRex = 3\n", "2: pet.Rex: must be a table (write [pet.rex], and its keys below)"},
+		{"value in a table with a name", "[pet.'Old Rex']\nlegs = 'four'\n", "2: pet.Old Rex.legs: must be a whole number (write digits, without quotes)"},
+		{"text in a table with a name", "[pet.Rex]\nowner = 'abc'\n", `2: pet.Rex.owner: "abc" is odd`},
+		{"bare text in a table with a name", "pet.Rex.owner = 3\n", `1: pet.rex.owner: "3" is odd`},
+		{"bare text for a struct", "[pet.rex]\nchip = 3\n", `2: pet.rex.chip: "3" is odd`},
+		{"list for a struct that reads text", "[pet.rex]\nchip = [3]\n", "2: pet.rex.chip: must be a string (write it in quotes)"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var h house
@@ -191,7 +249,10 @@ func TestUnknownKeys(t *testing.T) {
 		{"table, reported once", "[gardn]\ntrees = 3\npond = 4\n", "1: gardn: unknown key (did you mean garden?)"},
 		{"of another table", "[garden]\nowner = 'ab'\n", "2: garden.owner: unknown key"},
 		{"strange", "[garden]\n\"a b\\n\\u001B\" = 3\n", "2: garden.a b??: unknown key"},
-		{"in an inline table", "garden = {\npond = 3}\n", "2: pond: unknown key"},
+		{"in an inline table", "garden = {\npond = 3}\n", "2: garden.pond: unknown key"},
+		{"in inline tables", "room = [{code = 'A'},\n{cod = 'B'}]\n", "2: room.cod: unknown key (did you mean room.code?)"},
+		{"in a table with a name", "[pet.Rex]\nleg = 3\n", "2: pet.rex.leg: unknown key (did you mean pet.rex.legs?)"},
+		{"table of tables with names", "[pets.Rex]\nlegs = 3\n[pets.Tom]\n", "1: pets: unknown key (did you mean pet?)\nhouse.toml:3: pets: unknown key (did you mean pet?)"},
 		{"several", "a = 1\nname = 'x'\n[b]\n[[room]]\nc = 1\n", "1: a: unknown key\nhouse.toml:3: b: unknown key\nhouse.toml:5: room.c: unknown key"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -244,9 +305,10 @@ house.toml:8: room.url: is no address`
 
 func TestFaultInInlineTables(t *testing.T) {
 	f := decode(t, "\nroom = [{code = 'A'},\n{code = 'B'}]\ngarden = {\ntrees = 3}\n")
+	f.Fault("room[1].url", "is missing")
 	f.Fault("room[1].code", "is bad")
 	f.Fault("garden.trees", "are few")
-	if diff := cmp.Diff("house.toml:2: room.code: is bad\nhouse.toml:4: garden.trees: are few", fmt.Sprint(f.Err())); diff != "" {
+	if diff := cmp.Diff("house.toml:3: room.url: is missing\nhouse.toml:3: room.code: is bad\nhouse.toml:5: garden.trees: are few", fmt.Sprint(f.Err())); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -267,7 +329,7 @@ func TestFaultInLists(t *testing.T) {
 	f.Fault("a[0].b[1].c", "?")
 	f.Fault("a[1].b[0].c", "?")
 	f.Fault("a[1].b", "?")
-	want := "lists.toml:2: a.b.c: ?\nlists.toml:4: a.b.c: ?\nlists.toml:7: a.b.c: ?\nlists.toml:5: a.b: ?"
+	want := "lists.toml:2: a.b.c: ?\nlists.toml:4: a.b.c: ?\nlists.toml:7: a.b.c: ?\nlists.toml:6: a.b: ?"
 	if diff := cmp.Diff(want, fmt.Sprint(f.Err())); diff != "" {
 		t.Error(diff)
 	}
