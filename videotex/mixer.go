@@ -213,12 +213,15 @@ func (m *Mixer) take(dst, u []byte, by any) []byte {
 	if whole {
 		dst = append(dst, u...)
 	}
-	for _, b := range u {
+	begun := 0
+	for i, b := range u {
 		shown := m.parser.region == open
 		s := m.parser.Step(b)
 		if len(s) == 0 {
 			continue
 		}
+		asSent := u[begun : i+1] // with what s lacks: parity, padding, what was abandoned
+		begun = i + 1
 		if q := Question(s); q != 0 && m.Asked != nil {
 			m.Asked(by, q)
 		}
@@ -230,8 +233,14 @@ func (m *Mixer) take(dst, u []byte, by any) []byte {
 			m.glyph, m.spell = append(m.glyph[:0], s...), false
 		}
 		if !whole {
-			dst = append(dst, s...)
+			if !m.parser.Between() && asSent[0]&0x7F == REP { // s is within it
+				asSent = asSent[1:]
+			}
+			dst = append(dst, asSent...)
 		}
+	}
+	if !whole {
+		dst = append(dst, u[begun:]...)
 	}
 	return dst
 }

@@ -217,7 +217,7 @@ func TestRepeatAfterArticle(t *testing.T) {
 		"a|b\x12\x41":            "b\x12\x41",
 		"a|\x12\x33":             "",
 		"a|\x12\x1b\x39\x7b\x42": "\x1b\x39\x7baa",
-		"a|\x12\r":               "\r",
+		"a|\x12\r":               "\x12\r",
 		"\x19\x42e|\x0e\x12\x41": "\x0e\x0f\x19\x42e\x0e",
 	} {
 		before, after, _ := strings.Cut(stream, "|")
@@ -237,6 +237,22 @@ func TestRepeatAfterArticle(t *testing.T) {
 // pieces. Each character must go out once, in order, where the terminal is first
 // at rest behind what was written by then. The page has no REP, so that its
 // sequences go out as they are.
+// After an article the mixer looks at each sequence. It changes no byte for that,
+// whatever the parity.
+func TestBytesAfterArticle(t *testing.T) {
+	var m Mixer
+	var page []byte
+	for b := 0x80; b <= 0xFF; b++ {
+		page = append(page, byte(b))
+	}
+	a := Article("0,12 F")
+	m.Article(a)
+	m.Write(nil, page)
+	if got := m.Next(nil, 1<<10); !bytes.Equal(got, append(a, page...)) {
+		t.Errorf("%q", got)
+	}
+}
+
 func TestEchoSpoilsNoPage(t *testing.T) {
 	typed := []string{"x", "\x19Be", "\r\n", " "}
 	rounds, put, off := 2000, 0, 0
