@@ -186,8 +186,7 @@ func (c *Call) answered(key []byte) bool {
 		i = c.asker(videotex.RAM)
 	}
 	if i < 0 {
-		// Nobody asked. Some answers may be keys as well; these cannot.
-		return key[0] == videotex.SOH || key[0] == videotex.ESC && a != videotex.ToTele
+		return isAnswer(key, a) // nobody asked
 	}
 	by := c.asked[i].by
 	c.asked = slices.Delete(c.asked, i, i+1)
@@ -196,6 +195,11 @@ func (c *Call) answered(key []byte) bool {
 		c.give(by, key)
 	}
 	return true
+}
+
+// isAnswer reports whether key, which may be the answer a, can be nothing else.
+func isAnswer(key []byte, a videotex.Answer) bool {
+	return a != 0 && (key[0] == videotex.SOH || key[0] == videotex.ESC && a != videotex.ToTele)
 }
 
 // asker returns the index of the first question that waits for a, -1 if none

@@ -7,6 +7,8 @@ import (
 	"io"
 	"math"
 	"time"
+
+	"moip/videotex"
 )
 
 // An attempt to reach a service or the portal goes on while it is the call's.
@@ -61,20 +63,30 @@ func (c *Call) redirect(r Route) {
 	}
 	c.emit(Event{Type: Redirecting, Route: r})
 	c.attempt = c.dial(c.DialService, r, c.connected)
-	c.typeAhead(c.unread())
+	c.takeBack()
 }
 
-// unread takes back the keys that the portal has been given and has not obeyed,
-// if it can give them back: who knows the way types the code of a service and,
-// without waiting, what is for the service.
-func (c *Call) unread() []byte {
+// takeBack takes the keys back that the portal has been given and has not
+// obeyed, if it can give them back: who knows the way types the code of a
+// service and, without waiting, what is for the service.
+func (c *Call) takeBack() {
 	if c.portal == nil {
-		return nil
+		return
 	}
-	if e, ok := c.portal.end.(interface{ Unread() []byte }); ok {
-		return e.Unread()
+	e, ok := c.portal.end.(interface{ Unread() []byte })
+	if !ok {
+		return
 	}
-	return nil
+	var reader videotex.KeyReader
+	for key, rest := reader.Next(e.Unread()); key != nil; key, rest = reader.Next(rest) {
+		if a := videotex.AnswerOf(key); isAnswer(key, a) {
+			c.give(c.portal, key) // it has asked
+			continue
+		}
+		c.lastFin = 0 // if this is Connexion/Fin, it is not the second one
+		c.key(key)
+	}
+	c.deliver()
 }
 
 // connected gives the keyboard to the service, with what was typed for the
