@@ -8,7 +8,8 @@ import (
 
 // A Field is where a caller types a line. It echoes and edits as people are
 // used to: Correction takes the last character back, Annulation all of them,
-// and it beeps when it is full.
+// and it beeps when it is full. Keys for a page that is not drawn yet are not
+// echoed: its Draw shows the field.
 type Field struct {
 	Row, Column int  // of its first character
 	Length      int  // characters, 1 to 40
@@ -55,8 +56,9 @@ func (f *Field) Focus(t *Terminal) {
 func (f *Field) Key(t *Terminal, k Key) bool {
 	switch {
 	case k == Annulation:
-		f.text = nil
-		f.Draw(t)
+		if f.text = nil; t.IsDrawn() {
+			f.Draw(t)
+		}
 	case k == Correction:
 		f.correct(t)
 	case k.IsCharacter():
@@ -95,6 +97,9 @@ func (f *Field) typed(t *Terminal, r rune) {
 
 // echo writes p at the place of the character n.
 func (f *Field) echo(t *Terminal, p []byte, n int) {
+	if !t.IsDrawn() {
+		return
+	}
 	if t.focus != f {
 		t.At(f.Row, f.Column+n).Write([]byte{videotex.CON})
 	}

@@ -23,6 +23,7 @@
 package minitel
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"net"
@@ -76,6 +77,8 @@ type Terminal struct {
 	keys   []byte // not yet obeyed
 	notice bool
 	over   error         // what Receive returns at last
+	busy   bool          // Receive is at work
+	ended  bool          // and what pages have begun is
 	bell   chan struct{} // rung when there is something for Receive
 
 	// Owned by Receive.
@@ -83,7 +86,6 @@ type Terminal struct {
 	reader   videotex.KeyReader
 	out      videotex.Page
 	stale    bool   // page has to be drawn
-	drawing  bool   // and is
 	focus    *Field // that the cursor is in
 	enter    bool   // the last key was CR
 	identity [3]byte
@@ -125,13 +127,14 @@ func (t *Terminal) Unread() []byte {
 // Flush has nothing to wait for.
 func (t *Terminal) Flush() {}
 
-// Close ends the visit; Receive then returns net.ErrClosed. It may be called
-// from any goroutine, and again.
+// Close ends the visit; Receive then returns net.ErrClosed, but need not be
+// called again. It may be called from any goroutine, and again.
 func (t *Terminal) Close() error {
 	t.mu.Lock()
-	defer t.mu.Unlock()
 	t.over = net.ErrClosed
 	t.wake()
+	t.mu.Unlock()
+	t.end()
 	return nil
 }
 
@@ -157,18 +160,30 @@ func (t *Terminal) wake() {
 // io.EOF, after Close net.ErrClosed; once it has failed it must not be called
 // again.
 func (t *Terminal) Receive() ([]byte, error) {
+	t.mu.Lock()
+	t.busy = true
+	t.mu.Unlock()
+	err := t.receive()
+	t.mu.Lock()
+	t.busy = false
+	t.over = cmp.Or(t.over, err)
+	t.mu.Unlock()
+	t.end()
+	return t.out, err
+}
+
+func (t *Terminal) receive() error {
 	t.out = nil
 	for {
 		if err := t.serve(); err != nil {
-			t.end()
-			return nil, err
+			t.out = nil
+			return err
 		}
 		switch {
 		case len(t.out) > 0:
-			return t.out, nil
+			return nil
 		case t.hungUp:
-			t.end()
-			return nil, io.EOF
+			return io.EOF
 		}
 		<-t.bell
 	}
@@ -210,10 +225,9 @@ func (t *Terminal) next() (key []byte, notice bool, err error) {
 }
 
 func (t *Terminal) draw() {
-	t.stale, t.drawing = false, true
-	t.write(videotex.Page{}.Clear())
+	t.stale = false
+	t.Write(videotex.Page{}.Clear())
 	t.page.Draw(t)
-	t.drawing = false
 }
 
 // obey hands the page a whole key, or a run of plain ones.
@@ -241,20 +255,27 @@ func (t *Terminal) tell() {
 	}
 }
 
-// end is for what pages have begun.
+// end ends what pages have begun, if they never will be called again. Whoever
+// carries the call may drop it between two turns of Receive, so Close ends it as
+// well.
 func (t *Terminal) end() {
+	t.mu.Lock()
+	last := t.over != nil && !t.busy && !t.ended
+	t.ended = t.ended || last
+	t.mu.Unlock()
+	if !last {
+		return
+	}
 	t.Alarm(0)
 	for _, f := range t.atEnd {
 		f()
 	}
 }
 
-// Show goes to p, which is drawn once all keys typed so far are obeyed: a
-// caller who knows the way does not wait for the pages on it. What is written
-// until then is dropped.
-func (t *Terminal) Show(p Page) {
-	t.page, t.stale = p, true
-}
+// Show goes to p. It is drawn when something is to be written on it, or when all
+// keys typed so far are obeyed: a caller who knows the way does not wait for the
+// pages on it.
+func (t *Terminal) Show(p Page) { t.page, t.stale = p, true }
 
 // Redraw shows the page anew.
 func (t *Terminal) Redraw() { t.stale = true }
@@ -267,7 +288,8 @@ func (t *Terminal) Hangup() {
 	t.hungUp = true
 }
 
-// AtEnd has f called when the caller has left, or was left.
+// AtEnd has f called once the caller has left, or was left. f must not block:
+// it may be Close that calls it.
 func (t *Terminal) AtEnd(f func()) { t.atEnd = append(t.atEnd, f) }
 
 // Alarm has Notice called in d, instead of any Alarm set before; 0 is never.
@@ -289,17 +311,18 @@ func (t *Terminal) Identify() { t.Write([]byte{videotex.ESC, 0x39, 0x7B}) }
 // videotex.TerminalName takes it. It is zero if it has not answered.
 func (t *Terminal) Identity() [3]byte { return t.identity }
 
+// IsDrawn reports whether the page is on the screen. If it is not, what belongs
+// to it need not be written: Draw will do that.
+func (t *Terminal) IsDrawn() bool { return !t.stale }
+
 // Write shows bytes as they are.
 func (t *Terminal) Write(p []byte) *Terminal {
-	if !t.stale || t.drawing {
-		t.write(p)
+	if t.stale {
+		t.draw()
 	}
-	return t
-}
-
-func (t *Terminal) write(p []byte) {
 	t.out = append(t.out, p...)
 	t.focus = nil
+	return t
 }
 
 // At goes to row 0 to 24, column 1 to 40. That resets all attributes.
@@ -314,9 +337,9 @@ func (t *Terminal) Attr(a ...byte) *Terminal { return t.Write(videotex.Page{}.At
 // Repeat shows the character b n times, 1 to 64.
 func (t *Terminal) Repeat(b byte, n int) *Terminal { return t.Write(videotex.Page{}.Repeat(b, n)) }
 
-// Line replaces the text of a row, from column on, and clears the rest of it.
+// Line replaces what is in a row from column on.
 func (t *Terminal) Line(row, column int, text string) *Terminal {
-	return t.At(row, column).Text(text).Write([]byte{videotex.CAN})
+	return t.At(row, column).Write([]byte{videotex.CAN}).Text(text)
 }
 
 // Article shows text on row 00, in 38 columns, and leaves the cursor and the

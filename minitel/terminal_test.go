@@ -147,11 +147,27 @@ func TestTypedAhead(t *testing.T) {
 	f := newForm()
 	f.other = &menu{back: f}
 	v := visits(f)
-	if got := v.types("ab" + strings.Repeat(guide+"x"+guide, 20) + "c"); strings.Count(got, "\f") != 1 || f.draws != 2 {
+	if got := v.types("ab" + strings.Repeat(guide+guide, 20) + "c"); strings.Count(got, "\f") != 1 || f.draws != 2 {
 		t.Errorf("%d draws, %q", f.draws, got)
 	}
 	if got := v.row(3)[9:]; got != "ABC.." {
 		t.Errorf("the field is %q", got)
+	}
+}
+
+// What a page writes is written on it, drawn or not.
+func TestWrittenBeforeDrawn(t *testing.T) {
+	v := &visit{minitel.New(&menu{}), videotex.NewScreen()}
+	v.types("x")
+	if got := v.row(2); got != " ???u" {
+		t.Errorf("row 2 is %q", got)
+	}
+	f := newForm()
+	f.other = &menu{}
+	v = visits(f)
+	v.types("a" + guide + "x")
+	if got := v.row(2) + v.row(3); got != " ???u" {
+		t.Errorf("the menu is %q", got)
 	}
 }
 
@@ -215,6 +231,22 @@ func TestEnds(t *testing.T) {
 	v.t.AtEnd(func() { left++ })
 	v.t.Close()
 	if _, err := v.t.Receive(); err != net.ErrClosed || left != 2 {
+		t.Errorf("%v, left %d times", err, left)
+	}
+}
+
+// Whoever carries a call may drop it between two turns of Receive.
+func TestEndsUnheard(t *testing.T) {
+	v := visits(newForm())
+	left := 0
+	v.t.AtEnd(func() { left++ })
+	v.t.Send([]byte("a"))
+	v.t.Close()
+	v.t.Close()
+	if left != 1 {
+		t.Errorf("left %d times", left)
+	}
+	if _, err := v.t.Receive(); err != net.ErrClosed || left != 1 {
 		t.Errorf("%v, left %d times", err, left)
 	}
 }
