@@ -1,9 +1,14 @@
-// Package pymoip speaks to PyMoIP servers in their own dialect: the command
-// link, on which such a server learns who calls and orders redirections, and
-// the introduction, by which it learns whose session is whose.
+// Package pymoip speaks the dialect of PyMoIP's gateways and servers: the
+// control link, on which a server learns who calls at a gateway and orders
+// redirections, and the introduction, by which it learns whose session is
+// whose. Nothing else in the house knows this dialect.
 //
-// Nothing else in the gateway knows this dialect. A [Link] is an observer of
-// calls, a door to the switchboard, and a wrapper round the portal's dial.
+// Both halves are here. A [Link] is a gateway's, for the server that is its
+// portal: an observer of calls, a door to the switchboard, and a wrapper round
+// the portal's dial. A [Server] is the portal's, for all gateways that use it:
+// a listener for their links, a wrapper round the switchboard's Answer, an
+// observer of calls, and a door through which they are redirected. Either works
+// with the other, and with PyMoIP's own.
 package pymoip
 
 import (
@@ -13,9 +18,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
-	"regexp"
-	"strconv"
-	"sync"
 	"time"
 
 	"github.com/coder/websocket"
@@ -27,12 +29,8 @@ const (
 	defaultRetry   = 5 * time.Second
 	handshakeLimit = 10 * time.Second
 	pingInterval   = 10 * time.Second
-	pongLimit      = 20 * time.Second
-	farewellLimit  = time.Second // for what is queued and the close handshake
 
-	frameLimit  = 64 << 10 // bytes; a longer message costs the server its link
-	quoteLimit  = 200      // bytes of a message shown in the log
-	complaining = time.Second
+	frameLimit = 64 << 10 // bytes; a longer message costs the server its link
 )
 
 // Board is what the link needs of the switchboard.
@@ -61,8 +59,8 @@ type Link struct {
 	client *http.Client
 	roster *roster
 
-	failure    string    // Owned by Run: why the last dial failed, "" if it did not.
-	complained time.Time // Owned by listen: when the log last heard of a bad message.
+	muffler *muffler
+	failure string // Owned by Run: why the last dial failed, "" if it did not.
 }
 
 // New returns a link that is down. Run brings it up.
@@ -86,6 +84,7 @@ func New(o Options) *Link {
 	if l.retry <= 0 {
 		l.retry = defaultRetry
 	}
+	l.muffler = &muffler{log: l.log}
 	return l
 }
 
@@ -129,7 +128,9 @@ func (l *Link) attempt(ctx context.Context) {
 	l.failure = ""
 	l.roster.open(time.Now())
 	l.log.Info("control link open")
-	err = l.serve(ctx, conn)
+	err = converse(ctx, conn, pingInterval,
+		func(life context.Context) error { return l.listen(life, conn) },
+		func(life context.Context) error { return l.speak(ctx, life, conn) })
 	l.roster.close(time.Now())
 	if ctx.Err() == nil {
 		l.log.Warn("control link lost", "err", err)
@@ -175,25 +176,6 @@ func rootCause(err error) string {
 	}
 }
 
-// serve speaks and listens on conn until one of them fails, or until ctx is
-// done and the farewell said. It returns what ended the link.
-func (l *Link) serve(ctx context.Context, conn *websocket.Conn) error {
-	// The life of the connection outlasts ctx by the farewell. (Its end
-	// closes the connection under whoever reads or writes.)
-	life, end := context.WithCancelCause(context.WithoutCancel(ctx))
-	defer context.AfterFunc(ctx, func() {
-		time.AfterFunc(farewellLimit, func() { end(ctx.Err()) })
-	})()
-
-	var tasks sync.WaitGroup
-	tasks.Go(func() { end(l.listen(life, conn)) })
-	tasks.Go(func() { end(keepAlive(life, conn)) })
-	end(l.speak(ctx, life, conn))
-	conn.CloseNow()
-	tasks.Wait()
-	return context.Cause(life)
-}
-
 // speak delivers messages as they come until life ends. When ctx is done it
 // delivers the last ones and closes conn.
 func (l *Link) speak(ctx, life context.Context, conn *websocket.Conn) error {
@@ -227,24 +209,6 @@ func (l *Link) deliver(life context.Context, conn *websocket.Conn) error {
 			return err
 		}
 		l.roster.delivered()
-	}
-}
-
-func keepAlive(life context.Context, conn *websocket.Conn) error {
-	tick := time.NewTicker(pingInterval)
-	defer tick.Stop()
-	for {
-		select {
-		case <-tick.C:
-		case <-life.Done():
-			return context.Cause(life)
-		}
-		limited, cancel := context.WithTimeout(life, pongLimit)
-		err := conn.Ping(limited)
-		cancel()
-		if err != nil {
-			return err
-		}
 	}
 }
 
@@ -303,23 +267,6 @@ func (l *Link) connect(o order) error {
 	return err
 }
 
-// complain logs a message that could not be obeyed, in a flood only one a
-// second aloud.
 func (l *Link) complain(p []byte, err error) {
-	level := slog.LevelDebug
-	if now := time.Now(); now.Sub(l.complained) >= complaining {
-		level = slog.LevelWarn
-		l.complained = now
-	}
-	l.log.Log(context.Background(), level, "control link: message refused",
-		"err", err, "message", quote(p))
-}
-
-// credentials are the name and password in a URI.
-var credentials = regexp.MustCompile(`//[^/@,]*@`)
-
-// quote returns a message as a log may show it.
-func quote(p []byte) string {
-	p = credentials.ReplaceAll(p, []byte("//...@"))
-	return strconv.Quote(string(p[:min(len(p), quoteLimit)]))
+	l.muffler.complain("control link: message refused", "err", err, "message", quote(p))
 }

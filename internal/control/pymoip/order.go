@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -28,6 +30,11 @@ var (
 	errURI          = errors.New("URI is not ws, wss, telnet or tcp to a host")
 	errPing         = errors.New("ping is neither None nor seconds")
 	errSubprotocols = errors.New("subprotocols are not a list of names")
+
+	errNotLatin1 = errors.New("not all of it is Latin-1")
+	errComma     = errors.New("there is a comma in the URI")
+	errStart     = errors.New("there are keys to type for the caller")
+	errName      = errors.New("a subprotocol is no name")
 )
 
 // An order is the one command there is:
@@ -67,6 +74,21 @@ func latin1(p []byte) string {
 		text[i] = rune(b)
 	}
 	return string(text)
+}
+
+// encode is decode's reverse, for a binary frame.
+func encode(text string) ([]byte, error) {
+	p := make([]byte, 0, len(text))
+	for _, c := range text {
+		if c > 0xFF {
+			return nil, errNotLatin1
+		}
+		p = append(p, byte(c))
+	}
+	if len(p) > commandLimit {
+		return nil, errTooLong
+	}
+	return p, nil
 }
 
 func parseOrder(text string) (order, error) {
@@ -161,4 +183,62 @@ func parseSubprotocols(s string) ([]string, error) {
 		}
 	}
 	return names, nil
+}
+
+// ErrUnsayable refuses a route that no order can express.
+var ErrUnsayable = errors.New("a gateway cannot be told of the route")
+
+// writeOrder returns the order, under that number, to lead the gateway's caller
+// pid to r. It names the URL, the ping and the subprotocols of r, as there are
+// no words for the rest.
+func writeOrder(pid, number uint64, r session.Route) ([]byte, error) {
+	if err := sayable(r); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrUnsayable, err)
+	}
+	p, err := encode(fmt.Sprintf("PID=%d,%d,CONNECT,%s,%s,%s", pid, number,
+		r.URL, writePing(r.Ping), writeSubprotocols(r.Subprotocols)))
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrUnsayable, err)
+	}
+	return p, nil
+}
+
+// sayable says why r would be misunderstood, nil if it would not.
+func sayable(r session.Route) error {
+	_, err := parseURI(r.URL)
+	switch {
+	case err != nil:
+		return err
+	case strings.Contains(r.URL, ","):
+		return errComma
+	case r.Start != "":
+		return errStart
+	case slices.ContainsFunc(r.Subprotocols, unsayable):
+		return errName
+	}
+	return nil
+}
+
+// unsayable says whether a subprotocol's name would be misread: PyMoIP divides
+// the list at its commas and takes the quotes off, whatever is between.
+func unsayable(name string) bool {
+	return name == "" || strings.ContainsFunc(name, func(c rune) bool {
+		return c <= ' ' || c > '~' || strings.ContainsRune(`",\`, c)
+	})
+}
+
+// writePing writes None or whole seconds.
+func writePing(d time.Duration) string {
+	if d <= 0 {
+		return "None"
+	}
+	return strconv.FormatInt(min(int64((d+time.Second-1)/time.Second), math.MaxUint16), 10)
+}
+
+// writeSubprotocols writes [] or ["a","b"], without blanks.
+func writeSubprotocols(names []string) string {
+	if len(names) == 0 {
+		return "[]"
+	}
+	return `["` + strings.Join(names, `","`) + `"]`
 }

@@ -2,6 +2,7 @@ package pymoip
 
 import (
 	stdcmp "cmp"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -170,6 +171,80 @@ func FuzzCommand(f *testing.F) {
 			return s == "" || strings.ContainsAny(s, " ,\r\n\x00")
 		}) {
 			t.Fatalf("%q leads to %+v", text, r)
+		}
+	})
+}
+
+func TestWriteOrder(t *testing.T) {
+	for want, r := range map[string]session.Route{
+		`PID=0,1,CONNECT,ws://127.0.0.1:19900/,None,[]`: {URL: "ws://127.0.0.1:19900/"},
+		`PID=0,1,CONNECT,ws://127.0.0.1:19900/proto,10,["binary","tty"]`: {
+			URL: "ws://127.0.0.1:19900/proto", Ping: 10 * time.Second, Subprotocols: []string{"binary", "tty"},
+		},
+		`PID=0,1,CONNECT,WSS://example.net,1,["tty"]`: {
+			Name: "not told", URL: "WSS://example.net", Ping: time.Millisecond, Subprotocols: []string{"tty"}, Visit: time.Hour,
+		},
+		`PID=0,1,CONNECT,telnet://example.net:23,65535,[]`: {URL: "telnet://example.net:23", Ping: 24 * time.Hour},
+		"PID=0,1,CONNECT,tcp://caf\xe9:3615,2,[]":          {URL: "tcp://café:3615", Ping: 1001 * time.Millisecond},
+	} {
+		got, err := writeOrder(0, 1, r)
+		if string(got) != want || err != nil {
+			t.Errorf("%q, %v, want %q", got, err, want)
+		}
+	}
+}
+
+func TestUnsayable(t *testing.T) {
+	for want, routes := range map[error][]session.Route{
+		errURI: {
+			{}, {URL: "builtin:MIRE"}, {URL: "builtin://MIRE"}, {URL: "http://example.net"}, {URL: "ws:///path"},
+			{URL: "ws://example.net/\n"}, {URL: "tcp:example.net:23"},
+		},
+		errComma:     {{URL: "ws://example.net/a,b"}},
+		errStart:     {{URL: "ws://example.net/", Start: "ULLA\x13A"}},
+		errNotLatin1: {{URL: "ws://example.net/€"}},
+		errTooLong:   {{URL: "ws://example.net/" + strings.Repeat("x", commandLimit)}},
+		errName: {
+			{URL: "ws://example.net/", Subprotocols: []string{"tty", ""}},
+			{URL: "ws://example.net/", Subprotocols: []string{"a,b"}},
+			{URL: "ws://example.net/", Subprotocols: []string{`a"b`}},
+			{URL: "ws://example.net/", Subprotocols: []string{"a b"}},
+			{URL: "ws://example.net/", Subprotocols: []string{"é"}},
+		},
+	} {
+		for _, r := range routes {
+			if p, err := writeOrder(0, 1, r); p != nil || !errors.Is(err, ErrUnsayable) || !errors.Is(err, want) {
+				t.Errorf("%.60s: %.60q, %v, want %v", r.URL, p, err, want)
+			}
+		}
+	}
+}
+
+// What is written is read as it was meant.
+func FuzzWriteOrder(f *testing.F) {
+	f.Add("ws://127.0.0.1:19900/", int64(0), "", uint64(0))
+	f.Add("telnet://café:23", int64(10e9), "tty", uint64(7))
+	f.Add("ws://h/é€", int64(-1), "a,b", uint64(1<<64-1))
+	f.Fuzz(func(t *testing.T, uri string, ping int64, name string, pid uint64) {
+		r := session.Route{URL: uri, Ping: time.Duration(ping)}
+		if name != "" {
+			r.Subprotocols = []string{"tty", name}
+		}
+		p, err := writeOrder(pid, 3, r)
+		if err != nil {
+			return
+		}
+		text, err := decode(websocket.MessageBinary, p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o, err := parseOrder(text)
+		if err != nil || o.pid != pid || o.number != "3" {
+			t.Fatalf("%q is %+v, %v", text, o, err)
+		}
+		got, err := o.route()
+		if err != nil || got.URL != uri || !slices.Equal(got.Subprotocols, r.Subprotocols) || (got.Ping > 0) != (ping > 0) {
+			t.Fatalf("%q leads to %+v, %v", text, got, err)
 		}
 	})
 }
