@@ -1,197 +1,235 @@
 package portal
 
 import (
-	"io"
-	"net"
-	"net/netip"
+	"slices"
 	"strings"
-	"sync"
+	"time"
 
+	"moip/internal/directory"
 	"moip/internal/session"
-	"moip/videotex"
+	"moip/internal/tariff"
+	"moip/minitel"
 )
 
-// A desk serves one caller. It is an Endpoint: the keys that Send brings wait
-// until Receive, on the call's own goroutine, answers them.
-type desk struct {
-	portal *Portal
-	call   session.ID
-	addr   netip.Addr
-
-	mu     sync.Mutex
-	keys   []byte
-	redraw bool          // the caller is back, or here for the first time
-	over   error         // what Receive returns at last
-	bell   chan struct{} // rung when there is something for Receive
-
-	// Owned by Receive.
-	reader   videotex.KeyReader
-	field    []byte // what is typed in the code field
-	first    int    // index of the first service listed
-	terminal string
-	order    *session.Route // to be given once the caller has seen the page
-	bye      bool
+// A page is one of the portal's. Its Draw leaves the cursor in its field.
+type page interface {
+	minitel.Page
+	field() *minitel.Field // nil for none
 }
 
-// maxTyped bounds the keys that wait; a caller cannot type that much between
-// two turns of Receive.
-const maxTyped = 16 << 10
+// A desk serves one caller: it shows the portal's pages, puts the caller through
+// to services and writes what they cost on row 00. As all pages it has the keys
+// in common.
+type desk struct {
+	*Portal
+	call session.ID
+	v    *visitor
 
-func newDesk(p *Portal, call session.ID, addr netip.Addr) *desk {
-	d := &desk{portal: p, call: call, addr: addr, bell: make(chan struct{}, 1)}
-	d.welcome()
+	page    page
+	home    *home
+	message [2]string     // on rows 22 and 23
+	hidden  bool          // the caller does not want to see the cost
+	bill    string        // on row 00
+	held    []minitel.Key // typed after an order, and not yet anybody's
+}
+
+const (
+	messageRow = 22
+	keysRow    = 24
+	billEvery  = 5 * time.Second // the cost is shown anew, if it has changed
+	maxHeld    = 256
+)
+
+func newDesk(p *Portal, call session.ID, v *visitor) *desk {
+	d := &desk{Portal: p, call: call, v: v}
+	d.home = newHome(d)
+	d.page = d.home
 	return d
 }
 
-// Send takes keys. It does not block.
-func (d *desk) Send(p []byte) (kept bool) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.keys = append(d.keys, p...); len(d.keys) > maxTyped {
-		d.keys, d.over = nil, session.ErrStalled
+func (d *desk) Draw(t *minitel.Terminal) {
+	for i, text := range d.message {
+		if text != "" {
+			t.At(messageRow+i, 2).Text(text)
+		}
 	}
-	d.wake()
-	return false
+	d.page.Draw(t)
 }
 
-// Flush has nothing to wait for.
-func (d *desk) Flush() {}
-
-// Close ends the visit.
-func (d *desk) Close() error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.over = net.ErrClosed
-	d.wake()
-	return nil
-}
-
-// welcome has the home page drawn anew.
-func (d *desk) welcome() {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.redraw = true
-	d.wake()
-}
-
-// wake is called with the lock held.
-func (d *desk) wake() {
-	select {
-	case d.bell <- struct{}{}:
+func (d *desk) Key(t *minitel.Terminal, k minitel.Key) {
+	switch {
+	case d.v.isAway():
+		// The gateway had not yet obeyed when this was typed. It is for the
+		// service, which the portal cannot reach; or, if that fails, for us.
+		if len(d.held) < maxHeld {
+			d.held = append(d.held, k)
+		}
+	case k == minitel.ConnexionFin:
+		d.show(t, &receipt{d})
+		t.Hangup()
+	case k == minitel.Sommaire:
+		d.hidden = d.bill != ""
+		d.showTotal(t)
+	case k == minitel.Repetition:
+		t.Redraw()
 	default:
+		d.page.Key(t, k)
 	}
 }
 
-// Receive waits for keys or news and returns what the caller gets to see.
-func (d *desk) Receive() ([]byte, error) {
-	if d.bye {
-		return nil, io.EOF
+// Notice learns what has happened to the call.
+func (d *desk) Notice(t *minitel.Terminal) {
+	d.v.identify(t.Identity())
+	d.v.mu.Lock()
+	away, ended, back, ask := d.v.away, d.v.visit, d.v.back, d.v.ask
+	d.v.back, d.v.ask = false, false
+	d.v.mu.Unlock()
+	if ask {
+		t.Identify()
 	}
-	if r := d.order; r != nil {
-		d.order = nil
-		if !d.portal.redirect(d.call, *r) {
-			return d.say(nil, "Demande refusée, réessayez"), nil
-		}
-	}
-	for {
-		<-d.bell
-		d.mu.Lock()
-		keys, redraw, over := d.keys, d.redraw, d.over
-		d.keys, d.redraw = nil, false
-		d.mu.Unlock()
-		if over != nil {
-			return nil, over
-		}
-		if out := d.answer(keys, redraw); len(out) > 0 {
-			return out, nil
-		}
+	switch {
+	case away && ended.reached():
+		d.held = nil
+		d.charge(t, &ended)
+	case away:
+	case back:
+		d.welcomeBack(t, &ended)
+	default:
+		d.home.refresh(t)
 	}
 }
 
-func (d *desk) answer(keys []byte, redraw bool) (out videotex.Page) {
-	if redraw {
-		d.field = d.field[:0]
-		out = d.home(out)
+// charge shows what the visit under way costs.
+func (d *desk) charge(t *minitel.Terminal, v *visit) {
+	cost := v.tariff.Cost(time.Since(v.from)).Format(v.tariff.Currency)
+	if v.tariff.IsFree() {
+		cost = "gratuit"
+	} else {
+		t.Alarm(billEvery)
 	}
-	for !d.bye {
-		var key []byte
-		if key, keys = d.reader.Next(keys); key == nil {
-			break
-		}
-		out = d.key(out, key)
+	if !d.hidden {
+		d.article(t, spread(strings.TrimSpace(v.name+"  "+v.tariff.Palier), cost, 38))
 	}
-	return out
 }
 
-// key obeys one key, or a run of plain ones.
-func (d *desk) key(out videotex.Page, key []byte) videotex.Page {
-	if videotex.AnswerOf(key) == videotex.Identity {
-		d.terminal = videotex.TerminalName([3]byte(key[1:4]))
-		return append(d.line(out, 3, d.caller()), d.cursor()...)
+// article shows text on row 00 unless it is there.
+func (d *desk) article(t *minitel.Terminal, text string) {
+	if text != d.bill {
+		d.bill = text
+		t.Article(text)
 	}
-	if videotex.IsFin(key) {
-		d.bye = true
-		return append(out, goodbye...)
-	}
-	switch videotex.Function(key) {
-	case 0:
-		if key[0] == videotex.SS2 && len(key) == 3 {
-			key = key[2:] // codes have no accents
-		}
-		if key[0] < 0x20 {
-			return out
-		}
-		return d.typed(out, key)
-	case videotex.Correction:
-		if len(d.field) == 0 {
-			return append(out, videotex.BEL)
-		}
-		d.field = d.field[:len(d.field)-1]
-		return append(out, videotex.BS, '.', videotex.BS)
-	case videotex.Annulation:
-		d.field = d.field[:0]
-		return d.drawField(out)
-	case videotex.Repetition, videotex.Sommaire, videotex.Guide:
-		return d.home(out)
-	case videotex.Suite:
-		return append(d.list(out, d.first+listed), d.cursor()...)
-	case videotex.Retour:
-		return append(d.list(out, d.first-listed), d.cursor()...)
-	case videotex.Envoi:
-		return d.send(out)
-	}
-	return out
 }
 
-// typed echoes what fits the field, in capitals.
-func (d *desk) typed(out videotex.Page, keys []byte) videotex.Page {
-	for _, b := range strings.ToUpper(string(keys)) {
-		switch {
-		case b > 0x5F:
-		case len(d.field) == fieldLength:
-			out = append(out, videotex.BEL)
-		default:
-			d.field = append(d.field, byte(b))
-			out = append(out, byte(b))
-		}
+// showTotal shows, or hides, what the call has cost.
+func (d *desk) showTotal(t *minitel.Terminal) {
+	if d.hidden {
+		d.article(t, "")
+		return
 	}
-	return out
+	d.article(t, spread("Coût de l'appel", d.total(), 38))
 }
 
-// send looks up the code typed.
-func (d *desk) send(out videotex.Page) videotex.Page {
-	code := strings.TrimSpace(string(d.field))
-	if code == "" {
-		return d.say(out, "Tapez le code d'un service")
-	}
-	s, ok := d.portal.services.Lookup(code)
-	if !ok {
-		return d.say(out, "Service inconnu : "+code)
-	}
-	d.order = &s.Route
-	return d.line(out, 22, "Connexion à "+s.Name+"...")
+func (d *desk) total() string {
+	d.v.mu.Lock()
+	defer d.v.mu.Unlock()
+	return d.v.total.String()
 }
 
-func (d *desk) say(out videotex.Page, text string) videotex.Page {
-	return append(d.line(out, 22, text), d.cursor()...)
+// welcomeBack draws the page that the caller left, with how the visit ended.
+func (d *desk) welcomeBack(t *minitel.Terminal, v *visit) {
+	t.Alarm(0)
+	d.home.code.Clear()
+	d.message = [2]string{v.name + " : " + ending[v.reason]}
+	if v.reached() {
+		d.message[1] = "Durée " + duration(v.lasted()) + ", coût " + v.price()
+	}
+	d.showTotal(t)
+	t.Redraw()
+	held := d.held
+	d.held = nil
+	for _, k := range held {
+		d.Key(t, k)
+	}
+}
+
+// price is what the visit has cost.
+func (v *visit) price() string {
+	if v.tariff.IsFree() {
+		return "gratuit"
+	}
+	return v.cost.Format(v.tariff.Currency)
+}
+
+// show goes to a page of the portal.
+func (d *desk) show(t *minitel.Terminal, p page) {
+	d.page, d.message = p, [2]string{}
+	t.Redraw()
+}
+
+// say shows a message of one or two lines on the page.
+func (d *desk) say(t *minitel.Terminal, lines ...string) {
+	d.message = [2]string{}
+	copy(d.message[:], lines)
+	if !t.IsDrawn() {
+		return
+	}
+	for i, text := range d.message {
+		t.Line(messageRow+i, 2, fit(text, 38))
+	}
+	if f := d.page.field(); f != nil {
+		f.Focus(t)
+	}
+}
+
+// connect puts the caller through to the service s.
+func (d *desk) connect(t *minitel.Terminal, s directory.Service, data string) {
+	route, err := s.With(data)
+	switch {
+	case err != nil:
+		d.say(t, s.Name+" ne prend pas de données")
+		return
+	case !d.reaches(s):
+		d.say(t, "Sans passerelle, pas de connexion", "à "+s.Name)
+		return
+	}
+	d.say(t, "Connexion à "+s.Name+"...", price(s.Tariff))
+	d.held = nil
+	if err := d.Board.Redirect(d.call, route); err != nil {
+		d.Log.Warn("portal: redirection refused", "call", d.call, "to", s.Name, "error", err)
+		d.say(t, "Connexion à "+s.Name+" impossible", "Réessayez dans un instant")
+	}
+}
+
+// reaches reports whether the caller can be put through to s.
+func (d *desk) reaches(s directory.Service) bool {
+	d.v.mu.Lock()
+	defer d.v.mu.Unlock()
+	return d.v.linked || directory.IsInside(s.Route)
+}
+
+// ending tells how a visit ended.
+var ending = map[session.Reason]string{
+	session.ReasonFin:      "visite terminée",
+	session.ReasonRecalled: "retour demandé",
+	session.ReasonClosed:   "le service a raccroché",
+	session.ReasonLost:     "liaison rompue",
+	session.ReasonRefused:  "service inaccessible",
+	session.ReasonTimeout:  "pas de réponse",
+	session.ReasonStalled:  "le service est bloqué",
+	session.ReasonVisit:    "durée maximale atteinte",
+}
+
+// price is what a service costs, with its palier.
+func price(t tariff.Tariff) string {
+	return strings.TrimSpace(t.Palier + "  " + t.String())
+}
+
+// unheard tells that there is no service of that code, and which there are.
+func (d *desk) unheard(t *minitel.Terminal, code string) {
+	second := ""
+	if near := d.Book.Directory().Near(code); len(near) > 0 {
+		slices.Sort(near)
+		second = "Peut-être " + strings.Join(near, ", ") + " ?"
+	}
+	d.say(t, "Service inconnu : "+code, second)
 }

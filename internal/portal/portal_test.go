@@ -1,279 +1,248 @@
-package portal
+package portal_test
 
 import (
-	"context"
-	"errors"
-	"flag"
+	"fmt"
 	"io"
-	"log/slog"
 	"net"
-	"net/netip"
-	"os"
+	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 
-	"go.uber.org/goleak"
-
-	"moip/internal/directory"
+	"moip/internal/golden"
 	"moip/internal/session"
-	"moip/internal/switchboard"
-	"moip/internal/transport"
-	"moip/videotex"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// A terminal is a Minitel at the other end of a socket.
-type terminal struct {
-	*testing.T
-	conn net.Conn
-
-	mu     sync.Mutex
-	screen *videotex.Screen
-	bytes  int
-	over   bool
-	drew   chan struct{}
+// The pages, each with the keys that lead there from the home page and what it
+// may cost to draw, in bytes; at 1200 bit/s a caller sees 120 a second.
+var pages = []struct {
+	name, keys, mark string
+	most             int
+}{
+	{"home", "", "Telic-Alcatel", 900}, // 7.5 s
+	{"guide", "<Guide>", "MODE D'EMPLOI", 900},
+	{"categories", "<Guide><Suite>", "ANNUAIRE", 900},
+	{"all", "<Guide><Suite>1<Envoi>", "TOUS LES SERVICES", 1100},
+	{"second", "<Guide><Suite>1<Envoi><Suite>", "2/3", 1100},
+	{"category", "<Guide><Suite>4<Envoi>", "ULLA", 900},
+	{"sheet", "<Guide><Suite>4<Envoi>1<Guide>", "Des milliers", 900},
+	{"unknown", "UL<Envoi>", "Service inconnu", 200},
+	{"data", "METEO<Suite>Paris", "Paris", 200},
+	{"receipt", "<Connexion/Fin>", hungUp, 900},
 }
 
-const list = `
-[[service]]
-code = "ECHO"
-title = "Écho, répète ce qu'on lui dit"
-url = "tcp://192.0.2.1:1"
-aliases = ["E"]
-`
-
-// call has a terminal call a gateway whose services are in list, and returns
-// the terminal. Services are reached at the far end of service.
-func call(t *testing.T, list string, service func(net.Conn)) *terminal {
-	t.Helper()
-	services, err := directory.Parse("services.toml", []byte(list))
-	if err != nil {
-		t.Fatal(err)
+func TestPages(t *testing.T) {
+	h := opens(t, services, nil)
+	for _, page := range pages {
+		t.Run(page.name, func(t *testing.T) {
+			c := h.calls()
+			c.T = t
+			c.shows("Telic-Alcatel")
+			if page.keys != "" {
+				c.types(page.keys)
+			}
+			c.shows(page.mark)
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			golden.Check(t, filepath.Join("testdata", page.name+".txt"), c.screen)
+			t.Logf("%d bytes, %.1f s at 1200 bit/s", c.bytes, float64(c.bytes)/120)
+			if c.bytes > page.most {
+				t.Errorf("the page has %d bytes, more than %d", c.bytes, page.most)
+			}
+		})
 	}
-	log := slog.New(slog.DiscardHandler)
-	board := switchboard.New(log)
-	p := New(board, services, log)
-	cfg := session.Config{DialPortal: p.Dial, DialService: func(context.Context, session.ID, session.Route) (session.Endpoint, error) {
-		if service == nil {
-			return nil, errors.New("refused")
-		}
-		ours, theirs := pair(t)
-		go service(theirs)
-		return transport.TCP(ours, 0), nil
-	}}
-	board.Open(cfg, p.Event)
-	ours, theirs := pair(t)
-	board.Answer(transport.TCP(ours, 0), session.Caller{Transport: "tcp", Addr: netip.MustParseAddrPort("192.0.2.7:1234")})
-	m := &terminal{T: t, conn: theirs, screen: videotex.NewScreen(), drew: make(chan struct{}, 1)}
-	done := make(chan struct{})
-	go func() { defer close(done); m.read() }()
-	t.Cleanup(func() {
-		theirs.Close()
-		<-done
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		defer cancel()
-		if err := board.Shutdown(ctx); err != nil {
-			t.Error("the call did not end")
-		}
-	})
-	return m
 }
 
-// pair returns the two ends of a connection.
-func pair(t *testing.T) (a, b net.Conn) {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+// Every key on every page, in one table on file: where it leads, and what it
+// says there.
+func TestKeys(t *testing.T) {
+	h := opens(t, services, nil)
+	keys := []string{
+		"<Envoi>", "<Retour>", "<Répétition>", "<Guide>", "<Annulation>", "<Sommaire>", "<Correction>", "<Suite>",
+		"<Connexion/Fin>", "1", "1<Envoi>", "1<Guide>", "99<Envoi>", "a<Envoi>", "\x1b[A", "é",
 	}
-	defer l.Close()
-	if a, err = net.Dial("tcp", l.Addr().String()); err != nil {
-		t.Fatal(err)
-	}
-	if b, err = l.Accept(); err != nil {
-		t.Fatal(err)
-	}
-	return a, b
-}
-
-func (m *terminal) read() {
-	p := make([]byte, 1024)
-	for {
-		n, err := m.conn.Read(p)
-		m.mu.Lock()
-		m.bytes += n
-		m.over = err != nil
-		m.screen.Write(p[:n])
-		replies := m.screen.Replies()
-		m.mu.Unlock()
-		m.conn.Write(replies)
-		select {
-		case m.drew <- struct{}{}:
-		default:
-		}
-		if err != nil {
-			return
+	var table strings.Builder
+	for _, page := range pages[:7] {
+		for _, key := range keys {
+			c := h.calls()
+			c.shows("Telic-Alcatel")
+			c.types(page.keys)
+			c.shows(page.mark)
+			c.types(strings.ReplaceAll(key, "\x1b[A", "<ESC>[A"))
+			c.settles(1 + strings.Count(key, "Sommaire"))
+			if key == "<Connexion/Fin>" {
+				c.shows(hungUp)
+			}
+			c.hides("Connexion à") // which is impossible
+			fmt.Fprintf(&table, "%-11s %-16s %s\n", page.name, key, c.summary())
+			c.leaves()
 		}
 	}
+	path := filepath.Join("testdata", "keys.txt")
+	golden.CheckText(t, path, strings.ReplaceAll(table.String(), "\x1b", "ESC "))
 }
 
-// types sends keys, the names of function keys in <>.
-func (m *terminal) types(keys string) {
-	io.WriteString(m.conn, strings.NewReplacer(
-		"<Envoi>", "\x13\x41", "<Retour>", "\x13\x42", "<Répétition>", "\x13\x43", "<Annulation>", "\x13\x45",
-		"<Correction>", "\x13\x47", "<Suite>", "\x13\x48", "<Fin>", "\x13\x49").Replace(keys))
-}
-
-// hungUp stands below the screen once the line is closed.
-const hungUp = "(hung up)"
-
-// waits waits until the screen is as it should be.
-func (m *terminal) waits(what string, ok func(screen string) bool) {
-	m.Helper()
-	limit := time.After(10 * time.Second)
-	for {
-		m.mu.Lock()
-		screen := m.screen.String()
-		if m.over {
-			screen += hungUp
-		}
-		m.mu.Unlock()
-		if ok(screen) {
-			return
-		}
-		select {
-		case <-m.drew:
-		case <-limit:
-			m.Fatalf("%s: the screen is\n%s", what, screen)
+// summary is what tells one page from another: its title, and what it says in
+// the two rows for it.
+func (c *caller) summary() string {
+	rows := strings.Split(c.look(), "\n")
+	parts := []string{rows[1], rows[22], rows[23]}
+	if strings.TrimSpace(rows[1]) == "" {
+		parts[0] = rows[3]
+	}
+	var all []string
+	for _, p := range parts {
+		if p = strings.Join(strings.Fields(p), " "); p != "" {
+			all = append(all, p)
 		}
 	}
-}
-
-func (m *terminal) shows(text string) {
-	m.Helper()
-	m.waits("no "+text, func(screen string) bool { return strings.Contains(screen, text) })
-}
-
-func (m *terminal) hides(text string) {
-	m.Helper()
-	m.waits("still "+text, func(screen string) bool { return !strings.Contains(screen, text) })
-}
-
-var update = flag.Bool("update", false, "rewrite the goldens")
-
-func TestHomePage(t *testing.T) {
-	m := call(t, list, nil)
-	m.shows("192.0.2.7, Minitel 1B Telic-Alcatel")
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	got := m.screen.String()
-	if *update {
-		os.WriteFile("testdata/home.txt", []byte(got), 0o666)
+	if strings.HasSuffix(c.look(), hungUp) {
+		all = append(all, hungUp)
 	}
-	if want, err := os.ReadFile("testdata/home.txt"); err != nil || got != string(want) {
-		t.Errorf("%v: the page is\n%s", err, got)
-	}
-	if m.bytes > 600 { // 5 s at 1200 bit/s
-		t.Errorf("the page has %d bytes", m.bytes)
-	}
-	if row, column, on := m.screen.Cursor(); row != fieldRow || column != fieldColumn || !on {
-		t.Errorf("cursor at %d,%d, %v", row, column, on)
-	}
-}
-
-func TestField(t *testing.T) {
-	m := call(t, list, nil)
-	m.types("ab\x19\x42e\x1b[A<Correction>ec")
-	m.shows("Code :      ABEC.")
-	m.types("<Correction><Correction><Correction><Correction><Correction>x")
-	m.shows("Code :      X...")
-	m.types("<Annulation>")
-	m.shows("Code :      ....................")
-	m.types("abcdefghijklmnopqrstuvwxyz<Répétition>")
-	m.shows("Code :      ABCDEFGHIJKLMNOPQRST ")
-	m.types("<Envoi>")
-	m.shows("Service inconnu : ABCDEFGHIJKLMNOPQRST")
-	m.types("<Annulation><Envoi>")
-	m.shows("Tapez le code d'un service")
+	return strings.Join(all, " | ")
 }
 
 func TestVisit(t *testing.T) {
-	m := call(t, list, func(c net.Conn) {
-		io.WriteString(c, "\x0cbonjour ")
-		io.Copy(c, c)
-		c.Close()
-	})
-	m.types(" e <Envoi>")
-	m.shows("bonjour")
-	m.types("monsieur")
-	m.shows("bonjour monsieur")
-	m.types("<Fin>")
-	m.shows("Minitel sur IP")
-	m.hides("bonjour")
-	m.types("echo<Envoi>")
-	m.shows("bonjour")
+	h := opens(t, services, echo)
+	c := h.calls()
+	c.types(" u <Envoi>")
+	c.shows("bonjour")
+	c.shows("ULLA  36 15                     0,00 F")
+	c.types("monsieur")
+	c.shows("bonjour monsieur")
+	c.types("<Connexion/Fin>")
+	c.shows("ULLA : visite terminée")
+	c.shows("Durée 0 s, coût 0,00 F")
+	c.shows("Coût de l'appel")
+	c.hides("bonjour")
+	c.types("echo<Envoi>")
+	c.shows("bonjour")
+	c.shows("ECHO                           gratuit")
+	c.types("<Connexion/Fin>")
+	c.shows("ECHO : visite terminée")
+	c.shows("coût gratuit")
+	c.types("<Connexion/Fin>")
+	c.shows(hungUp)
+	for _, text := range []string{"ULLA", "ECHO", "0 s", "gratuit", "Total", "0,00 F", "Au revoir"} {
+		c.shows(text)
+	}
+	records := h.records.read()
+	if len(records) != 2 {
+		t.Fatalf("recorded: %v", records)
+	}
+	r := records[0]
+	if r.Service != "ULLA" || r.Palier != "36 15" || r.Caller != "192.0.2.7" || r.Transport != "tcp" || r.Reason != session.ReasonFin ||
+		r.Terminal != "Minitel 1B Telic-Alcatel" || r.In == 0 || r.Out == 0 || r.To.Before(r.From) {
+		t.Errorf("recorded: %+v", r)
+	}
+}
+
+// Who leaves in the middle of a visit has made it all the same.
+func TestGoneMeanwhile(t *testing.T) {
+	h := opens(t, services, echo)
+	c := h.calls()
+	c.types("ulla<Envoi>")
+	c.shows("bonjour")
+	c.leaves()
+	for len(h.board.Calls()) > 0 { // its end is at hand
+	}
+	if r := h.records.read(); len(r) != 1 || r[0].Reason != session.ReasonGone {
+		t.Errorf("recorded: %v", r)
+	}
 }
 
 func TestServiceDown(t *testing.T) {
-	m := call(t, list, nil)
-	m.types("echo<Envoi>")
-	m.shows("Ce service est inaccessible")
-	m.shows("Minitel sur IP")
-	m.types("x")
-	m.shows("Code :      X...")
+	h := opens(t, services, nil)
+	c := h.calls()
+	c.types("echo<Envoi>")
+	c.shows("ECHO : service inaccessible")
+	if state := h.book.State("ECHO"); !state.Known || state.Up {
+		t.Errorf("it is known as %+v", state)
+	}
+	c.types("<Guide><Suite>2<Envoi>")
+	c.shows("fermé")
+	if r := h.records.read(); len(r) > 0 {
+		t.Errorf("recorded: %v", r)
+	}
 }
 
-func TestGoodbye(t *testing.T) {
-	m := call(t, list, nil)
-	m.shows("Minitel sur IP")
-	m.types("<Fin>")
-	m.shows("Merci de votre visite")
-	m.shows(hungUp)
+// Whoever knows the way types it at once, and into the service.
+func TestTypedAhead(t *testing.T) {
+	h := opens(t, services, echo)
+	c := h.calls()
+	c.shows("Passerelle en liaison")
+	c.types("<Guide><Suite>4<Envoi>1<Envoi>salut<Connexion/Fin>")
+	c.shows("ULLA : visite terminée")
+	c.types("<Guide><Retour><Guide>")
+	c.types("<Retour>u<Envoi>salut")
+	c.shows("bonjour salut")
+	c.types("<Connexion/Fin>ec")
+	c.shows("Service :  EC..")
 }
 
-func TestManyServices(t *testing.T) {
-	var many strings.Builder
-	for _, c := range "ABCDEFGHIJKLMNOPQRSTUVWXY" {
-		many.WriteString("[[service]]\ncode=\"CODE" + string(c) + "\"\nurl=\"tcp://192.0.2.1:1\"\ntitle=\"" + strings.Repeat("t", 38) + "\"\n")
-	}
-	m := call(t, many.String(), nil)
-	m.shows("25 services")
-	m.shows("CODEJ")
-	m.types("<Suite><Suite><Suite>") // the last has no page
-	m.shows("CODEY")
-	m.hides("CODET")
-	m.types("<Retour>")
-	m.shows("CODET")
-	m.types("<Retour><Retour>x")
-	m.shows("CODEA")
-	m.shows("Code :      X...")
+// What is typed for a service that is down comes back.
+func TestTypedForNobody(t *testing.T) {
+	h := opens(t, services, nil)
+	c := h.calls()
+	c.types("u<Envoi>meteo")
+	c.shows("ULLA : service inaccessible")
+	c.shows("METEO")
 }
 
-func TestNoServices(t *testing.T) {
-	call(t, "", nil).shows("Aucun service dans l'annuaire")
+func TestData(t *testing.T) {
+	h := opens(t, services, nil)
+	c := h.calls()
+	c.types("meteo<Suite>Bourg-la-Reine<Retour><Correction>O<Envoi>")
+	c.shows("METEO : service inaccessible")
+	c.types("ulla<Suite>x<Envoi>")
+	c.shows("ULLA ne prend pas de données")
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(h.asked) != 1 || h.asked[0].URL != "ws://meteo.example:1?data=Bourg-la-Reine" {
+		t.Errorf("put through to %v", h.asked)
+	}
 }
 
-// A desk that is closed while it waits, and while it works, ends its reader.
-func TestClose(t *testing.T) {
-	p := New(nil, &directory.Directory{}, slog.New(slog.DiscardHandler))
-	p.Event(session.Event{Call: 1, Type: session.Began})
-	e, err := p.Dial(context.Background(), 1, session.Route{})
-	if err != nil {
-		t.Fatal(err)
+func TestFieldOverflows(t *testing.T) {
+	h := opens(t, services, nil)
+	c := h.calls()
+	c.types("abcdefghijklmnopqrstuvwxyz")
+	c.shows("ABCDEFGHIJKLMNOPQRST ")
+	c.waits("no bells", func(string) bool {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return c.bells == 6
+	})
+}
+
+// The cost is hidden and shown by Sommaire.
+func TestSommaire(t *testing.T) {
+	h := opens(t, services, echo)
+	c := h.calls()
+	c.types("<Sommaire>")
+	c.shows("Coût de l'appel")
+	c.types("<Sommaire>ulla<Envoi>")
+	c.shows("bonjour")
+	c.types("<Connexion/Fin>")
+	c.shows("visite terminée")
+	if strings.Contains(c.look(), "Coût de l'appel") {
+		t.Error("the cost is shown all the same")
 	}
-	if page, err := e.Receive(); len(page) == 0 || err != nil {
-		t.Errorf("first page: %q, %v", page, err)
-	}
-	e.Close()
-	e.Send([]byte("late"))
-	if _, err := e.Receive(); !errors.Is(err, net.ErrClosed) {
-		t.Error(err)
-	}
-	p.Event(session.Event{Call: 1, Type: session.Ended})
-	if _, err := p.Dial(context.Background(), 1, session.Route{}); !errors.Is(err, errNoCall) {
-		t.Error(err)
-	}
+	c.types("<Sommaire>")
+	c.shows("Coût de l'appel")
+}
+
+// A service may write on row 00 itself; the portal's article replaces it when
+// there is news, and what is below is the service's.
+func TestServiceWithRow00(t *testing.T) {
+	h := opens(t, services, func(c net.Conn) {
+		io.WriteString(c, "\x0c\x1f\x40\x41MON TITRE\x18\nbonjour")
+		io.Copy(io.Discard, c)
+		c.Close()
+	})
+	c := h.calls()
+	c.types("ulla<Envoi>")
+	c.shows("bonjour")
+	c.types("<Connexion/Fin>")
+	c.shows("visite terminée")
+	c.hides("MON TITRE")
 }

@@ -1,0 +1,122 @@
+package portal
+
+import (
+	"fmt"
+
+	"moip/minitel"
+	"moip/videotex"
+)
+
+// guide tells how the portal works.
+type guide struct{ *desk }
+
+func (g *guide) field() *minitel.Field { return nil }
+
+var howto = []struct{ key, text string }{
+	{"Envoi", "demande le service tapé,\nou le numéro choisi"},
+	{"Suite", "données pour le service ;\npage suivante"},
+	{"Retour", "revient à la page d'avant"},
+	{"Répétition", "affiche la page à nouveau"},
+	{"Correction", "efface une lettre"},
+	{"Annulation", "efface toute la ligne"},
+	{"Sommaire", "montre ou cache le coût"},
+	{"Cx/Fin", "quitte le service ;\nici, termine l'appel"},
+}
+
+func (g *guide) Draw(t *minitel.Terminal) {
+	title(t, "MODE D'EMPLOI", "")
+	t.At(4, 2).Text("Tapez le code d'un service, comme")
+	t.At(5, 2).Attr(videotex.Green).Text("SALON").Attr(videotex.White).Text(", puis la touche Envoi.")
+	row := 7
+	for _, h := range howto {
+		key(t, row, 2, h.key)
+		for _, line := range wrap(h.text, 25) {
+			t.At(row, 15).Text(line)
+			row++
+		}
+	}
+	t.At(keysRow, 2).Text("Annuaire")
+	key(t, keysRow, 11, "Suite")
+	t.At(keysRow, 24).Text("Accueil")
+	key(t, keysRow, 32, "Retour")
+	t.HideCursor()
+}
+
+func (g *guide) Key(t *minitel.Terminal, k minitel.Key) {
+	switch k {
+	case minitel.Suite, minitel.Envoi:
+		g.show(t, newCategories(g.desk, g))
+	case minitel.Retour, minitel.Guide, minitel.Annulation:
+		g.show(t, g.home)
+	default:
+		t.Bell()
+	}
+}
+
+// categories is the first page of the directory.
+type categories struct {
+	*desk
+	back   page
+	names  []string // "" first, for all
+	number minitel.Field
+	first  int
+}
+
+const perPage = 15 // categories
+
+func newCategories(d *desk, back page) *categories {
+	return &categories{
+		desk: d, back: back, number: minitel.Field{Row: 21, Column: 30, Length: 4},
+		names: append([]string{""}, d.Book.Directory().Categories()...),
+	}
+}
+
+func (c *categories) field() *minitel.Field { return &c.number }
+
+func (c *categories) Draw(t *minitel.Terminal) {
+	title(t, "ANNUAIRE DES SERVICES", pages(c.first, perPage, len(c.names)))
+	list := c.Book.Directory()
+	for i := c.first; i < min(c.first+perPage, len(c.names)); i++ {
+		name := c.names[i]
+		if name == "" {
+			name = "Tous, par ordre alphabétique"
+		}
+		t.At(4+i-c.first, 2).Attr(videotex.Yellow).Text(fmt.Sprintf("%3d ", i+1)).Attr(videotex.White).
+			Text(spread(name, fmt.Sprint(len(list.In(c.names[i]))), 34))
+	}
+	choice(t, "mode d'emploi")
+	c.number.Draw(t)
+}
+
+func (c *categories) Key(t *minitel.Terminal, k minitel.Key) {
+	switch k {
+	case minitel.Envoi:
+		n, ok := chosen(&c.number, len(c.names))
+		if !ok {
+			c.say(t, "Tapez un numéro de la liste")
+			return
+		}
+		c.show(t, newList(c.desk, c, c.names[n]))
+	case minitel.Suite:
+		c.turn(t, c.first+perPage)
+	case minitel.Retour:
+		if c.first == 0 {
+			c.show(t, c.back)
+		} else {
+			c.turn(t, c.first-perPage)
+		}
+	case minitel.Guide:
+		c.show(t, &guide{c.desk})
+	default:
+		c.number.Key(t, k)
+	}
+}
+
+func (c *categories) turn(t *minitel.Terminal, first int) {
+	if first >= len(c.names) {
+		t.Bell()
+		return
+	}
+	c.first = first
+	c.show(t, c)
+}
