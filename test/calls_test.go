@@ -8,8 +8,9 @@
 //	portal> <FF>Bonjour
 //	caller< <FF>Bonjour
 //
-// A line says who does what. There is one gateway; whoever listens is a server,
-// whoever dials a caller, and both choose their own names. The verbs are in
+// A line says who does what. There is one gateway, or a second one and a portal
+// alone, teletel, beside it; whoever listens is a server, whoever dials a caller,
+// and both choose their own names. The verbs are in
 // the tables of story_test.go. The address of a server is $name, that of a
 // caller $name.ip and $name.port.
 //

@@ -24,8 +24,10 @@ type gateway struct {
 
 // start runs the program in dir and waits until it answers callers.
 func start(dir string, flags []string) (*gateway, error) {
-	if !slices.Contains(flags, "--log") {
-		flags = append(flags, "--log", "none")
+	for _, file := range []string{"--log", "--records"} {
+		if !slices.Contains(flags, file) {
+			flags = append(flags, file, "none")
+		}
 	}
 	g := &gateway{
 		command: exec.Command(program, append(flags, "--log-level", "debug")...),

@@ -2,6 +2,7 @@ package test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -20,10 +22,10 @@ import (
 
 // A story is a script being played.
 type story struct {
-	dir     string // the gateway's working directory
+	dir     string // the programs' working directory
 	files   []txtar.File
 	vars    map[string]string // by name, with the dollar
-	gateway *gateway          // nil until it is started
+	running map[string]*gateway
 	players map[string]*player
 }
 
@@ -55,22 +57,24 @@ var entrances = map[string]verb{
 	"rings":   rings,   // the next call comes, and is not answered
 	"dies":    dies,    // with all its connections
 	"returns": returns,
-	"dials":   dials, // ws (as in ws/path?query), telnet, tcp, or http byte by byte; subprotocol=tty; deaf
+	"dials":   dials, // ws (as in ws/path?query), telnet, tcp, or http byte by byte; ws@second; subprotocol=tty; deaf
 }
 
-// gatewayVerbs are the gateway's.
-var gatewayVerbs = map[string]verb{
-	"starts": starts,
-	"stops":  func(s *story, _ *player, _ *conn, _ []string) error { return s.gateway.stop() }, // is told to
-	"exits":  func(s *story, _ *player, _ *conn, how []string) error { return s.gateway.exit(how[0]) },
-	"logs": func(s *story, _ *player, _ *conn, text []string) error {
-		return s.gateway.log.hear(strings.Join(text, " "))
-	},
+// programs are those who are our program: a gateway, another one, and a portal
+// alone.
+var programs = []string{"gateway", "second", "teletel"}
+
+// programVerbs are theirs.
+var programVerbs = map[string]func(g *gateway, args []string) error{
+	"stops": func(g *gateway, _ []string) error { return g.stop() }, // is told to
+	"exits": func(g *gateway, how []string) error { return g.exit(how[0]) },
+	"dies":  func(g *gateway, _ []string) error { g.kill(); return nil },
+	"logs":  func(g *gateway, text []string) error { return g.log.hear(strings.Join(text, " ")) },
 }
 
 // tell plays the script of an archive, and its end.
 func tell(t *testing.T, file string, archive *txtar.Archive) {
-	s := &story{dir: t.TempDir(), vars: map[string]string{}, players: map[string]*player{}}
+	s := &story{dir: t.TempDir(), vars: map[string]string{}, running: map[string]*gateway{}, players: map[string]*player{}}
 	var script string
 	for _, f := range archive.Files {
 		if f.Name == "script" {
@@ -85,8 +89,10 @@ func tell(t *testing.T, file string, archive *txtar.Archive) {
 	} else if err := s.finish(); err != nil {
 		t.Errorf("%s: after the end: %v", file, err)
 	}
-	if t.Failed() && s.gateway != nil {
-		t.Logf("the gateway said:\n%s", s.gateway.log.String())
+	if t.Failed() {
+		for name, g := range s.running {
+			t.Logf("%s said:\n%s", name, g.log.String())
+		}
 	}
 }
 
@@ -141,8 +147,8 @@ func (s *story) do(line string) (err error) {
 		return errors.New("this says nothing")
 	}
 	who, args := words[0], words[1:]
-	if who == "gateway" {
-		return call(gatewayVerbs, s, nil, nil, args)
+	if slices.Contains(programs, who) {
+		return s.run(who, args)
 	}
 	if entrances[args[0]] != nil {
 		p := s.players[who]
@@ -250,7 +256,24 @@ func (p *player) hear(c *conn, manner, text string) error {
 	return c.hear(want)
 }
 
-func starts(s *story, _ *player, _ *conn, flags []string) (err error) {
+// run has a program do something.
+func (s *story) run(who string, args []string) error {
+	switch g := s.running[who]; {
+	case args[0] == "starts":
+		return s.start(who, args[1:])
+	case args[0] == "resides": // at an address of its own
+		s.vars["$"+who], _, _ = net.SplitHostPort(ownAddress())
+		return nil
+	case g == nil:
+		return fmt.Errorf("%s does not run", who)
+	case programVerbs[args[0]] == nil:
+		return fmt.Errorf("%q is not a verb here", args[0])
+	default:
+		return programVerbs[args[0]](g, args[1:])
+	}
+}
+
+func (s *story) start(who string, flags []string) (err error) {
 	for _, f := range s.files {
 		text, err := s.expand(string(f.Data))
 		if err != nil {
@@ -260,7 +283,7 @@ func starts(s *story, _ *player, _ *conn, flags []string) (err error) {
 			return err
 		}
 	}
-	s.gateway, err = start(s.dir, flags)
+	s.running[who], err = start(s.dir, flags)
 	return err
 }
 
@@ -330,10 +353,12 @@ func rings(_ *story, p *player, _ *conn, _ []string) error {
 
 func dials(s *story, p *player, _ *conn, args []string) error {
 	scheme, path, _ := strings.Cut(args[0], "/")
-	address := s.gateway.doors[scheme]
-	if address == "" {
-		return fmt.Errorf("the gateway does not listen for %s", scheme)
+	scheme, who, _ := strings.Cut(scheme, "@")
+	g := s.running[cmp.Or(who, "gateway")]
+	if g == nil || g.doors[scheme] == "" {
+		return fmt.Errorf("%q does not listen for %s", who, scheme)
 	}
+	address := g.doors[scheme]
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	n, err := new(net.Dialer).DialContext(ctx, "tcp", address)
@@ -391,25 +416,35 @@ func floods(_ *story, _ *player, c *conn, _ []string) error {
 	return nil
 }
 
-// finish ends a story: the gateway stops in good order, and has left nothing.
+// finish ends a story: the programs stop in good order, and have left nothing.
 func (s *story) finish() error {
-	if s.gateway == nil {
+	if len(s.running) == 0 {
 		return errors.New("there was no gateway")
 	}
-	if s.gateway.running() {
-		if err := s.gateway.stop(); err != nil {
+	for name, g := range s.running {
+		if err := g.finish(); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	return s.clean()
+}
+
+// finish stops a program that has not yet, and looks at what it said.
+func (g *gateway) finish() error {
+	if g.running() {
+		if err := g.stop(); err != nil {
 			return err
 		}
-		if err := s.gateway.exit("0"); err != nil {
+		if err := g.exit("0"); err != nil {
 			return err
 		}
 	}
 	for _, bad := range []string{"DATA RACE", "panic", "level=ERROR"} {
-		if strings.Contains(s.gateway.log.String(), bad) {
+		if strings.Contains(g.log.String(), bad) {
 			return fmt.Errorf("there was a %s", bad)
 		}
 	}
-	return s.clean()
+	return nil
 }
 
 // clean reports files that the story did not bring.
@@ -432,8 +467,10 @@ func (s *story) clean() error {
 
 // cut ends all that the story has begun.
 func (s *story) cut() {
-	if s.gateway != nil && s.gateway.running() {
-		s.gateway.kill()
+	for _, g := range s.running {
+		if g.running() {
+			g.kill()
+		}
 	}
 	for _, p := range s.players {
 		if p.server != nil {

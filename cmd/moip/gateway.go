@@ -13,7 +13,6 @@ import (
 	"moip/internal/config"
 	"moip/internal/control/pymoip"
 	"moip/internal/downstream"
-	"moip/internal/portal"
 	"moip/internal/session"
 	"moip/internal/switchboard"
 	"moip/internal/upstream"
@@ -25,30 +24,42 @@ type gateway struct {
 	log       *slog.Logger
 	listeners []*downstream.Listener
 	board     *switchboard.Board
-	link      *pymoip.Link // nil if there is none
-	about     string       // the portal, for people
+	answer    func(session.Endpoint, session.Caller) // a new call
+	teletel   *teletel                               // nil unless the portal is inside
+	work      []func(context.Context)                // what else goes on, until the context is done
+	about     string                                 // the portal, for people
 
-	doors, linked sync.WaitGroup
-	unlink        context.CancelFunc // set if there is a link
+	doors, tasks sync.WaitGroup
+	dismiss      context.CancelFunc // ends the work
 }
 
-// open wires a gateway and opens its doors. Nobody is answered before start.
-func open(cfg *config.Config, log *slog.Logger) (*gateway, error) {
+// open wires a gateway by wire, and opens its doors. Nobody is answered before
+// start.
+func open(cfg *config.Config, log *slog.Logger, wire func(*gateway) error) (*gateway, error) {
 	g := &gateway{cfg: cfg, log: log, board: switchboard.New(log)}
-	if err := g.wire(); err != nil {
+	g.answer = g.board.Answer
+	err := wire(g)
+	if err == nil {
+		err = g.openDoors()
+	}
+	if err != nil {
+		g.close()
 		return nil, err
 	}
-	for _, uri := range cfg.Listen {
+	return g, nil
+}
+
+func (g *gateway) openDoors() error {
+	for _, uri := range g.cfg.Listen {
 		l, err := downstream.Listen(uri, downstream.Options{
-			Ping: orNever(cfg.Limits.Ping), Stall: orNever(cfg.Limits.Stall), Log: log,
+			Ping: orNever(g.cfg.Limits.Ping), Stall: orNever(g.cfg.Limits.Stall), Log: g.log,
 		})
 		if err != nil {
-			g.closeDoors()
-			return nil, err
+			return err
 		}
 		g.listeners = append(g.listeners, l)
 	}
-	return g, nil
+	return nil
 }
 
 // never is longer than any call.
@@ -63,30 +74,27 @@ func orNever(d config.Duration) time.Duration {
 	return time.Duration(d)
 }
 
-// wire connects the board with the portal, built in or not, and the services.
-func (g *gateway) wire() error {
+// calls returns what all calls have in common, but for the portal.
+func (g *gateway) calls() session.Config {
 	limits := g.cfg.Limits
 	dialer := &upstream.Dialer{Stall: orNever(limits.Stall)}
-	calls := session.Config{
-		Portal:      g.cfg.Portal.Session("portal"),
-		DialPortal:  dialer.Dial,
+	return session.Config{
 		DialService: dialer.Dial,
 		Limits: session.Limits{
 			Idle: time.Duration(limits.Idle), Visit: time.Duration(limits.Visit), Call: time.Duration(limits.Call),
 			Dial: time.Duration(limits.Dial), Wait: time.Duration(limits.Wait), Drain: time.Duration(limits.Drain),
 		},
 	}
+}
+
+// wire connects the board with the portal, inside or not, and the services.
+func (g *gateway) wire() error {
 	if g.cfg.Builtin() {
-		list, err := services(g.cfg)
-		if err != nil {
-			return err
-		}
-		p := portal.New(g.board, list, g.log)
-		calls.DialPortal = p.Dial
-		g.about = fmt.Sprintf("built in, services listed: %d", len(list.Services()))
-		g.board.Open(calls, p.Event)
-		return nil
+		return g.wireTeletel()
 	}
+	calls := g.calls()
+	calls.Portal = g.cfg.Portal.Session("portal")
+	calls.DialPortal = calls.DialService
 	g.about = g.cfg.Portal.URL
 	url := g.cfg.LinkURL()
 	if url == "" {
@@ -94,9 +102,23 @@ func (g *gateway) wire() error {
 		return nil
 	}
 	g.about += ", control link " + url
-	g.link = pymoip.New(pymoip.Options{URL: url, Board: g.board, Log: g.log})
-	calls.DialPortal = g.link.Introduce(dialer.Dial)
-	g.board.Open(calls, g.link.Event)
+	link := pymoip.New(pymoip.Options{URL: url, Board: g.board, Log: g.log})
+	calls.DialPortal = link.Introduce(calls.DialPortal)
+	g.work = append(g.work, link.Run)
+	g.board.Open(calls, link.Event)
+	return nil
+}
+
+// wireTeletel is wire with the portal inside.
+func (g *gateway) wireTeletel() error {
+	calls := g.calls()
+	if err := g.openTeletel(calls.DialService); err != nil {
+		return err
+	}
+	p := g.teletel.portal(g.board, false)
+	calls.DialPortal, calls.DialService = p.Dial, g.teletel.dial
+	g.about = "built in, " + g.teletel.about()
+	g.board.Open(calls, p.Event)
 	return nil
 }
 
@@ -132,22 +154,22 @@ func addresses() (ips []string) {
 
 // start answers callers.
 func (g *gateway) start() {
-	if g.link != nil {
-		var ctx context.Context
-		ctx, g.unlink = context.WithCancel(context.Background())
-		g.linked.Go(func() { g.link.Run(ctx) })
+	var ctx context.Context
+	ctx, g.dismiss = context.WithCancel(context.Background())
+	for _, work := range g.work {
+		g.tasks.Go(func() { work(ctx) })
 	}
 	for _, l := range g.listeners {
 		g.doors.Go(func() {
-			if err := l.Serve(g.board.Answer); err != nil {
+			if err := l.Serve(g.answer); err != nil {
 				g.log.Error("listener failed", "at", l.URI(), "error", err)
 			}
 		})
 	}
 }
 
-// stop takes leave of all callers. The link stays until the last has left, so
-// that the portal hears of it.
+// stop takes leave of all callers. A control link stays until the last has left,
+// so that the portal hears of it.
 func (g *gateway) stop() {
 	g.log.Info("stopping", "calls", len(g.board.Calls()))
 	g.closeDoors()
@@ -158,11 +180,18 @@ func (g *gateway) stop() {
 	if g.board.Shutdown(drain) != nil {
 		g.log.Warn("calls are cut", "calls", len(g.board.Calls()))
 	}
-	if g.link != nil {
-		g.unlink()
-		g.linked.Wait()
-	}
+	g.dismiss()
+	g.tasks.Wait()
+	g.close()
 	g.log.Info("stopped")
+}
+
+// close closes what open has opened.
+func (g *gateway) close() {
+	g.closeDoors()
+	if g.teletel != nil {
+		g.teletel.close()
+	}
 }
 
 func (g *gateway) closeDoors() {

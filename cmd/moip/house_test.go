@@ -10,22 +10,29 @@ import (
 // house says which of our packages each package may import: the arrows of
 // doc/architecture.md. The command may import all.
 var house = map[string]string{
-	"videotex":                 "",
-	"internal/session":         "videotex",
-	"internal/telnet":          "",
-	"internal/transport":       "internal/session internal/telnet",
-	"internal/downstream":      "internal/session internal/telnet internal/transport",
-	"internal/upstream":        "internal/session internal/telnet internal/transport",
-	"internal/switchboard":     "internal/session",
-	"internal/control/pymoip":  "internal/session",
-	"internal/config":          "internal/config/tomlfile internal/session internal/upstream",
-	"internal/config/tomlfile": "",
-	"internal/directory":       "internal/config internal/config/tomlfile internal/session videotex",
-	"internal/portal":          "internal/directory internal/session videotex",
+	"videotex":                       "",
+	"minitel":                        "videotex",
+	"internal/session":               "videotex",
+	"internal/telnet":                "",
+	"internal/transport":             "internal/session internal/telnet",
+	"internal/downstream":            "internal/session internal/telnet internal/transport",
+	"internal/upstream":              "internal/session internal/telnet internal/transport",
+	"internal/switchboard":           "internal/session",
+	"internal/control/pymoip":        "internal/session",
+	"internal/config":                "internal/config/tomlfile internal/session internal/upstream videotex",
+	"internal/config/tomlfile":       "",
+	"internal/tariff":                "",
+	"internal/ledger":                "internal/session internal/tariff",
+	"internal/directory":             "internal/config internal/config/tomlfile internal/directory/probe internal/directory/yellowpages internal/session internal/tariff videotex",
+	"internal/directory/probe":       "internal/session",
+	"internal/directory/yellowpages": "internal/tariff",
+	"internal/portal":                "internal/directory internal/ledger internal/session internal/tariff minitel videotex",
+	"internal/services":              "internal/session minitel videotex",
+	"internal/golden":                "videotex",
 }
 
 func TestHouse(t *testing.T) {
-	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}`, "moip/internal/...", "moip/videotex/...").Output()
+	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}`, "moip/internal/...", "moip/minitel/...", "moip/videotex/...").Output()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,11 +14,13 @@ import (
 
 	"moip/internal/config"
 	"moip/internal/directory"
+	"moip/internal/services"
 )
 
 // commands is the command line. A bare moip is moip serve.
 type commands struct {
 	Serve       serve       `cmd:"" default:"withargs" help:"Run the gateway (the default command)."`
+	Portal      portalAlone `cmd:"" help:"Run the portal alone, for gateways elsewhere."`
 	CheckConfig checkConfig `cmd:"" help:"Check a configuration file and the files it names."`
 	Version     version     `cmd:"" help:"Print the version."`
 	Help        help        `cmd:"" help:"Print this help, or that of a command."`
@@ -82,19 +84,11 @@ func (c *checkConfig) Run(out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if _, err := services(cfg); err != nil {
+	if _, err := directory.Load(cfg.Directory, services.Names()...); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(out, "%s is good\n", c.File)
 	return err
-}
-
-// services reads the directory that cfg names, an empty one if it names none.
-func services(cfg *config.Config) (*directory.Directory, error) {
-	if cfg.Directory == "" {
-		return &directory.Directory{}, nil
-	}
-	return directory.Load(cfg.Directory)
 }
 
 type version struct{}

@@ -21,7 +21,9 @@ type serve struct {
 	Nocommand    bool    `short:"n" help:"No control link."`
 	Interval     *string `short:"i" help:"Seconds between pings to the portal, or None." placeholder:"SECONDS"`
 	Subprotocols *string `short:"b" help:"WebSocket subprotocols offered to the portal, as in [\"binary\",\"tty\"]." placeholder:"LIST"`
-	Directory    *string `help:"File of the services that the built-in portal lists." placeholder:"FILE"`
+	Directory    *string `help:"File or folder of the services that the built-in portal lists; without it, the directory inside." placeholder:"PATH"`
+	Pages        *string `help:"Folder of the .vdt files that the service PAGES shows." placeholder:"FOLDER"`
+	Records      *string `help:"File to which each visit to a service adds a line, or none." placeholder:"FILE"`
 	Log          *string `help:"Log file, or none." placeholder:"FILE"`
 	LogLevel     *string `help:"Least to log: debug, info, warn or error." placeholder:"LEVEL"`
 }
@@ -42,7 +44,10 @@ func (s *serve) config() (*config.Config, error) {
 }
 
 func (s *serve) override(cfg *config.Config) error {
-	for flag, at := range map[*string]*string{s.Videotext: &cfg.Portal.URL, s.Command: &cfg.Link, s.Directory: &cfg.Directory, s.Log: &cfg.Log} {
+	for flag, at := range map[*string]*string{
+		s.Videotext: &cfg.Portal.URL, s.Command: &cfg.Link, s.Directory: &cfg.Directory,
+		s.Pages: &cfg.Pages, s.Records: &cfg.Records, s.Log: &cfg.Log,
+	} {
 		if flag != nil {
 			*at = *flag
 		}
@@ -99,15 +104,21 @@ func (s *serve) Run(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	return operate(ctx, out, cfg, s.Log != nil || s.Config != "", (*gateway).wire)
+}
+
+// operate runs a gateway that wire has wired, until it is told to stop. It does
+// without the log file unless somebody has asked for it.
+func operate(ctx context.Context, out io.Writer, cfg *config.Config, logAsked bool, wire func(*gateway) error) error {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 
-	log, err := openLog(cfg, s.Log != nil || s.Config != "")
+	log, err := openLog(cfg, logAsked)
 	if err != nil {
 		return err
 	}
 	defer log.Close()
-	g, err := open(cfg, log.Logger)
+	g, err := open(cfg, log.Logger, wire)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,91 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"moip/internal/config"
+	"moip/internal/directory"
+	"moip/internal/ledger"
+	"moip/internal/portal"
+	"moip/internal/services"
+	"moip/internal/session"
+)
+
+// A teletel is the portal inside, with what it works with.
+type teletel struct {
+	log      *slog.Logger
+	book     *directory.Book
+	ledger   *ledger.File // nil if visits are not recorded
+	services *services.Services
+	outside  session.Dial
+}
+
+// openTeletel reads the directory and opens the records. Services that are not
+// inside are reached by dial.
+func (g *gateway) openTeletel(dial session.Dial) (err error) {
+	t := &teletel{log: g.log, outside: dial, services: services.New(services.Options{Pages: g.cfg.Pages, Log: g.log})}
+	t.book, err = directory.Open(directory.Options{
+		Path: g.cfg.Directory, Builtin: services.Names(), Cache: cacheFolder(g.cfg), Dial: dial, Log: g.log,
+	})
+	if err != nil {
+		return err
+	}
+	if path := g.cfg.RecordsFile(); path != "" {
+		if t.ledger, err = ledger.Open(path, g.log); err != nil {
+			return fmt.Errorf("records: %w (name another with --records FILE, or --records none)", err)
+		}
+	}
+	g.teletel = t
+	g.work = append(g.work, t.book.Run)
+	return nil
+}
+
+// about tells people what there is.
+func (t *teletel) about() string {
+	return fmt.Sprintf("services listed: %d", len(t.book.Directory().Services()))
+}
+
+// cacheFolder is where copies of imported directories are kept, "" for nowhere.
+func cacheFolder(cfg *config.Config) string {
+	switch cfg.Cache {
+	case "none":
+		return ""
+	case "":
+		own, err := os.UserCacheDir()
+		if err != nil { // a service without a home
+			return ""
+		}
+		return filepath.Join(own, "moip")
+	}
+	return cfg.Cache
+}
+
+// portal returns the portal, whose orders board takes.
+func (t *teletel) portal(board portal.Board, alone bool) *portal.Portal {
+	o := portal.Options{Board: board, Book: t.book, Alone: alone, Log: t.log}
+	if t.ledger != nil {
+		o.Ledger = t.ledger
+	}
+	return portal.New(o)
+}
+
+// dial reaches services, those that are inside too.
+func (t *teletel) dial(ctx context.Context, call session.ID, r session.Route) (session.Endpoint, error) {
+	if directory.IsInside(r) {
+		return t.services.Dial(ctx, call, r)
+	}
+	return t.outside(ctx, call, r)
+}
+
+func (t *teletel) close() {
+	if t.ledger == nil {
+		return
+	}
+	if err := t.ledger.Close(); err != nil {
+		t.log.Error("records", "error", err)
+	}
+}
