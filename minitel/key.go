@@ -2,6 +2,7 @@ package minitel
 
 import (
 	"iter"
+	"unicode/utf8"
 
 	"moip/videotex"
 )
@@ -37,14 +38,31 @@ func (t *Terminal) pressed(sequence []byte) iter.Seq[Key] {
 			}
 			return
 		}
-		for _, b := range sequence {
-			k := t.plain(b)
-			t.enter = b == videotex.CR
+		for len(sequence) > 0 {
+			k := t.plain(sequence[0])
+			n := 1
+			if sequence[0] > 0x7F { // not from a Minitel
+				k, n = eightBit(sequence)
+			}
+			t.enter = sequence[0] == videotex.CR
+			sequence = sequence[n:]
 			if k != 0 && !yield(k) {
 				return
 			}
 		}
 	}
+}
+
+// eightBit returns the character at the head of s, and its length: one of UTF-8,
+// as telnet programs send it, or of Latin-1, as browsers' characters arrive.
+func eightBit(s []byte) (Key, int) {
+	if r, n := utf8.DecodeRune(s); r != utf8.RuneError && Key(r) < function {
+		return Key(r), n
+	}
+	if s[0] >= 0xA0 {
+		return Key(s[0]), 1
+	}
+	return 0, 1
 }
 
 // named returns the key that a sequence of several bytes is, 0 if it is none

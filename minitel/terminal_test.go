@@ -117,6 +117,7 @@ func TestField(t *testing.T) {
 		{"\x19\x4Bz\x1b[Ca", "ZA...", "ZA"}, // what is on no keyboard
 		{"a" + suite + "b", "AB...", "A\x1fDJ\x11x\x1fCK\x11B"},
 		{"a\x13Zb", "AB...", "AB"},
+		{"aé\xe9\x80€", "AEE..", "AEE"}, // UTF-8, and Latin-1
 	} {
 		v := visits(newForm())
 		if echo := v.types(test.keys); echo != test.echo || v.row(3)[9:] != test.row {
