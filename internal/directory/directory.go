@@ -1,167 +1,119 @@
 // Package directory knows the services by the codes that people type.
 //
-// Its file is TOML, one table for each service; but for the first three, the
-// keys are those of config.Route:
+// It is written in TOML, as one file or as a folder of them. But for the first
+// keys, those of a service are those of config.Route:
 //
 //	[[service]]
-//	code = "TEASER"            # what people type
-//	aliases = ["3614 TEASER"]  # what they may type instead
+//	code = "TEASER"       # what people type
+//	aliases = ["3614 T"]  # what they may type instead
 //	title = "Teaser, la messagerie"
+//	category = "Messageries"
+//	palier = "36 14"
 //	url = "ws://minitel.3614teaser.fr:8080/ws"
+//	profile = "tty"       # has the keys that are not here
+//
+//	[profile.tty]
 //	ping = "10s"
 //	subprotocols = ["tty"]
 package directory
 
 import (
 	"cmp"
-	"fmt"
+	"regexp"
+	"slices"
 	"strings"
+	"time"
 
-	"moip/internal/config"
-	"moip/internal/config/tomlfile"
-	"moip/internal/session"
 	"moip/videotex"
-)
-
-const (
-	maxCode  = 20 // characters
-	maxTitle = 38 // columns: a line of 40, and a margin
 )
 
 // A Directory is a list of services, fixed once read. The zero Directory is
 // empty.
 type Directory struct {
-	services []Service
-	index    map[string]int // of codes and aliases
+	services   []Service
+	byCode     []Service
+	index      map[string]int // of codes and aliases
+	categories []string
+	imports    []Import
 }
 
-// A Service is a service that people can ask for. Its name is its code.
-type Service struct {
-	Title   string // what a terminal shows, 1 to 38 columns; the code if the file has none
-	Aliases []string
-	session.Route
+// An Import is a place to take more services from. It has a URL or a File.
+type Import struct {
+	URL      string        // http or https
+	File     string        // a path
+	Refresh  time.Duration // when to look at URL again, 1m to 720h; 0 for a File
+	Category string        // of the services there
 }
 
 // Lookup returns the service that code, or an alias of it, names. Capitals and
-// the number of blanks do not matter.
+// the number of blanks do not matter; nor does a palier before the code, as in
+// "3615 ULLA", unless something has that very name.
 func (d *Directory) Lookup(code string) (Service, bool) {
-	if len(code) > 4*maxCode { // a code with room for blanks; callers type what they like
+	if len(code) > maxTyped {
 		return Service{}, false
 	}
-	i, ok := d.index[normal(code)]
+	code = normal(code)
+	i, ok := d.index[code]
+	if !ok {
+		i, ok = d.index[withoutPalier(code)]
+	}
 	if !ok {
 		return Service{}, false
 	}
 	return d.services[i], true
 }
 
-// Services returns all services in the order of the file. The slice is the
+// Services returns all services in the order of the files. The slice is the
 // directory's: it must not be changed.
 func (d *Directory) Services() []Service { return d.services }
+
+// Categories returns the categories that services are in, in alphabetical order;
+// capitals and accents do not matter. The slice must not be changed.
+func (d *Directory) Categories() []string { return d.categories }
+
+// In returns the services of a category by their codes, those of all if it is
+// empty. The slice must not be changed.
+func (d *Directory) In(category string) []Service {
+	if category == "" {
+		return d.byCode
+	}
+	var services []Service
+	for _, s := range d.byCode {
+		if fold(s.Category) == fold(category) {
+			services = append(services, s)
+		}
+	}
+	return services
+}
+
+// Imports returns where more services are to be taken from. The slice must not
+// be changed.
+func (d *Directory) Imports() []Import { return d.imports }
+
+// sort puts in order what In and Categories return.
+func (d *Directory) sort() {
+	d.byCode = slices.SortedFunc(slices.Values(d.services), func(a, b Service) int { return cmp.Compare(a.Name, b.Name) })
+	d.categories = nil
+	for _, s := range d.services {
+		d.categories = append(d.categories, s.Category)
+	}
+	slices.SortStableFunc(d.categories, func(a, b string) int { return cmp.Compare(fold(a), fold(b)) })
+	d.categories = slices.CompactFunc(d.categories, func(a, b string) bool { return fold(a) == fold(b) })
+}
 
 // normal returns the one way to write a code.
 func normal(code string) string {
 	return strings.Join(strings.Fields(strings.ToUpper(code)), " ")
 }
 
-// Load reads the file at path. Its errors are as those of config.Load.
-func Load(path string) (*Directory, error) {
-	data, err := tomlfile.Read(path)
-	if err != nil {
-		return nil, err
-	}
-	return Parse(path, data)
+// fold returns text as capitals without accents.
+func fold(text string) string {
+	text = strings.ReplaceAll(strings.ToUpper(text), "Œ", "OE")
+	return string(videotex.Encode(text)) // whose capitals have none
 }
 
-// An entry is a service as the file has it.
-type entry struct {
-	Code    string   `toml:"code"`
-	Aliases []string `toml:"aliases"`
-	Title   string   `toml:"title"`
-	config.Route
-}
+var palier = regexp.MustCompile(`^36 ?[0-9]{2} ?`)
 
-// Parse is Load for data of the file called name.
-func Parse(name string, data []byte) (*Directory, error) {
-	var content struct {
-		Services []entry `toml:"service"`
-	}
-	file, err := tomlfile.Decode(name, data, &content)
-	if err != nil {
-		return nil, err
-	}
-	d := &Directory{index: map[string]int{}}
-	for i, e := range content.Services {
-		e.CA = file.Path(e.CA)
-		d.add(e, func(key, format string, args ...any) {
-			file.Fault(fmt.Sprintf("service[%d].%s", i, key), format, args...)
-		})
-	}
-	if err := file.Err(); err != nil {
-		return nil, err
-	}
-	return d, nil
-}
-
-// add appends the service of e, and reports what is wrong with it to fault.
-func (d *Directory) add(e entry, fault func(key, format string, args ...any)) {
-	code := normal(e.Code)
-	s := Service{Title: cmp.Or(e.Title, code), Route: e.Session(code)}
-	for _, alias := range e.Aliases {
-		s.Aliases = append(s.Aliases, normal(alias))
-	}
-	d.services = append(d.services, s)
-
-	if code == "" {
-		fault("code", `is missing (write code = "..." as people type it)`)
-	} else if err := d.claim(code); err != nil {
-		fault("code", "%v", err)
-	}
-	for _, alias := range s.Aliases {
-		if err := d.claim(alias); err != nil {
-			fault("aliases", "%v", err)
-		}
-	}
-	if err := checkTitle(e.Title); err != nil {
-		fault("title", "%v", err)
-	}
-	e.Check(fault)
-}
-
-// claim makes code, which may be an alias, lead to the service added last.
-func (d *Directory) claim(code string) error {
-	if !isCode(code) {
-		return fmt.Errorf("%.40q is not a code (write 1 to %d of A to Z, 0 to 9, blank and .*-)", code, maxCode)
-	}
-	if _, taken := d.index[code]; taken {
-		return fmt.Errorf("%q is taken already (a code or an alias names one service)", code)
-	}
-	d.index[code] = len(d.services) - 1
-	return nil
-}
-
-func isCode(s string) bool {
-	return s != "" && len(s) <= maxCode && !strings.ContainsFunc(s, func(c rune) bool {
-		return !('A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.ContainsRune(" .*-", c))
-	})
-}
-
-// checkTitle wants characters that a terminal has, and no more than fit a line.
-func checkTitle(title string) error {
-	columns := 0
-	for _, c := range title {
-		shown := videotex.Encode(string(c))
-		switch {
-		case string(shown) == "?" && c != '?':
-			return fmt.Errorf("%q cannot be shown on a Minitel (write French, without control characters)", c)
-		case shown[0] == videotex.SS2: // a letter and its accent, or a sign of G2
-			columns++
-		default:
-			columns += len(shown)
-		}
-	}
-	if columns > maxTitle {
-		return fmt.Errorf("is %d columns wide (%d fit)", columns, maxTitle)
-	}
-	return nil
-}
+// withoutPalier returns what follows a palier in a code: people type what they
+// once dialled.
+func withoutPalier(code string) string { return code[len(palier.FindString(code)):] }
