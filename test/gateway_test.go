@@ -115,9 +115,10 @@ func (g *gateway) kill() {
 
 // A log is what the gateway writes on stderr.
 type log struct {
-	mu   sync.Mutex
-	text strings.Builder
-	news chan struct{} // closed when something came
+	mu    sync.Mutex
+	text  strings.Builder
+	heard int           // how much of it the story has heard
+	news  chan struct{} // closed when something came
 }
 
 func (l *log) Write(p []byte) (int, error) {
@@ -134,14 +135,17 @@ func (l *log) String() string {
 	return l.text.String()
 }
 
-// hear waits until text was logged.
+// hear waits until text was logged, after what was heard before.
 func (l *log) hear(text string) error {
 	late := time.After(patience)
 	for {
 		l.mu.Lock()
-		found, news := strings.Contains(l.text.String(), text), l.news
+		at, news := strings.Index(l.text.String()[l.heard:], text), l.news
+		if at >= 0 {
+			l.heard += at + len(text)
+		}
 		l.mu.Unlock()
-		if found {
+		if at >= 0 {
 			return nil
 		}
 		select {

@@ -57,7 +57,7 @@ var entrances = map[string]verb{
 	"rings":   rings,   // the next call comes, and is not answered
 	"dies":    dies,    // with all its connections
 	"returns": returns,
-	"dials":   dials, // ws (as in ws/path?query), telnet, tcp, or http byte by byte; ws@second; subprotocol=tty; deaf
+	"dials":   dials, // ws (as in ws/path?query), telnet, tcp, or http byte by byte; ws@second; ws://$teletel:8764/, or any URL; subprotocol=tty; deaf
 }
 
 // programs are those who are our program: a gateway, another one, and a portal
@@ -352,13 +352,10 @@ func rings(_ *story, p *player, _ *conn, _ []string) error {
 }
 
 func dials(s *story, p *player, _ *conn, args []string) error {
-	scheme, path, _ := strings.Cut(args[0], "/")
-	scheme, who, _ := strings.Cut(scheme, "@")
-	g := s.running[cmp.Or(who, "gateway")]
-	if g == nil || g.doors[scheme] == "" {
-		return fmt.Errorf("%q does not listen for %s", who, scheme)
+	scheme, address, path, err := s.door(args[0])
+	if err != nil {
+		return err
 	}
-	address := g.doors[scheme]
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	n, err := new(net.Dialer).DialContext(ctx, "tcp", address)
@@ -387,6 +384,21 @@ func dials(s *story, p *player, _ *conn, args []string) error {
 	}
 	p.conns = append(p.conns, newConn(n, ws, args[len(args)-1] == "deaf"))
 	return err
+}
+
+// door returns what to dial for the first argument of dials.
+func (s *story) door(at string) (scheme, address, path string, err error) {
+	if scheme, rest, ok := strings.Cut(at, "://"); ok {
+		address, path, _ = strings.Cut(rest, "/")
+		return scheme, address, path, nil
+	}
+	scheme, path, _ = strings.Cut(at, "/")
+	scheme, who, _ := strings.Cut(scheme, "@")
+	g := s.running[cmp.Or(who, "gateway")]
+	if g == nil || g.doors[scheme] == "" {
+		return "", "", "", fmt.Errorf("%q does not listen for %s", who, scheme)
+	}
+	return scheme, g.doors[scheme], path, nil
 }
 
 // option returns the value of name=value among args.

@@ -2,12 +2,16 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
+	"regexp"
+	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"moip/internal/config"
@@ -55,11 +59,19 @@ func (g *gateway) openDoors() error {
 			Ping: orNever(g.cfg.Limits.Ping), Stall: orNever(g.cfg.Limits.Stall), Log: g.log,
 		})
 		if err != nil {
-			return err
+			return withAdvice(err)
 		}
 		g.listeners = append(g.listeners, l)
 	}
 	return nil
+}
+
+// withAdvice adds what to do about a port that is taken.
+func withAdvice(err error) error {
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("%w (give another port, or stop what has this one)", err)
+	}
+	return err
 }
 
 // never is longer than any call.
@@ -95,19 +107,24 @@ func (g *gateway) wire() error {
 	calls := g.calls()
 	calls.Portal = g.cfg.Portal.Session("portal")
 	calls.DialPortal = calls.DialService
-	g.about = g.cfg.Portal.URL
+	g.about = public(g.cfg.Portal.URL)
 	url := g.cfg.LinkURL()
 	if url == "" {
 		g.board.Open(calls)
 		return nil
 	}
-	g.about += ", control link " + url
+	g.about += ", control link " + public(url)
 	link := pymoip.New(pymoip.Options{URL: url, Board: g.board, Log: g.log})
 	calls.DialPortal = link.Introduce(calls.DialPortal)
 	g.work = append(g.work, link.Run)
 	g.board.Open(calls, link.Event)
 	return nil
 }
+
+var credentials = regexp.MustCompile(`:(//)?[^/?]*@`)
+
+// public returns a URL without the name and the password that may be in it.
+func public(url string) string { return credentials.ReplaceAllString(url, ":$1") }
 
 // wireTeletel is wire with the portal inside.
 func (g *gateway) wireTeletel() error {
@@ -130,15 +147,24 @@ func (g *gateway) welcome(out io.Writer) {
 		if scheme == "ws" {
 			fmt.Fprintf(out, "  http://%s/  (page to open in a browser)\n", address)
 		}
-		fmt.Fprintf(out, "  %s\n", l.URI())
-		host, port, _ := net.SplitHostPort(address)
-		if host == "localhost" {
-			for _, ip := range addresses() {
-				fmt.Fprintf(out, "  %s://%s\n", scheme, net.JoinHostPort(ip, port))
-			}
+		for _, uri := range reached(scheme, l.Addr()) {
+			fmt.Fprintf(out, "  %s\n", uri)
 		}
 	}
 	fmt.Fprintf(out, "Portal: %s\nCtrl-C stops it.\n", g.about)
+}
+
+// reached returns the URIs by which this machine and others reach a listener.
+func reached(scheme string, at net.Addr) (uris []string) {
+	address := at.(*net.TCPAddr)
+	hosts := []string{address.IP.String()}
+	if address.IP.IsUnspecified() {
+		hosts = append([]string{"localhost"}, addresses()...)
+	}
+	for _, host := range hosts {
+		uris = append(uris, scheme+"://"+net.JoinHostPort(host, strconv.Itoa(address.Port)))
+	}
+	return uris
 }
 
 // addresses returns where other machines may reach this one.

@@ -87,6 +87,9 @@ func (c *checkConfig) Run(out io.Writer) error {
 	if _, err := directory.Load(cfg.Directory, services.Names()...); err != nil {
 		return err
 	}
+	if err := checkPages(cfg.Pages); err != nil {
+		return err
+	}
 	_, err = fmt.Fprintf(out, "%s is good\n", c.File)
 	return err
 }

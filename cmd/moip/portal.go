@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -22,14 +23,14 @@ import (
 // machines, MoIP's or PyMoIP's, whose callers come by one port and whose control
 // links by another.
 type portalAlone struct {
-	WS        string   `name:"ws" default:"8765" help:"Answer gateways, and callers without one, at this port or address." placeholder:"[ADDR:]PORT"`
-	Link      string   `default:"8764" help:"Take gateways' control links at this port or address." placeholder:"[ADDR:]PORT"`
-	Gateways  []string `default:"127.0.0.0/8,::1" help:"Addresses and networks of the gateways that are believed." placeholder:"NETWORK,..."`
+	WS        string   `name:"ws" default:"8765" help:"Answer gateways, and callers without one, at this port or address. If not given, 8765." placeholder:"[ADDR:]PORT"`
+	Link      string   `default:"8764" help:"Take gateways' control links at this port or address. If not given, 8764." placeholder:"[ADDR:]PORT"`
+	Gateways  []string `default:"127.0.0.0/8,::1" help:"Addresses and networks of the gateways that are believed. If not given, 127.0.0.0/8,::1." placeholder:"NETWORK"`
 	Directory string   `help:"File or folder of the services; without it, the directory inside." placeholder:"PATH"`
 	Cache     string   `help:"Folder for copies of imported directories, or none." placeholder:"FOLDER"`
-	Pages     string   `help:"Folder of the pages that the service PAGES shows." placeholder:"FOLDER"`
-	Records   string   `default:"visits.jsonl" help:"File of visits, or none." placeholder:"FILE"`
-	Log       *string  `help:"Log file, or none." placeholder:"FILE"`
+	Pages     string   `help:"Folder of the .vdt files that the service PAGES shows." placeholder:"FOLDER"`
+	Records   string   `default:"visits.jsonl" help:"File to which each visit to a service adds a line, or none. If not given, visits.jsonl." placeholder:"FILE"`
+	Log       *string  `help:"Log file, or none. If not given, portal.log." placeholder:"FILE"`
 	LogLevel  string   `default:"info" help:"Least to log: debug, info, warn or error." placeholder:"LEVEL"`
 }
 
@@ -82,6 +83,7 @@ func networks(list []string) (all []netip.Prefix, err error) {
 			if err != nil || addr.Zone() != "" {
 				return nil, fmt.Errorf("%.60q is neither an address nor a network (write 192.0.2.1 or 192.0.2.0/24)", text)
 			}
+			addr = addr.Unmap() // as ::ffff:192.0.2.1 nobody calls
 			network = netip.PrefixFrom(addr, addr.BitLen())
 		}
 		all = append(all, network.Masked())
@@ -100,7 +102,14 @@ func listenForLinks(at string, gateways []netip.Prefix) (net.Listener, error) {
 	if strings.HasPrefix(address, ":") && !anyAbroad(gateways) {
 		address = "localhost" + address
 	}
-	return net.Listen("tcp", address)
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		if failed, ok := errors.AsType[*net.OpError](err); ok {
+			err = failed.Err // we say the rest
+		}
+		return nil, withAdvice(fmt.Errorf("listen on %q: %w", uri, err))
+	}
+	return l, nil
 }
 
 func anyAbroad(networks []netip.Prefix) bool {
@@ -122,7 +131,7 @@ func (g *gateway) wireAlone(links net.Listener, gateways []netip.Prefix) error {
 	p := g.teletel.portal(orders, true)
 	orders.gateways = pymoip.NewServer(pymoip.ServerOptions{Gateways: gateways, Follow: p.Event, Ask: p.Ask, Log: g.log})
 	calls.DialPortal, calls.DialService = p.Dial, g.teletel.dial
-	g.about = fmt.Sprintf("control links at ws://%s, %s", links.Addr(), g.teletel.about())
+	g.about = fmt.Sprintf("control links at %s, %s", strings.Join(reached("ws", links.Addr()), ", "), g.teletel.about())
 	g.board.Open(calls, p.Event, orders.gateways.Event)
 	g.answer = orders.gateways.Answer(g.board.Answer)
 	g.work = append(g.work, func(ctx context.Context) { serveLinks(ctx, orders.gateways, links, g.log) })
@@ -138,7 +147,8 @@ func serveLinks(ctx context.Context, s *pymoip.Server, links net.Listener, log *
 		}
 	})
 	<-ctx.Done()
-	limited, cancel := context.WithTimeout(context.Background(), time.Second)
+	// A gateway that does not listen any more costs a second.
+	limited, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	s.Shutdown(limited)
 	serving.Wait()

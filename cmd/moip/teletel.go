@@ -27,6 +27,9 @@ type teletel struct {
 // openTeletel reads the directory and opens the records. Services that are not
 // inside are reached by dial.
 func (g *gateway) openTeletel(dial session.Dial) (err error) {
+	if err := checkPages(g.cfg.Pages); err != nil {
+		return err
+	}
 	t := &teletel{log: g.log, outside: dial, services: services.New(services.Options{Pages: g.cfg.Pages, Log: g.log})}
 	t.book, err = directory.Open(directory.Options{
 		Path: g.cfg.Directory, Builtin: services.Names(), Cache: cacheFolder(g.cfg), Dial: dial, Log: g.log,
@@ -36,11 +39,22 @@ func (g *gateway) openTeletel(dial session.Dial) (err error) {
 	}
 	if path := g.cfg.RecordsFile(); path != "" {
 		if t.ledger, err = ledger.Open(path, g.log); err != nil {
-			return fmt.Errorf("records: %w (name another with --records FILE, or --records none)", err)
+			return fmt.Errorf("records: %w; --records none does without", err)
 		}
 	}
 	g.teletel = t
 	g.work = append(g.work, t.book.Run)
+	return nil
+}
+
+// checkPages reports why pages cannot be shown from a folder, if one is named.
+func checkPages(folder string) error {
+	if folder == "" {
+		return nil
+	}
+	if _, err := os.ReadDir(folder); err != nil {
+		return fmt.Errorf("pages: %w (name a folder of .vdt files)", err)
+	}
 	return nil
 }
 

@@ -246,7 +246,8 @@ func (c *Config) checkLink(fault report) {
 		return
 	}
 	if u, err := url.Parse(link); err != nil || u.Scheme != "ws" && u.Scheme != "wss" || u.Hostname() == "" {
-		fault("link", `%.60q is not a WebSocket URL (write ws://localhost:8764, or "none")`, link)
+		// Not which it is: there may be a password in it.
+		fault("link", `is not a WebSocket URL (write ws://localhost:8764, or "none")`)
 	} else if c.Builtin() {
 		fault("link", `the built-in portal has none (set url in [portal], or link = "none")`)
 	}

@@ -251,7 +251,8 @@ func (p place) check(fault report, has func(key string) bool) {
 	case p.URL != "" && p.File != "":
 		fault("file", "goes with no url (write one of the two)")
 	case p.URL != "" && !isWeb(p.URL):
-		fault("url", "%.60q is no place in the web (write https://example.org/directory.json)", p.URL)
+		// Not which it is: there may be a password in it.
+		fault("url", "is no place in the web (write https://example.org/directory.json)")
 	}
 	if has("refresh") {
 		checkSpan(fault, "refresh", p.Refresh, time.Minute, 720*time.Hour)

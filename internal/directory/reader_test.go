@@ -109,8 +109,8 @@ services.toml:7: service.url: goes with no alias_of (what an alias leads to has 
 services.toml:6: service.alias_of: A1 leads to A2 leads to A3 leads to A4 leads to A5 leads to A6 leads to A7 leads to A8 leads to A9 leads to A10 leads to A11, and on (write the code of the service)`},
 
 		{"[[import]]\n", `1: import.url: is missing (write url = "https://..." or file = "...")`},
-		{"[[import]]\nurl = 'ws://x'\n", `2: import.url: "ws://x" is no place in the web (write https://example.org/directory.json)`},
-		{"[[import]]\nurl = 'http:x'\n", `2: import.url: "http:x" is no place in the web (write https://example.org/directory.json)`},
+		{"[[import]]\nurl = 'ws://x'\n", `2: import.url: is no place in the web (write https://example.org/directory.json)`},
+		{"[[import]]\nurl = 'http:x'\n", `2: import.url: is no place in the web (write https://example.org/directory.json)`},
 		{"[[import]]\nurl = 'http://x'\nfile = 'x.json'\n", `3: import.file: goes with no url (write one of the two)`},
 		{"[[import]]\nfile = 'x.json'\nrefresh = '1h'\n", `3: import.refresh: goes with no file (files are looked at as this one is)`},
 		{"[[import]]\nurl = 'http://x'\nrefresh = 'none'\n", `3: import.refresh: 0s is out of range (1m to 720h)`},

@@ -28,7 +28,7 @@ var farewell = map[Reason]string{
 	ReasonIdle:     "Fin : aucune touche depuis longtemps",
 	ReasonTotal:    "Fin : durée maximale atteinte",
 	ReasonNoPortal: "Fin : service toujours indisponible",
-	ReasonShutdown: "Fin : la passerelle s'arrête",
+	ReasonShutdown: "Fin : arrêt du système",
 }
 
 // waitingPage is what a caller sees while the portal is away.

@@ -80,7 +80,7 @@ func (m *muffler) level() slog.Level {
 }
 
 // credentials are the name and password in a URI.
-var credentials = regexp.MustCompile(`//[^/@,]*@`)
+var credentials = regexp.MustCompile(`//[^/,]*@`)
 
 // quote returns a message as a log may show it.
 func quote(p []byte) string {

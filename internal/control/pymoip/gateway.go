@@ -78,6 +78,7 @@ func (s *Server) attend(conn *websocket.Conn, addr netip.AddrPort) {
 	if !s.enter(gw) {
 		return
 	}
+	defer s.open.Done()
 	s.log.Info("gateway linked", "from", addr)
 	err := converse(ctx, conn, linkPing,
 		func(life context.Context) error { return s.listen(life, conn, gw) },

@@ -8,11 +8,12 @@ import (
 	"moip/internal/session"
 )
 
-// settling is how long a new link is given for announcements. MoIP's gateways
-// announce all their callers at once.
+// settling is how long a new link is given for announcements, and its gateway to
+// notice that it is up. MoIP's gateways announce all their callers at once.
 const settling = time.Second
 
-// enter notes that a link is up. It reports false if the server stops.
+// enter notes that a link is up, one more that is open. It reports false if the
+// server stops.
 func (s *Server) enter(gw *gateway) bool {
 	s.mu.Lock()
 	if s.closed {
@@ -23,13 +24,16 @@ func (s *Server) enter(gw *gateway) bool {
 	s.links[gw] = true
 	s.mu.Unlock()
 	s.reviewFrom(gw.host)
-	s.invite(gw.host)
-	gw.settled = time.AfterFunc(settling, func() { s.reviewFrom(gw.host) })
+	gw.settled = time.AfterFunc(settling, func() {
+		s.reviewFrom(gw.host)
+		s.invite(gw.host)
+	})
 	return true
 }
 
 // invite has the portal ask guests who they are whose gateway could not answer,
-// since it had no link. Now one is there.
+// since it had no link. Now one is there, and the gateway knows it: asked earlier,
+// it might not answer yet, and nobody would ask again.
 func (s *Server) invite(host netip.Addr) {
 	s.mu.Lock()
 	var strangers []session.ID
@@ -46,7 +50,6 @@ func (s *Server) invite(host netip.Addr) {
 
 // leave notes that a link is lost.
 func (s *Server) leave(gw *gateway) {
-	defer s.open.Done()
 	gw.settled.Stop()
 	s.mu.Lock()
 	delete(s.links, gw)

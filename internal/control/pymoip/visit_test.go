@@ -268,6 +268,33 @@ func TestNotAnnounced(t *testing.T) {
 	})
 }
 
+// When a link comes, callers are asked anew whom no gateway has introduced: not
+// before the gateway knows that it has the link, and not while nobody is there to
+// answer.
+func TestAskedAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, client := piped(t)
+		asked := make(chan session.ID, 9)
+		h.server.ask = func(call session.ID) { asked <- call }
+		a, c := h.answers("127.0.0.1:1000").asked(), h.answers("127.0.0.1:1001").asked()
+		h.answers("127.0.0.2:1000").asked()
+		gw := dial(t, h.link, client)
+		gw.says(chloe.announcement())
+		c.caller.say(chloe.introduction())
+		h.hears(c.id(), session.Linked)
+		takes(t, settling, func() {
+			if call := <-asked; call != a.id() {
+				t.Errorf("call %d is asked", call)
+			}
+		})
+		dial(t, h.link, client).hangup()
+		time.Sleep(long)
+		if len(asked) > 0 {
+			t.Errorf("call %d is asked", <-asked)
+		}
+	})
+}
+
 // The portal has been told that the caller is back before it gets the key.
 func TestReturnedBeforeKey(t *testing.T) {
 	bubble(t, func(h *house, _ func() *socket, gw *socket, a visitor) {
