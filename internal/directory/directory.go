@@ -19,6 +19,7 @@ package directory
 
 import (
 	"cmp"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -32,7 +33,8 @@ import (
 type Directory struct {
 	services   []Service
 	byCode     []Service
-	index      map[string]int // of codes and aliases
+	byCategory map[string][]Service // by code, of each category folded
+	index      map[string]int       // of codes and aliases
 	categories []string
 	imports    []Import
 }
@@ -77,13 +79,7 @@ func (d *Directory) In(category string) []Service {
 	if category == "" {
 		return d.byCode
 	}
-	var services []Service
-	for _, s := range d.byCode {
-		if fold(s.Category) == fold(category) {
-			services = append(services, s)
-		}
-	}
-	return services
+	return d.byCategory[fold(category)]
 }
 
 // Imports returns where more services are to be taken from. The slice must not
@@ -93,12 +89,21 @@ func (d *Directory) Imports() []Import { return d.imports }
 // sort puts in order what In and Categories return.
 func (d *Directory) sort() {
 	d.byCode = slices.SortedFunc(slices.Values(d.services), func(a, b Service) int { return cmp.Compare(a.Name, b.Name) })
-	d.categories = nil
+	names := map[string]string{} // of the categories, as they are first written
 	for _, s := range d.services {
-		d.categories = append(d.categories, s.Category)
+		if key := fold(s.Category); names[key] == "" {
+			names[key] = s.Category
+		}
 	}
-	slices.SortStableFunc(d.categories, func(a, b string) int { return cmp.Compare(fold(a), fold(b)) })
-	d.categories = slices.CompactFunc(d.categories, func(a, b string) bool { return fold(a) == fold(b) })
+	d.categories = nil
+	for _, key := range slices.Sorted(maps.Keys(names)) {
+		d.categories = append(d.categories, names[key])
+	}
+	d.byCategory = map[string][]Service{}
+	for _, s := range d.byCode {
+		key := fold(s.Category)
+		d.byCategory[key] = append(d.byCategory[key], s)
+	}
 }
 
 // normal returns the one way to write a code.

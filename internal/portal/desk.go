@@ -1,13 +1,12 @@
 package portal
 
 import (
-	"slices"
+	"errors"
 	"strings"
 	"time"
 
 	"moip/internal/directory"
 	"moip/internal/session"
-	"moip/internal/tariff"
 	"moip/minitel"
 )
 
@@ -50,7 +49,7 @@ func newDesk(p *Portal, call session.ID, v *visitor) *desk {
 func (d *desk) Draw(t *minitel.Terminal) {
 	for i, text := range d.message {
 		if text != "" {
-			t.At(messageRow+i, 2).Text(text)
+			t.At(messageRow+i, 2).Text(minitel.Fit(text, 38))
 		}
 	}
 	d.page.Draw(t)
@@ -107,26 +106,33 @@ func (d *desk) charge(t *minitel.Terminal, v *visit) {
 	} else {
 		t.Alarm(billEvery)
 	}
-	if !d.hidden {
-		d.article(t, spread(strings.TrimSpace(v.name+"  "+v.tariff.Palier), cost, 38))
+	bill := spread(strings.TrimSpace(v.name+"  "+v.tariff.Palier), cost, 38)
+	if !d.hidden && bill != d.bill {
+		d.article(t, bill)
 	}
 }
 
-// article shows text on row 00 unless it is there.
-func (d *desk) article(t *minitel.Terminal, text string) {
-	if text != d.bill {
-		d.bill = text
-		t.Article(text)
-	}
+// article shows the bill on row 00.
+func (d *desk) article(t *minitel.Terminal, bill string) {
+	d.bill = bill
+	t.Article(bill)
 }
 
-// showTotal shows, or hides, what the call has cost.
+// showTotal shows, or hides, what the call has cost, whatever others have written
+// there.
 func (d *desk) showTotal(t *minitel.Terminal) {
 	if d.hidden {
 		d.article(t, "")
 		return
 	}
-	d.article(t, spread("Coût de l'appel", d.total(), 38))
+	what, total := "Coût de l'appel", d.total()
+	if minitel.Width(what+" "+total) > 38 {
+		what = "Coût"
+	}
+	if minitel.Width(what+" "+total) > 38 {
+		total = "en plusieurs monnaies"
+	}
+	d.article(t, spread(what, total, 38))
 }
 
 func (d *desk) total() string {
@@ -138,10 +144,10 @@ func (d *desk) total() string {
 // welcomeBack draws the page that the caller left, with how the visit ended.
 func (d *desk) welcomeBack(t *minitel.Terminal, v *visit) {
 	t.Alarm(0)
-	d.home.code.Clear()
-	d.message = [2]string{v.name + " : " + ending[v.reason]}
+	d.home.clear()
+	d.message = [2]string{of(v.name, " : "+ending[v.reason])}
 	if v.reached() {
-		d.message[1] = "Durée " + duration(v.lasted()) + ", coût " + v.price()
+		d.message[1] = "Durée " + duration(v.lasted()) + ", " + v.price("coût ")
 	}
 	d.showTotal(t)
 	t.Redraw()
@@ -152,12 +158,12 @@ func (d *desk) welcomeBack(t *minitel.Terminal, v *visit) {
 	}
 }
 
-// price is what the visit has cost.
-func (v *visit) price() string {
+// price is what the visit has cost, behind a word for that unless it is free.
+func (v *visit) price(cost string) string {
 	if v.tariff.IsFree() {
 		return "gratuit"
 	}
-	return v.cost.Format(v.tariff.Currency)
+	return cost + v.cost.Format(v.tariff.Currency)
 }
 
 // show goes to a page of the portal.
@@ -174,29 +180,38 @@ func (d *desk) say(t *minitel.Terminal, lines ...string) {
 		return
 	}
 	for i, text := range d.message {
-		t.Line(messageRow+i, 2, fit(text, 38))
+		t.Line(messageRow+i, 2, minitel.Fit(text, 38))
 	}
 	if f := d.page.field(); f != nil {
 		f.Focus(t)
 	}
 }
 
-// connect puts the caller through to the service s.
-func (d *desk) connect(t *minitel.Terminal, s directory.Service, data string) {
+// connect puts the caller through to the service of that name, if it is still
+// there: the page that lists it may be old.
+func (d *desk) connect(t *minitel.Terminal, name, data string) {
+	s, ok := d.Book.Directory().Lookup(name)
+	if !ok {
+		d.say(t, of(name, " a quitté l'annuaire"))
+		return
+	}
 	route, err := s.With(data)
 	switch {
+	case errors.Is(err, directory.ErrNoData):
+		d.say(t, of(s.Name, " ne prend pas de données"))
+		return
 	case err != nil:
-		d.say(t, s.Name+" ne prend pas de données")
+		d.say(t, of(s.Name, " ne prend pas ces données"))
 		return
 	case !d.reaches(s):
 		d.say(t, "Sans passerelle, pas de connexion", "à "+s.Name)
 		return
 	}
-	d.say(t, "Connexion à "+s.Name+"...", price(s.Tariff))
+	d.say(t, "Connexion à "+s.Name+"...", price(s.Tariff, 38))
 	d.held = nil
 	if err := d.Board.Redirect(d.call, route); err != nil {
 		d.Log.Warn("portal: redirection refused", "call", d.call, "to", s.Name, "error", err)
-		d.say(t, "Connexion à "+s.Name+" impossible", "Réessayez dans un instant")
+		d.say(t, of(s.Name, " : connexion impossible"), "Réessayez dans un instant")
 	}
 }
 
@@ -219,17 +234,14 @@ var ending = map[session.Reason]string{
 	session.ReasonVisit:    "durée maximale atteinte",
 }
 
-// price is what a service costs, with its palier.
-func price(t tariff.Tariff) string {
-	return strings.TrimSpace(t.Palier + "  " + t.String())
-}
-
 // unheard tells that there is no service of that code, and which there are.
 func (d *desk) unheard(t *minitel.Terminal, code string) {
-	second := ""
-	if near := d.Book.Directory().Near(code); len(near) > 0 {
-		slices.Sort(near)
-		second = "Peut-être " + strings.Join(near, ", ") + " ?"
+	guess := ""
+	for near := d.Book.Directory().Near(code); len(near) > 0; near = near[:len(near)-1] {
+		guess = "Peut-être " + strings.Join(near, ", ") + " ?"
+		if minitel.Width(guess) <= 38 {
+			break
+		}
 	}
-	d.say(t, "Service inconnu : "+code, second)
+	d.say(t, "Service inconnu : "+code, guess)
 }

@@ -8,7 +8,10 @@ import (
 )
 
 // guide tells how the portal works.
-type guide struct{ *desk }
+type guide struct {
+	*desk
+	back page
+}
 
 func (g *guide) field() *minitel.Field { return nil }
 
@@ -37,7 +40,7 @@ func (g *guide) Draw(t *minitel.Terminal) {
 	}
 	t.At(keysRow, 2).Text("Annuaire")
 	key(t, keysRow, 11, "Suite")
-	t.At(keysRow, 24).Text("Accueil")
+	t.At(keysRow, 24).Text("Revenir")
 	key(t, keysRow, 32, "Retour")
 	t.HideCursor()
 }
@@ -45,9 +48,9 @@ func (g *guide) Draw(t *minitel.Terminal) {
 func (g *guide) Key(t *minitel.Terminal, k minitel.Key) {
 	switch k {
 	case minitel.Suite, minitel.Envoi:
-		g.show(t, newCategories(g.desk, g))
+		g.show(t, newCategories(g.desk))
 	case minitel.Retour, minitel.Guide, minitel.Annulation:
-		g.show(t, g.home)
+		g.show(t, g.back)
 	default:
 		t.Bell()
 	}
@@ -56,7 +59,6 @@ func (g *guide) Key(t *minitel.Terminal, k minitel.Key) {
 // categories is the first page of the directory.
 type categories struct {
 	*desk
-	back   page
 	names  []string // "" first, for all
 	number minitel.Field
 	first  int
@@ -64,9 +66,9 @@ type categories struct {
 
 const perPage = 15 // categories
 
-func newCategories(d *desk, back page) *categories {
+func newCategories(d *desk) *categories {
 	return &categories{
-		desk: d, back: back, number: minitel.Field{Row: 21, Column: 30, Length: 4},
+		desk: d, number: minitel.Field{Row: 21, Column: 30, Length: 4},
 		names: append([]string{""}, d.Book.Directory().Categories()...),
 	}
 }
@@ -81,8 +83,7 @@ func (c *categories) Draw(t *minitel.Terminal) {
 		if name == "" {
 			name = "Tous, par ordre alphabétique"
 		}
-		t.At(4+i-c.first, 2).Attr(videotex.Yellow).Text(fmt.Sprintf("%3d ", i+1)).Attr(videotex.White).
-			Text(spread(name, fmt.Sprint(len(list.In(c.names[i]))), 34))
+		numbered(t, 4+i-c.first, i+1, videotex.White, name, fmt.Sprint(len(list.In(c.names[i]))))
 	}
 	choice(t, "mode d'emploi")
 	c.number.Draw(t)
@@ -91,7 +92,7 @@ func (c *categories) Draw(t *minitel.Terminal) {
 func (c *categories) Key(t *minitel.Terminal, k minitel.Key) {
 	switch k {
 	case minitel.Envoi:
-		n, ok := chosen(&c.number, len(c.names))
+		n, ok := chosen(t, &c.number, len(c.names))
 		if !ok {
 			c.say(t, "Tapez un numéro de la liste")
 			return
@@ -101,12 +102,12 @@ func (c *categories) Key(t *minitel.Terminal, k minitel.Key) {
 		c.turn(t, c.first+perPage)
 	case minitel.Retour:
 		if c.first == 0 {
-			c.show(t, c.back)
+			c.show(t, &guide{c.desk, c.home})
 		} else {
 			c.turn(t, c.first-perPage)
 		}
 	case minitel.Guide:
-		c.show(t, &guide{c.desk})
+		c.show(t, &guide{c.desk, c})
 	default:
 		c.number.Key(t, k)
 	}

@@ -19,7 +19,7 @@ const (
 	codeRow   = 11
 	dataRow   = 13
 	keysFrom  = 15 // the row of the first key explained
-	callerRow = 20
+	callerRow = 19
 )
 
 func newHome(d *desk) *home {
@@ -59,9 +59,9 @@ var banner = func() videotex.Page {
 	for row := 1; row <= 6; row++ {
 		p = p.At(row, 1).Attr(videotex.Background+videotex.Blue).Repeat(' ', 40)
 	}
-	p = p.At(3, 4).Attr(videotex.White, videotex.DoubleSize).Text("Télétel")
+	p = p.At(3, 3).Attr(videotex.White, videotex.DoubleSize).Text("Télétel")
 	for y := 0; y < len(picture); y += 3 {
-		p = append(p.At(2+y/3, 32), videotex.SO)
+		p = append(p.At(2+y/3, 33), videotex.SO)
 		p = p.Attr(videotex.Background + videotex.Blue)
 		for x := 0; x < len(picture[y]); x += 2 {
 			p = append(p, mosaic(picture[y:y+3], x))
@@ -84,7 +84,7 @@ func mosaic(rows []string, x int) byte {
 
 func (h *home) Draw(t *minitel.Terminal) {
 	services := len(h.Book.Directory().Services())
-	t.Write(banner).At(5, 4).Attr(videotex.Cyan).Text("Minitel sur IP, " + plural(services, "service"))
+	t.Write(banner).At(5, 3).Attr(videotex.Cyan).Text(minitel.Fit("Minitel sur IP, "+plural(services, "service"), 30))
 	t.At(9, 2).Text("Tapez le code d'un service")
 	t.At(codeRow, 2).Attr(videotex.Yellow).Text("Service :")
 	key(t, codeRow, 34, "Envoi")
@@ -120,24 +120,22 @@ func (h *home) drawCaller(t *minitel.Terminal) {
 	h.v.mu.Lock()
 	who, linked := h.v.caller, h.v.linked
 	h.v.mu.Unlock()
-	var facts []string
-	if name := videotex.TerminalName(t.Identity()); name != "" {
-		facts = append(facts, name)
-	}
-	if from := address(who); from != "" {
-		facts = append(facts, from)
-	}
-	t.At(callerRow, 2).Attr(videotex.Cyan).Text(fit(strings.Join(facts, ", "), 38)).Write([]byte{videotex.CAN})
 	link := "Passerelle en liaison"
 	if !linked {
 		link = "Sans passerelle : services locaux"
 	}
-	t.At(callerRow+1, 2).Attr(videotex.Cyan).Text(link).Write([]byte{videotex.CAN})
+	name, from := videotex.TerminalName(t.Identity()), address(who)
+	if both := name + ", " + from; name != "" && from != "" && minitel.Width(both) <= 38 {
+		name, from = "", both
+	}
+	for i, fact := range []string{name, from, link} {
+		t.Line(callerRow+i, 2, "").Attr(videotex.Cyan).Text(minitel.Fit(fact, 39))
+	}
 }
 
 // refresh shows anew what may have become known.
 func (h *home) refresh(t *minitel.Terminal) {
-	if h.page == page(h) {
+	if h.page == page(h) && t.IsDrawn() {
 		h.drawCaller(t)
 		h.field().Focus(t)
 	}
@@ -148,7 +146,7 @@ func (h *home) Key(t *minitel.Terminal, k minitel.Key) {
 	case minitel.Envoi:
 		h.send(t)
 	case minitel.Guide:
-		h.show(t, &guide{h.desk})
+		h.show(t, &guide{h.desk, h})
 	case minitel.Suite:
 		if !h.open {
 			h.open = true
@@ -175,16 +173,22 @@ func (h *home) enter(t *minitel.Terminal, data bool) {
 func (h *home) send(t *minitel.Terminal) {
 	code := strings.TrimSpace(h.code.String())
 	if code == "" {
+		h.inData = false
 		h.say(t, "Tapez le code d'un service, puis Envoi", "Guide : la liste des services")
 		return
 	}
 	s, ok := h.Book.Directory().Lookup(code)
 	if !ok {
+		h.inData = false
 		h.unheard(t, code)
 		return
 	}
-	data := strings.TrimSpace(h.data.String())
+	h.connect(t, s.Name, strings.TrimSpace(h.data.String()))
+}
+
+// clear empties the page for the next service.
+func (h *home) clear() {
+	h.code.Clear()
 	h.data.Clear()
 	h.open, h.inData = false, false
-	h.connect(t, s, data)
 }

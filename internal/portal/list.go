@@ -2,9 +2,9 @@ package portal
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
-	"unicode/utf8"
 
 	"moip/internal/directory"
 	"moip/minitel"
@@ -41,6 +41,9 @@ func (l *list) Draw(t *minitel.Terminal) {
 	for i := l.first; i < min(l.first+listed, len(l.services)); i++ {
 		l.entry(t, 4+2*(i-l.first), i)
 	}
+	if len(l.services) == 0 {
+		t.At(4, 2).Text("Aucun service en ce moment")
+	}
 	choice(t, "fiche N°")
 	l.number.Draw(t)
 }
@@ -48,26 +51,25 @@ func (l *list) Draw(t *minitel.Terminal) {
 // entry shows the service i on two rows.
 func (l *list) entry(t *minitel.Terminal, row, i int) {
 	s := l.services[i]
-	t.At(row, 2).Attr(videotex.Yellow).Text(fmt.Sprintf("%3d ", i+1)).Attr(videotex.Green).
-		Text(spread(s.Name, price(s.Tariff), 34))
+	numbered(t, row, i+1, videotex.Green, s.Name, price(s.Tariff, 32-len(s.Name)))
 	state, color := l.condition(s)
-	width := utf8.RuneCountInString(state)
-	t.At(row+1, 6).Text(fit(s.Title, 33-width)).At(row+1, 40-width).Attr(color).Text(state)
+	width := minitel.Width(state)
+	t.At(row+1, 6).Text(minitel.Fit(s.Title, 33-width)).At(row+1, 40-width).Attr(color).Text(state)
 }
 
 func (l *list) Key(t *minitel.Terminal, k minitel.Key) {
 	switch k {
 	case minitel.Envoi, minitel.Guide:
-		n, ok := chosen(&l.number, len(l.services))
+		n, ok := chosen(t, &l.number, len(l.services))
 		switch {
 		case !ok && k == minitel.Guide && l.number.String() == "":
-			l.show(t, &guide{l.desk})
+			l.show(t, &guide{l.desk, l})
 		case !ok:
 			l.say(t, "Tapez un numéro de la liste")
 		case k == minitel.Guide:
 			l.show(t, &sheet{l.desk, l, l.services[n]})
 		default:
-			l.connect(t, l.services[n], "")
+			l.connect(t, l.services[n].Name, "")
 		}
 	case minitel.Suite:
 		l.turn(t, l.first+listed)
@@ -98,25 +100,31 @@ type sheet struct {
 	service directory.Service
 }
 
+const stateRow = 20
+
 func (s *sheet) field() *minitel.Field { return nil }
 
 func (s *sheet) Draw(t *minitel.Terminal) {
 	title(t, s.service.Name, s.service.Category)
 	t.At(4, 2).Attr(videotex.DoubleHeight).Text(s.service.Title)
-	row := 6
-	for _, line := range wrap(s.service.Description, 38) {
-		if row++; row < 17 {
-			t.At(row, 2).Text(line)
+	row := stateRow
+	for _, line := range slices.Backward(prices(s.service.Tariff, 30)) {
+		row--
+		t.At(row, 10).Attr(videotex.Yellow).Text(line)
+	}
+	t.At(row, 2).Text("Tarif :")
+	for i, line := range wrap(s.service.Description, 38) {
+		if 6+i < row {
+			t.At(6+i, 2).Text(line)
 		}
 	}
 	state, color := s.condition(s.service)
 	if state == unknown {
 		state = "inconnu"
 	}
-	t.At(18, 2).Text("Tarif : ").Attr(videotex.Yellow).Text(price(s.service.Tariff))
-	t.At(19, 2).Text("État  : ").Attr(color).Text(state)
+	t.At(stateRow, 2).Text("État  : ").Attr(color).Text(state)
 	if s.service.Unverified {
-		t.At(20, 2).Attr(videotex.Magenta).Text("Service non vérifié")
+		t.At(stateRow+1, 2).Attr(videotex.Magenta).Text("Service non vérifié")
 	}
 	t.At(keysRow, 2).Text("Connexion")
 	key(t, keysRow, 12, "Envoi")
@@ -128,7 +136,7 @@ func (s *sheet) Draw(t *minitel.Terminal) {
 func (s *sheet) Key(t *minitel.Terminal, k minitel.Key) {
 	switch k {
 	case minitel.Envoi:
-		s.connect(t, s.service, "")
+		s.connect(t, s.service.Name, "")
 	case minitel.Retour, minitel.Annulation, minitel.Guide:
 		s.show(t, s.back)
 	default:
@@ -164,19 +172,19 @@ func choice(t *minitel.Terminal, guide string) {
 	t.At(21, 2).Text("Tapez un numéro, et Envoi :")
 	key(t, keysRow, 2, "Suite")
 	key(t, keysRow, 10, "Retour")
-	at := 39 - utf8.RuneCountInString(guide)
+	at := 39 - minitel.Width(guide)
 	key(t, keysRow, at-8, "Guide")
 	t.At(keysRow, at).Text(guide)
 }
 
 // chosen reads the number of one of n, counted from 1 on the page and from 0
 // here, and clears the field.
-func chosen(f *minitel.Field, n int) (int, bool) {
+func chosen(t *minitel.Terminal, f *minitel.Field, n int) (int, bool) {
 	i, err := strconv.Atoi(f.String())
 	if err != nil || i < 1 || i > n {
 		return 0, false
 	}
-	f.Clear()
+	f.Key(t, minitel.Annulation)
 	return i - 1, true
 }
 

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -70,6 +71,8 @@ type hub struct {
 
 	mu    sync.Mutex
 	asked []session.Route // where callers were put through to
+
+	visits atomic.Int32 // that were begun
 }
 
 // books is a ledger that remembers.
@@ -117,7 +120,11 @@ func opens(t *testing.T, list string, service func(net.Conn)) *hub {
 			go service(theirs)
 			return transport.TCP(ours, 0), nil
 		},
-	}, h.portal.Event)
+	}, h.portal.Event, func(e session.Event) {
+		if e.Type == session.Redirecting {
+			h.visits.Add(1)
+		}
+	})
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
@@ -145,7 +152,7 @@ type caller struct {
 	screen *videotex.Screen
 	bytes  int // that came since it typed
 	bells  int
-	bills  int // articles
+	bills  int // articles of the portal
 	over   bool
 	drew   chan struct{}
 }
@@ -185,7 +192,7 @@ func (c *caller) read() {
 		c.mu.Lock()
 		c.bytes += n
 		c.bells += strings.Count(string(p[:n]), "\a")
-		c.bills += strings.Count(string(p[:n]), "\x1f\x40\x41")
+		c.bills += strings.Count(string(p[:n]), "\x1f\x40\x41Co\x19") + strings.Count(string(p[:n]), "\x1f\x40\x41\x18")
 		c.over = err != nil
 		c.screen.Write(p[:n])
 		replies := c.screen.Replies()
@@ -260,13 +267,14 @@ func (c *caller) hides(text string) {
 }
 
 // settles waits until all keys are obeyed, by one more: Sommaire, which changes
-// row 00 on every page. So bills is how often that has changed by then.
-func (c *caller) settles(bills int) {
+// row 00 on every page, as a return does. So bills is how often keys have changed
+// it by then; visits is how many had been begun before.
+func (h *hub) settles(c *caller, bills int, visits int32) {
 	c.Helper()
 	c.conn.Write([]byte("\x13\x46"))
 	c.waits("no bill", func(string) bool {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		return c.bills >= bills || c.over
+		return c.bills >= bills+int(h.visits.Load()-visits) || c.over
 	})
 }

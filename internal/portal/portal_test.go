@@ -67,12 +67,12 @@ func TestKeys(t *testing.T) {
 			c.shows("Telic-Alcatel")
 			c.types(page.keys)
 			c.shows(page.mark)
+			visits := h.visits.Load()
 			c.types(strings.ReplaceAll(key, "\x1b[A", "<ESC>[A"))
-			c.settles(1 + strings.Count(key, "Sommaire"))
+			h.settles(c, 1+strings.Count(key, "Sommaire"), visits)
 			if key == "<Connexion/Fin>" {
 				c.shows(hungUp)
 			}
-			c.hides("Connexion à") // which is impossible
 			fmt.Fprintf(&table, "%-11s %-16s %s\n", page.name, key, c.summary())
 			c.leaves()
 		}
@@ -119,7 +119,7 @@ func TestVisit(t *testing.T) {
 	c.shows("ECHO                           gratuit")
 	c.types("<Connexion/Fin>")
 	c.shows("ECHO : visite terminée")
-	c.shows("coût gratuit")
+	c.shows("Durée 0 s, gratuit")
 	c.types("<Connexion/Fin>")
 	c.shows(hungUp)
 	for _, text := range []string{"ULLA", "ECHO", "0 s", "gratuit", "Total", "0,00 F", "Au revoir"} {
@@ -173,7 +173,7 @@ func TestTypedAhead(t *testing.T) {
 	c.types("<Guide><Suite>4<Envoi>1<Envoi>salut<Connexion/Fin>")
 	c.shows("ULLA : visite terminée")
 	c.types("<Guide><Retour><Guide>")
-	c.types("<Retour>u<Envoi>salut")
+	c.types("<Retour><Retour><Retour><Retour>u<Envoi>salut")
 	c.shows("bonjour salut")
 	c.types("<Connexion/Fin>ec")
 	c.shows("Service :  EC..")
@@ -245,4 +245,23 @@ func TestServiceWithRow00(t *testing.T) {
 	c.types("<Connexion/Fin>")
 	c.shows("visite terminée")
 	c.hides("MON TITRE")
+
+	c.types("<Sommaire>ulla<Envoi>")
+	c.shows("MON TITRE") // for nobody wants to see the cost
+	c.types("<Connexion/Fin>")
+	c.shows("visite terminée")
+	c.hides("MON TITRE")
+}
+
+// Retour goes back from the guide to where it was asked for, and at last home.
+func TestBack(t *testing.T) {
+	h := opens(t, services, nil)
+	c := h.calls()
+	c.shows("Telic-Alcatel")
+	c.types("<Guide><Suite>1<Envoi><Suite><Guide>")
+	c.shows("MODE D'EMPLOI")
+	for _, title := range []string{"2/3", "1/3", "ANNUAIRE", "MODE D'EMPLOI", "Minitel sur IP"} {
+		c.types("<Retour>")
+		c.shows(title)
+	}
 }

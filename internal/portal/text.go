@@ -4,24 +4,43 @@ import (
 	"fmt"
 	"strings"
 	"time"
-	"unicode/utf8"
 
+	"moip/internal/tariff"
 	"moip/minitel"
 	"moip/videotex"
 )
 
-// fit cuts text to n characters.
-func fit(text string, n int) string {
-	if r := []rune(text); len(r) > n {
-		return string(r[:n])
-	}
-	return text
+// spread returns left and right at the ends of n columns. If there is not room
+// for both, right has it.
+func spread(left, right string, n int) string {
+	right = minitel.Fit(right, n)
+	left = minitel.Fit(left, n-minitel.Width(right)-1)
+	return left + strings.Repeat(" ", n-minitel.Width(left)-minitel.Width(right)) + right
 }
 
-// spread returns left and right at the ends of n columns.
-func spread(left, right string, n int) string {
-	left = fit(left, n-utf8.RuneCountInString(right)-1)
-	return left + strings.Repeat(" ", n-utf8.RuneCountInString(left)-utf8.RuneCountInString(right)) + right
+// of returns a name and what there is to say of it, on a row of 38 columns.
+func of(name, text string) string {
+	return minitel.Fit(name, 38-minitel.Width(text)) + text
+}
+
+// price tells what a service costs, with its palier, or as much of it as has room
+// in n columns.
+func price(t tariff.Tariff, n int) string {
+	all := t.String()
+	for _, text := range []string{strings.TrimSpace(t.Palier + "  " + all), all, t.Palier} {
+		if text != "" && minitel.Width(text) <= n {
+			return text
+		}
+	}
+	return "payant"
+}
+
+// prices tells all of that, on lines of at most n columns.
+func prices(t tariff.Tariff, n int) []string {
+	if all := strings.TrimSpace(t.Palier + "  " + t.String()); minitel.Width(all) <= n {
+		return []string{all}
+	}
+	return wrap(strings.TrimSpace(t.Palier+"\n"+t.String()), n)
 }
 
 // duration writes d in French, to the second.
@@ -36,19 +55,22 @@ func duration(d time.Duration) string {
 	return fmt.Sprintf("%d s", s)
 }
 
-// wrap divides text into lines of at most n characters, between words; its own
-// line breaks stay.
+// wrap divides text into lines of at most n columns, between words if they are no
+// longer than that; its own line breaks stay.
 func wrap(text string, n int) (lines []string) {
 	for paragraph := range strings.SplitSeq(text, "\n") {
 		line := ""
 		for _, word := range strings.Fields(paragraph) {
-			switch {
-			case line == "":
-				line = fit(word, n)
-			case utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) <= n:
+			if line != "" && minitel.Width(line)+1+minitel.Width(word) <= n {
 				line += " " + word
-			default:
-				lines, line = append(lines, line), fit(word, n)
+				continue
+			}
+			if line != "" {
+				lines = append(lines, line)
+			}
+			for line = word; minitel.Width(line) > n; {
+				head := minitel.Fit(line, n)
+				lines, line = append(lines, head), line[len(head):]
 			}
 		}
 		lines = append(lines, line)
@@ -65,6 +87,12 @@ func key(t *minitel.Terminal, row, column int, name string) {
 func title(t *minitel.Terminal, text, right string) {
 	t.At(1, 1).Attr(videotex.Background + videotex.Blue).Text(spread(" "+text, right+" ", 40))
 	t.At(2, 1).Attr(videotex.Cyan).Repeat(0x7E, 40)
+}
+
+// numbered shows the entry n of a list, over 38 columns.
+func numbered(t *minitel.Terminal, row, n int, color byte, left, right string) {
+	number := fmt.Sprintf("%3d ", n)
+	t.At(row, 2).Attr(videotex.Yellow).Text(number).Attr(color).Text(spread(left, right, 38-len(number)))
 }
 
 func plural(n int, word string) string {

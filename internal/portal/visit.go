@@ -126,7 +126,7 @@ func address(c session.Caller) string {
 func (v *visitor) arrive(t *minitel.Terminal) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.desk = t
+	v.desk, v.left = t, time.Time{}
 }
 
 func (v *visitor) identify(maker [3]byte) {

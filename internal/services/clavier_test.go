@@ -101,5 +101,11 @@ func TestEcho(t *testing.T) {
 		c.types(strings.Repeat("0123456789", 80))
 		c.shows("Répétition  effacer", "0123456789")
 		c.golden("echo-plein")
+		c.types("<Répétition>" + strings.Repeat("x", 38))
+		c.end.Send([]byte("€y")) // as telnet programs send it
+		synctest.Wait()
+		if got := c.row(5) + "|" + c.row(6); got != strings.Repeat("x", 38)+"|EURy" {
+			t.Errorf("%q", got)
+		}
 	})
 }

@@ -1,8 +1,6 @@
 package services
 
 import (
-	"unicode/utf8"
-
 	"moip/minitel"
 	"moip/videotex"
 )
@@ -33,7 +31,7 @@ func (e *echo) Key(t *minitel.Terminal, k minitel.Key) {
 // show writes text where it fits: on this row or the next, and after the last on
 // the first again.
 func (e *echo) show(t *minitel.Terminal, text string) {
-	n := utf8.RuneCountInString(text)
+	n := minitel.Width(text)
 	if e.column+n > 40 {
 		e.row, e.column = e.row+1, 1
 		if e.row > 22 {

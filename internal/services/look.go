@@ -2,7 +2,6 @@ package services
 
 import (
 	"strings"
-	"unicode/utf8"
 
 	"moip/minitel"
 	"moip/videotex"
@@ -15,7 +14,7 @@ import (
 // rows 1 to 3.
 func title(t *minitel.Terminal, color byte, name, about string) {
 	t.At(2, 2).Attr(color, videotex.DoubleSize).Text(name)
-	t.At(2, 40-utf8.RuneCountInString(about)).Text(about)
+	t.At(2, 40-minitel.Width(about)).Text(about)
 	t.At(3, 1).Attr(color).Write([]byte{videotex.SO}).Repeat(0x23, 40) // the upper third of each cell
 }
 
@@ -66,21 +65,13 @@ func (l last) Draw(t *minitel.Terminal) {
 
 func (last) Key(*minitel.Terminal, minitel.Key) {}
 
-// cut returns text in at most n columns.
-func cut(text string, n int) string {
-	if r := []rune(text); len(r) > n {
-		return string(r[:n])
-	}
-	return text
-}
-
 // fit returns text in exactly n columns, cut or with blanks behind.
 func fit(text string, n int) string {
-	text = cut(text, n)
-	return text + strings.Repeat(" ", n-utf8.RuneCountInString(text))
+	text = minitel.Fit(text, n)
+	return text + strings.Repeat(" ", n-minitel.Width(text))
 }
 
 // center returns text in the middle of n columns.
 func center(text string, n int) string {
-	return fit(strings.Repeat(" ", max(0, n-utf8.RuneCountInString(text))/2)+text, n)
+	return fit(strings.Repeat(" ", max(0, n-minitel.Width(text))/2)+text, n)
 }

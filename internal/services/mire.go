@@ -250,7 +250,7 @@ func (m *mire) Notice(t *minitel.Terminal) {
 	if bytes.IndexByte([]byte("gpvyz"), t.Identity()[1]) >= 0 {
 		has = " en a."
 	}
-	t.Line(12, 2, "Le vôtre : "+cut(name, 26)).Line(13, 2, "En principe, il"+has)
+	t.Line(12, 2, "Le vôtre : "+minitel.Fit(name, 26)).Line(13, 2, "En principe, il"+has)
 }
 
 // drawing is a Minitel, 32 by 20 points: the characters A to D over E to H.

@@ -210,7 +210,7 @@ func (l *list) Draw(t *minitel.Terminal) {
 	title(t, videotex.Magenta, "PAGES", fmt.Sprintf("%d à voir", len(l.album.names)))
 	for i, name := range l.album.names[l.first:min(l.first+listed, len(l.album.names))] {
 		t.At(5+i%listRows, 1+i/listRows*20).Text(fmt.Sprintf("%4d ", l.first+i+1))
-		t.Text(cut(strings.TrimSuffix(name, path.Ext(name)), 14))
+		t.Text(minitel.Fit(strings.TrimSuffix(name, path.Ext(name)), 14))
 	}
 	t.At(22, 2).Text("Numéro de la page").At(22, 25).Attr(videotex.Inverse).Text(" Envoi ")
 	keys(t, "Suite", "", "Retour", "liste", "Guide", "pages")

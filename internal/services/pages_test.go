@@ -120,6 +120,21 @@ func TestList(t *testing.T) {
 	})
 }
 
+// Names have the columns that they take on the screen.
+func TestWideNames(t *testing.T) {
+	files := map[string]string{"€uro €uro €uro.vdt": "un"}
+	for i := range 40 {
+		files[fmt.Sprintf("a%02d €€€€€€€€€€€€€€€€€€€€€€€€.vdt", i)] = "deux"
+	}
+	visits(t, Options{Pages: folderOf(t, files)}, "pages", func(c *caller) {
+		if got := c.row(0); got != "1/41 a00 EUREUREUREUREUR Guide : liste" {
+			t.Errorf("row 00 is %q", got)
+		}
+		c.types("<Guide>")
+		c.shows("\n   1 a00 EUREUREUR    17 a16 EUREUREUR  \n   2 a01")
+	})
+}
+
 // Only what is a page, and in the folder, is listed, whatever else is there.
 func TestHostileFolder(t *testing.T) {
 	dir := folderOf(t, map[string]string{

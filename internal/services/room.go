@@ -35,6 +35,7 @@ type room struct {
 	members map[string]*member // by look
 	kept    []message          // the last of all
 	total   int                // messages ever
+	news    allowance          // of arrivals and departures
 }
 
 // A message was said, or is news of the room if by is empty.
@@ -50,7 +51,24 @@ type member struct {
 	terminal *minitel.Terminal
 
 	heard time.Time // when they last said something
-	free  float64   // messages that they may say now, as of heard
+	says  allowance
+}
+
+// An allowance is for burst messages at once, then one a second. The zero
+// allowance is full.
+type allowance struct {
+	left float64
+	at   time.Time
+}
+
+// take takes one message from it, if there is one left.
+func (a *allowance) take(now time.Time) bool {
+	left := min(burst, a.left+now.Sub(a.at).Seconds())
+	if left < 1 {
+		return false
+	}
+	a.left, a.at = left-1, now
+	return true
 }
 
 func newRoom() *room { return &room{members: map[string]*member{}} }
@@ -69,9 +87,9 @@ func (r *room) join(name string, t *minitel.Terminal) (*member, error) {
 		return nil, errFull
 	}
 	now := time.Now()
-	m := &member{name: name, since: now, terminal: t, heard: now, free: burst}
+	m := &member{name: name, since: now, terminal: t, heard: now}
 	r.members[look(name)] = m
-	r.add(message{text: "* " + name + " arrive"})
+	r.tell("* "+name+" arrive", now)
 	return m, nil
 }
 
@@ -81,7 +99,7 @@ func (r *room) leave(m *member) {
 	defer r.mu.Unlock()
 	if r.members[look(m.name)] == m {
 		delete(r.members, look(m.name))
-		r.add(message{text: "* " + m.name + " s'en va"})
+		r.tell("* "+m.name+" s'en va", time.Now())
 	}
 }
 
@@ -91,13 +109,22 @@ func (r *room) say(m *member, text string) (number int, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := time.Now()
-	free := min(burst, m.free+now.Sub(m.heard).Seconds())
-	if free < 1 {
+	if !m.says.take(now) {
 		return 0, errFlood
 	}
-	m.heard, m.free = now, free-1
+	m.heard = now
 	r.add(message{m.name, text})
 	return r.total, nil
+}
+
+// tell adds a piece of news, unless somebody makes too much of it: then members
+// only see who is there. It is called with the lock held.
+func (r *room) tell(text string, now time.Time) {
+	if r.news.take(now) {
+		r.add(message{text: text})
+	} else {
+		r.notify()
+	}
 }
 
 // add is called with the lock held.
@@ -107,6 +134,10 @@ func (r *room) add(m message) {
 	}
 	r.kept = append(r.kept, m)
 	r.total++
+	r.notify()
+}
+
+func (r *room) notify() {
 	for _, m := range r.members {
 		m.terminal.Notify()
 	}

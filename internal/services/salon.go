@@ -192,6 +192,9 @@ func (c *chat) send(t *minitel.Terminal) {
 // Notice shows what is new. What is being typed stays as it is, and the cursor
 // with it.
 func (c *chat) Notice(t *minitel.Terminal) {
+	if !t.IsDrawn() { // Draw will show it
+		return
+	}
 	if left := time.Until(c.pause); left > 0 {
 		t.Alarm(left)
 		return
@@ -263,7 +266,7 @@ func (c *chat) showWho(t *minitel.Terminal) bool {
 	for i, p := range all {
 		names[i] = p.name
 	}
-	who := cut(count(len(all))+" : "+strings.Join(names, ", "), wide-1)
+	who := minitel.Fit(count(len(all))+" : "+strings.Join(names, ", "), wide-1)
 	if who == c.who {
 		return false
 	}

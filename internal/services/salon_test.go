@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"moip/minitel"
+	"moip/videotex"
 )
 
 // chats has callers with the given names meet in SALON.
@@ -143,6 +144,28 @@ func TestFlood(t *testing.T) {
 		}
 		if said := s.room.total - before; said < 52 || said > 54 {
 			t.Errorf("%d messages in 50 s", said)
+		}
+	})
+}
+
+// Who comes and goes all the time is no news after a while, but is counted.
+func TestRevolvingDoor(t *testing.T) {
+	chats(t, []string{"Alice", "Bob"}, func(t *testing.T, s *Services, callers []*caller) {
+		alice, bob := callers[0], callers[1]
+		alice.types("Du calme<Envoi>")
+		for i := range 100 {
+			c := calls(t, s, "salon")
+			c.types(fmt.Sprintf("Intrus%d<Envoi>", i))
+			if i < 99 {
+				c.types("<Sommaire>")
+			} else {
+				defer c.types("<Sommaire>")
+			}
+		}
+		bob.passes(time.Minute)
+		bob.shows("Alice Du calme", "* Intrus0 arrive", "* Intrus1 s'en va", "3 présents : Alice, Bob, Intrus99")
+		if strings.Contains(bob.screen.String(), "* Intrus2") {
+			t.Error("it goes on being news")
 		}
 	})
 }
@@ -347,4 +370,42 @@ type sender struct{ *caller }
 func (s sender) Write(p []byte) (int, error) {
 	s.end.Send(p)
 	return len(p), nil
+}
+
+// A meddler is a chat in which somebody says something while its own caller's key
+// is obeyed.
+type meddler struct{ *chat }
+
+func (m meddler) Key(t *minitel.Terminal, k minitel.Key) {
+	m.chat.Key(t, k)
+	m.room.add(message{"Bob", fmt.Sprintf("n° %d,", m.room.total)})
+}
+
+// What is said just before the page is drawn anew is there once.
+func TestSaidMeanwhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRoom()
+		for range 20 {
+			r.add(message{"Bob", "bonjour"})
+		}
+		c := &chat{room: r, text: minitel.Field{Row: textRow, Column: 2, Length: 38, Fill: ' '}}
+		terminal := minitel.New(meddler{c})
+		defer terminal.Close()
+		c.me, _ = r.join("Alice", terminal)
+		screen := videotex.NewScreen()
+		for _, key := range []string{"", "a", "b", "c", "\x13C", "d"} { // Répétition
+			terminal.Send([]byte(key))
+			p, err := terminal.Receive()
+			if err != nil {
+				t.Fatal(err)
+			}
+			screen.Write(p)
+			time.Sleep(time.Minute)
+		}
+		for n := 21; n < 26; n++ {
+			if n := strings.Count(screen.String(), fmt.Sprintf("n° %d,", n)); n != 1 {
+				t.Errorf("it is there %d times:\n%s", n, screen)
+			}
+		}
+	})
 }

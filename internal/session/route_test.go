@@ -280,5 +280,10 @@ func TestUnread(t *testing.T) {
 		r.types("ann")
 		r.follows(Route{Name: "down"})
 		r.expect("portal", r.portal, "ann")
+		r.types("\x1b")
+		r.sleep(escWait) // a key of its own
+		r.visits("ULLA")
+		r.types("x")
+		r.expect("service", r.service, "\x1bx")
 	})
 }

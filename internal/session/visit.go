@@ -86,6 +86,7 @@ func (c *Call) takeBack() {
 		c.lastFin = 0 // if this is Connexion/Fin, it is not the second one
 		c.key(key)
 	}
+	c.batch = append(c.batch, reader.Held()...) // such as an ESC that stood alone
 	c.deliver()
 }
 

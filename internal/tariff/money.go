@@ -142,16 +142,6 @@ func (s *Sum) Add(m Money, currency string) {
 	s.amounts = append(s.amounts, amount{m, currency})
 }
 
-// IsZero reports whether the sum is nothing in every currency.
-func (s *Sum) IsZero() bool {
-	for _, a := range s.amounts {
-		if a.Money != 0 {
-			return false
-		}
-	}
-	return true
-}
-
 // String returns the sum in French, its currencies in the order in which they
 // were first added: "4,10 F + 1,00 EUR". Nothing is "0,00 F", or 0 of the first
 // currency that something was charged in.
