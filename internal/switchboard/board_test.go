@@ -202,7 +202,7 @@ func TestShutdown(t *testing.T) {
 	if err := r.shutdown(); err != nil {
 		t.Error(err)
 	}
-	r.reads(caller, "Fin : la passerelle s'arr\x19\x43ete\x18\n")
+	r.reads(caller, "Fin : arr\x19\x43et du syst\x19\x41eme\x18\n")
 	if calls := r.Calls(); len(calls) != 0 {
 		t.Errorf("calls %+v", calls)
 	}
