@@ -1,8 +1,9 @@
 # Everything here runs alike at the desk and in CI (.ci/run).
 
 FUZZTIME ?= 10m
+MOIP_CORPUS ?= ../shared/corpus
 
-.PHONY: build test lint fuzz bench
+.PHONY: build test lint fuzz bench oracle
 
 build:
 	go build -trimpath -o moip ./cmd/moip
@@ -23,3 +24,10 @@ fuzz:
 # The table of doc/performance.md. Installs nothing; says what is missing.
 bench:
 	go run ./bench
+
+# The screen against what genuine Minitels drew, page by page and vector by
+# vector; names what differs, and why. MOIP_CORPUS says where that is.
+oracle:
+	@test -f "$(MOIP_CORPUS)/vectors.json" || { \
+		echo "no corpus in $(MOIP_CORPUS): say where it is, MOIP_CORPUS=/path/to/corpus make oracle" >&2; exit 1; }
+	MOIP_CORPUS="$(abspath $(MOIP_CORPUS))" go test -count=1 -v -run '^TestCorpus' ./videotex

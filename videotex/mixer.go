@@ -226,6 +226,7 @@ func (m *Mixer) take(dst, u []byte, by any) []byte {
 			m.Asked(by, q)
 		}
 		switch {
+		case m.parser.iso(): // knows no REP, nor does REP know what is shown there
 		case !whole && shown && s[0] == REP && m.spell:
 			dst = m.repeat(dst, s[1])
 			continue

@@ -1,22 +1,27 @@
 package videotex
 
-// A Screen is a terminal with 40 columns, as its user and its host see it: what
-// it is sent goes in by Write, what it shows and answers comes out. Make one
-// with NewScreen.
+import "math/bits"
+
+// A Screen is a terminal as its user and its host see it: what it is sent goes
+// in by Write, what it shows and answers comes out. Make one with NewScreen.
 //
 // It shows what the genuine firmware of a Minitel 12 shows, and answers as that
-// of a Minitel 1B does. Of the standards with 80 columns it knows how they are
-// entered and left; what is shown meanwhile is not kept.
+// of a Minitel 1B does on the line, unless Identify says otherwise.
 //
-// Rows are numbered 0 to 24, columns 1 to 40. A Screen takes some 8 KiB,
-// whatever is written.
+// Rows are numbered 0 to 24, columns 1 to 40, or 1 to 80 while the terminal
+// follows a standard that has as many. A Screen takes some 16 KiB, whatever is
+// written.
 type Screen struct {
 	parser Parser
 	plain  bool // the parser is between sequences: a character stands for itself
+	parity bool // see CheckParity
 
-	cells    [25][40]Cell // as the display circuit holds them, see Row
+	cells    [25][80]Cell // as the display circuit holds them, see Row
+	width    int8         // columns in use
+	letter   byte         // see Indicate
 	pen      pen
 	page     pen  // the pen to go on with after row 00
+	kept     pen  // by ESC 3/7, in 80 columns
 	last     byte // the character for REP, as show takes it; 0 before the first
 	cursor   bool // shows
 	roll     bool // the page scrolls, instead of starting again at its top
@@ -39,6 +44,8 @@ type pen struct {
 	ink, paper  Color
 	attr        Attr
 	zone        bool // a zone waits for its space
+	masks       bool // as it begins or ends masking
+	french      bool // national set, in 80 columns
 }
 
 // home is the pen of a terminal that has just been switched on.
@@ -46,25 +53,49 @@ var home = pen{row: 1, column: 1, ink: White & 7}
 
 // NewScreen returns the screen of a terminal that has just been switched on.
 func NewScreen() *Screen {
-	s := &Screen{plain: true, pen: home, terminal: minitel1B}
-	for column := range s.cells[0] {
-		s.cells[0][column] = Cell{Code: ' ', Ink: White & 7}
-	}
-	s.erase(1, 24)
+	s := &Screen{plain: true, terminal: minitel1B}
+	s.standard()
 	return s
 }
+
+// CheckParity sets whether bit 7 is to make the parity of each byte even, as on
+// the telephone line. What comes damaged then shows as a block, and the
+// terminal answers SUB. By default bit 7 is ignored.
+func (s *Screen) CheckParity(on bool) { s.parity = on }
+
+// Indicate sets the letter that the terminal itself shows near the end of row
+// 00, over what the host has written there: F if it is not connected, C if it
+// is (1-3-2-4-4). By default, 0, there is none.
+func (s *Screen) Indicate(letter byte) { s.letter = letter }
 
 // Write obeys p. It takes all of it and never fails.
 func (s *Screen) Write(p []byte) (int, error) {
 	for i := 0; i < len(p); {
 		n := s.run(p[i:])
 		if n == 0 {
-			s.step(p[i])
+			s.receive(p[i])
 			n = 1
 		}
 		i += n
 	}
 	return len(p), nil
+}
+
+// receive takes one byte, if it came undamaged.
+func (s *Screen) receive(b byte) {
+	if s.parity && bits.OnesCount8(b)%2 == 1 {
+		s.damaged()
+	} else {
+		s.step(b)
+	}
+}
+
+// damaged obeys a byte of odd parity: it ends the sequence that it is part of
+// and shows as a block, as SUB does (2-2-1-2-8).
+func (s *Screen) damaged() {
+	s.parser.np = 0 // nor is an order obeyed that lacks a byte (2-6-5)
+	s.step(SUB)
+	s.reply(SUB)
 }
 
 // step takes one byte through the parser and obeys what it completes.
@@ -81,13 +112,17 @@ func (s *Screen) step(b byte) {
 	case region == loading:
 		s.load(q)
 	case region != open:
+	case s.parser.mode != mode: // by CSI ? {
+		s.reset()
+		s.reply(SEP, 0x5E)
 	case mode == Videotex:
 		s.obey(q)
-	case s.parser.mode == Videotex: // by CSI ? {
-		s.reply(SEP, 0x5E)
+	case s.pen.row == 0:
+		s.obeyService(q)
+	default:
+		s.obeyISO(q)
 	}
-	s.plain = s.parser.Between() && s.parser.region == open &&
-		s.parser.opaque == 0 && s.parser.mode == Videotex
+	s.plain = s.parser.Between() && s.parser.region == open && s.parser.opaque == 0
 }
 
 // isOrder reports whether the sequence q is for the protocol layer.
@@ -101,6 +136,10 @@ func isOrder(q []byte, m Mode) bool {
 // obey does what the sequence q of the screen layer says.
 func (s *Screen) obey(q []byte) {
 	switch c := q[0]; c {
+	case ENQ:
+		if s.terminal.later() {
+			s.reply(SOH, EOT) // an empty block: ENQROM is what tells
+		}
 	case BS:
 		s.back()
 	case HT:
@@ -154,13 +193,13 @@ func (s *Screen) locate(at []byte) {
 	if len(at) < 2 {
 		return // card reader and the like
 	}
-	if at[0] == 0x23 {
+	if at[0] == 0x23 && s.width == 40 {
 		s.loader = loader{}
 		s.loader.open(at[1])
 		return
 	}
-	row, ok := Place(at[0], at[1], Videotex)
-	if !ok {
+	row, ok := Place(at[0], at[1], s.parser.mode)
+	if !ok || s.width == 80 && row > 0 { // 2-2-2-2-3-4
 		return
 	}
 	if row == 0 && s.pen.row > 0 {
@@ -193,9 +232,9 @@ func (s *Screen) escape(q []byte) {
 	case c >= 0x50 && c <= 0x57:
 		p.paper, p.zone = Color(c&7), true
 	case c == 0x58:
-		p.attr, p.zone = p.attr|Masked, true
+		p.attr, p.zone, p.masks = p.attr|Masked, true, true
 	case c == 0x5F:
-		p.attr, p.zone = p.attr&^Masked, true
+		p.attr, p.zone, p.masks = p.attr&^Masked, true, true
 	case c == 0x59:
 		p.attr, p.zone = p.attr&^Lined, p.zone || !mosaics
 	case c == 0x5A:

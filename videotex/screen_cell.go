@@ -38,10 +38,14 @@ const (
 	Tall           // half of a character of double height: the upper one, unless Bottom
 	Right          // without Wide, a right half at single width, see Screen.Row
 	Bottom
+	Bold // bright, in 80 columns only
 )
 
-// blank fills what is erased: a mosaic with no block lit.
-var blank = Cell{Set: G1, Ink: White & 7}
+// blank fills what is erased: a mosaic with no block lit. Row 00 has spaces.
+var (
+	blank = Cell{Set: G1, Ink: White & 7}
+	space = Cell{Set: G0, Code: ' ', Ink: White & 7}
+)
 
 // g2 are the characters of the set G2 in the order of the display circuit.
 var g2 = [32]rune{

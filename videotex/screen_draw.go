@@ -5,11 +5,17 @@ package videotex
 // leaves is for step.
 func (s *Screen) run(p []byte) int {
 	pen := &s.pen
-	if !s.plain || s.parser.Mosaics() || s.chosen[0] || s.insert || pen.zone || pen.attr&(Wide|Tall) != 0 {
+	if !s.plain || s.parity {
+		return 0
+	}
+	if s.width == 80 {
+		return s.runISO(p)
+	}
+	if s.parser.Mosaics() || s.chosen[0] || s.insert || pen.zone || pen.attr&(Wide|Tall) != 0 {
 		return 0
 	}
 	c := Cell{Set: G0, Ink: pen.ink, Attr: pen.attr & (Flashing | Inverted)}
-	cells := s.cells[pen.row][pen.column-1:]
+	cells := s.cells[pen.row][pen.column-1 : 40]
 	n := 0
 	for n < len(p) && n < len(cells) && p[n]&0x7F >= 0x20 {
 		c.Code = p[n] & 0x7F
@@ -57,9 +63,9 @@ func (s *Screen) text(set Set, code byte) {
 }
 
 // mosaic shows a mosaic. It takes its background and separation at once, so
-// that there is nothing left to wait for a space.
+// that only masking is left to wait for a space (2-2-1-2-4-3).
 func (s *Screen) mosaic(code byte) {
-	s.pen.zone = false
+	s.pen.zone = s.pen.masks
 	s.draw(s.mosaicCell(code))
 }
 
@@ -85,7 +91,7 @@ func (s *Screen) delimit() {
 		c.Ink = p.ink
 	}
 	c.Attr = Inverted | p.attr&(Masked|Lined|Wide|Tall)
-	p.zone = false
+	p.zone, p.masks = false, false
 	s.draw(c)
 }
 
@@ -95,7 +101,7 @@ func (s *Screen) draw(c Cell) {
 	if p.row <= 1 && c.Attr&Tall != 0 {
 		c.Attr &^= Tall | Wide // there is no room above; VT brought it here
 	}
-	if p.column == 40 {
+	if p.column == s.width {
 		c.Attr &^= Wide
 	}
 	width := 1
@@ -131,7 +137,7 @@ func (s *Screen) fill() {
 	if s.parser.Mosaics() {
 		c = s.mosaicCell(' ')
 	}
-	for x := s.pen.column - 1; x < 40; x++ {
+	for x := s.pen.column - 1; x < s.width; x++ {
 		s.cells[s.pen.row][x] = c
 	}
 }

@@ -1,13 +1,13 @@
 package videotex
 
-// advance moves the cursor to the right, to the next row after column 40.
+// advance moves the cursor to the right, to the next row after the last column.
 func (s *Screen) advance(columns int) {
 	p := &s.pen
 	p.column += int8(columns)
 	switch {
-	case p.column <= 40:
+	case p.column <= s.width:
 	case p.row == 0:
-		p.column = 40
+		p.column = s.width
 	default:
 		p.column = 1
 		if p.attr&Tall != 0 {
@@ -25,7 +25,7 @@ func (s *Screen) back() {
 	case p.column > 1:
 		p.column--
 	case p.row > 0:
-		p.column = 40
+		p.column = s.width
 		s.up()
 	}
 }
@@ -62,7 +62,7 @@ func (s *Screen) up() {
 // erase blanks the rows first to last.
 func (s *Screen) erase(first, last int) {
 	for row := first; row <= last; row++ {
-		s.eraseColumns(row, 1, 40)
+		s.eraseColumns(row, 1, int(s.width))
 	}
 }
 
@@ -90,8 +90,8 @@ func (s *Screen) deleteRows(row, n int) {
 // shiftRight makes room for n columns at the cursor.
 func (s *Screen) shiftRight(n int) {
 	row, column := int(s.pen.row), int(s.pen.column)
-	n = min(n, 41-column)
-	cells := s.cells[row][column-1:]
+	n = min(n, int(s.width)+1-column)
+	cells := s.cells[row][column-1 : s.width]
 	copy(cells[n:], cells)
 	s.eraseColumns(row, column, column+n-1)
 }
@@ -99,30 +99,31 @@ func (s *Screen) shiftRight(n int) {
 // shiftLeft takes n columns away at the cursor.
 func (s *Screen) shiftLeft(n int) {
 	row, column := int(s.pen.row), int(s.pen.column)
-	n = min(n, 41-column)
-	cells := s.cells[row][column-1:]
+	n = min(n, int(s.width)+1-column)
+	cells := s.cells[row][column-1 : s.width]
 	copy(cells, cells[n:])
-	s.eraseColumns(row, 41-n, 40)
+	s.eraseColumns(row, int(s.width)+1-n, int(s.width))
 }
 
 // control obeys CSI and what follows it. Attributes stay as they are.
 func (s *Screen) control(q []byte) {
 	p := &s.pen
-	n, m, ok := parameters(q[:len(q)-1])
+	given, ok := parameters(q[:len(q)-1])
 	if !ok || p.row == 0 {
 		return
 	}
+	n, width := given[0], int(s.width)
 	switch once := max(n, 1); q[len(q)-1] {
 	case 'A':
 		p.row = int8(max(int(p.row)-once, 1))
 	case 'B':
 		p.row = int8(min(int(p.row)+once, 24))
 	case 'C':
-		p.column = int8(min(int(p.column)+once, 40))
+		p.column = int8(min(int(p.column)+once, width))
 	case 'D':
 		p.column = int8(max(int(p.column)-once, 1))
 	case 'H':
-		if row, column := once, max(m, 1); row <= 24 && column <= 40 {
+		if row, column := once, max(given[1], 1); row <= 24 && column <= width {
 			p.row, p.column = int8(row), int8(column)
 		}
 	case 'J':
@@ -165,28 +166,27 @@ func (s *Screen) eraseRow(what int) {
 	row, column := int(s.pen.row), int(s.pen.column)
 	switch what {
 	case 0:
-		s.eraseColumns(row, column, 40)
+		s.eraseColumns(row, column, int(s.width))
 	case 1:
 		s.eraseColumns(row, 1, column)
 	case 2:
-		s.eraseColumns(row, 1, 40)
+		s.eraseColumns(row, 1, int(s.width))
 	}
 }
 
-// parameters returns the first two parameters of a CSI. It is not ok if it has
-// others than numbers.
-func parameters(q []byte) (n, m int, ok bool) {
-	p := [2]int{}
+// parameters returns the first two parameters of a CSI, 0 for those that are
+// not there. It is not ok if it has others than numbers.
+func parameters(q []byte) (p [2]int, ok bool) {
 	i := 0
 	for _, b := range q {
 		switch {
 		case b == ';':
 			i++
 		case b < '0' || b > '9':
-			return 0, 0, false
+			return p, false
 		case i < len(p):
 			p[i] = min(p[i]*10+int(b-'0'), 99)
 		}
 	}
-	return p[0], p[1], true
+	return p, true
 }

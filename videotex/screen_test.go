@@ -2,8 +2,9 @@ package videotex
 
 import (
 	"bytes"
-	"flag"
+	"encoding/json"
 	"fmt"
+	"math/bits"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,31 +12,31 @@ import (
 	"unicode/utf8"
 )
 
-// dump describes what s shows, a line for each run of cells that look alike:
+// look describes what s shows, a line for each run of cells that look alike:
 // place, kind, ink/paper, attributes and text. What is blank is left out.
-func dump(s *Screen) string {
+func look(s *Screen) string {
 	var b strings.Builder
 	row, column, on := s.Cursor()
 	fmt.Fprintf(&b, "cursor %d,%d %v\n", row, column, on)
 	for row := range 25 {
-		cells := s.Row(row)
-		for x := 0; x < 40; {
+		cells := s.row(row)
+		for x := 0; x < len(cells); {
 			first := cells[x]
 			at, text := x, ""
-			for ; x < 40 && alike(cells[x], first); x++ {
+			for ; x < len(cells) && alike(cells[x], first); x++ {
 				if c := cells[x]; kind(c) == "drcs " {
 					text += string(rune(c.Code))
 				} else {
 					text += string(c.Rune())
 				}
 			}
-			look := fmt.Sprintf("%s%d/%d%s", kind(first), first.Ink, first.Paper, letters(first.Attr))
-			if look == "mosaic 7/0" || row == 0 && look == "7/0" {
+			looks := fmt.Sprintf("%s%d/%d%s", kind(first), first.Ink, first.Paper, letters(first.Attr))
+			if looks == "mosaic 7/0" || row == 0 && looks == "7/0" {
 				if text = strings.TrimRight(text, " "); text == "" {
 					continue
 				}
 			}
-			fmt.Fprintf(&b, "%d,%d %s %q\n", row, at+1, look, text)
+			fmt.Fprintf(&b, "%d,%d %s %q\n", row, at+1, looks, text)
 		}
 	}
 	return b.String()
@@ -61,7 +62,7 @@ func kind(c Cell) string {
 // letters has one letter for each attribute, in their order.
 func letters(a Attr) string {
 	var b strings.Builder
-	for i, r := range " FIMUSWTRB"[1:] {
+	for i, r := range "FIMUSWTRB+" {
 		if a&(1<<i) != 0 {
 			if b.Len() == 0 {
 				b.WriteByte(' ')
@@ -179,11 +180,16 @@ func TestScreen(t *testing.T) {
 		{"redefined text", "\x1B(\x20B\x21A \x7F\x19Be\x19\x23\x1B(@A", `1,1 drcs 7/0 "!A"; 1,3 7/0 " █"; 1,5 drcs 7/0 "e"; 1,6 7/0 "£A"`},
 		{"redefined mosaics", "\x1B)\x20C\x1BQ\x0EA\x1B)cA\x0FA", `1,1 drcs 7/1 "A"; 1,2 mosaic 7/1 "🬟"; 1,3 7/1 "A"`},
 		{"none on row 00", "\x1B(\x20B\x1B)\x20C\x1F@AA\x0E!\nA", `0,1 7/0 "A"; 0,2 mosaic 7/0 "🬀"; 1,1 drcs 7/0 "A"`},
-		{"80 columns and back", "A\x1B:2}B\x1B:2~C", `1,1 7/0 "C"`},
+		{"80 columns and back", "\x1F@Aa\n\x1BAA\x1B:2}B\x1B:2~C", `1,1 7/0 "C"`},
 		{"Téléinformatique and back", "A\x1B:1}B\x1B:2~\x1B[?{C", `1,1 7/0 "C"`},
+		{"back by reset", "A\x1B:2}B\x1B9\x7FC", `1,1 7/0 "C"`},
+		{"what of a load survives 80 columns", "\x1F\x23A0\x60\x1FAA\x1B(\x20B\x1B:2}B\x1B:2~A\x1B(\x20BA", `1,1 7/0 "A"; 1,2 drcs 7/0 "A"`},
+		{"masking waits for a space, also after mosaics", "\x1BX\x0E!\x0FA B", `1,1 mosaic 7/0 "🬀"; 1,2 7/0 "A"; 1,3 delimiter 0/0 IM " "; 1,4 7/0 M "B"; 1,5 mosaic 7/0 M "` + strings.Repeat(" ", 36) + `"`},
+		{"reset", "A\x1BA\x1BQ\x1B]\x1B9\x7FB C", `1,1 7/0 "AB C"`},
+		{"reset on row 00", "\x1FBB\x1F@Aa\x1B9\x7Fb", `0,1 7/0 "a"; 2,2 7/0 "b"`},
 		{"back from nowhere", "A\x1B[?{\x1B:2~C", `1,1 7/0 "C"`},
 	} {
-		_, got, _ := strings.Cut(dump(screenOf(test.stream)), "\n")
+		_, got, _ := strings.Cut(look(screenOf(test.stream)), "\n")
 		if got := strings.ReplaceAll(strings.TrimSpace(got), "\n", "; "); got != test.want {
 			t.Errorf("%s:\n got %s\nwant %s", test.rule, got, test.want)
 		}
@@ -217,7 +223,20 @@ func TestScreenCursor(t *testing.T) {
 		{"\x1FEE\x1F@D\x1E", 1, 1, false},
 		{"\x1FEE\x1B[L", 5, 1, false},
 		{"\x1FEE\x1B:2}", 1, 1, true},
-		{"\x1FEE\x11\x1B9\x7F", 1, 1, false},
+		{"\x1FEE\x11\x1B9\x7F", 5, 5, false},
+		{"\x1B:2}\x1B[5;5H\x1B9\x7F", 1, 1, false},
+		{"\x1B:2}\x14", 1, 1, true},
+		{"\x1B:2}\x1B[2;80HAB", 2, 80, true},
+		{"\x1B:2}\x1B[1;80H\n\x0B\x0C\r", 4, 1, true},
+		{"\x1B:2}\x08\x09\x09", 1, 17, true},
+		{"\x1B:2}\x1B[1;79H\x09", 1, 80, true},
+		{"\x1B:2}\x1FCC\x1F\x23A", 1, 1, true},
+		{"\x1B:2}\x1B[9;9H\x1F@\x7Fab\x0C\x1E\x1FAA\x1B[5D", 0, 65, true},
+		{"\x1B:2}\x1B[9;9H\x1F@Aab\n", 9, 9, true},
+		{"\x1B:2}\x1B[3;3H\x1BD\x1BD\x1BE\x1BM", 5, 1, true},
+		{"\x1B:2}\x1B[3;3H\x1B7\x1B[H\x1B8", 3, 3, true},
+		{"\x1B:2}\x1B[3;3H\x1B8", 1, 1, true},
+		{"\x1B:2}\x1B[25;1H\x1B[1;81H\x1B[99B\x1B[99C", 24, 80, true},
 	} {
 		if row, column, on := screenOf(test.stream).Cursor(); row != test.row || column != test.column || on != test.on {
 			t.Errorf("%q: cursor %d,%d %v", test.stream, row, column, on)
@@ -234,10 +253,19 @@ func TestScreenReplies(t *testing.T) {
 		{"\x1B9p\x1B9r\x1B9t\x1B9v", "\x1B:qZ\x1B:s@\x1B:ud\x1B:wC"},
 		{"\x1B:iC\x1B:iE\x1B:jC\x1B:jD", "\x1B:sB\x1B:sJ\x1B:sH\x1B:sH"},
 		{"\x1B;iYA\x1B;iYC\x1B:rY\x1B;jYA", "\x1B;sYA\x1B;sYE\x1B;sYE\x1B;sYD"},
+		{"\x1B:iD\x1B9\x7F\x1B9r\x1B:jD\x1B:iF", "\x1B:sD\x13^\x1B:sD\x1B:s@\x1B:s@"},
 		{"\x1B;aXQ\x1B;`XR\x1B:bX\x1B;`TR", "\x1B;cXG\x1B;cXC\x1B;cXC"},
+		{"\x1B:bP\x1B:bQ\x1B:bR\x1B:bS\x1B:bT", "\x1B;cPA\x1B;cQF\x1B;cRM\x1B;cSL"},
+		{"\x1B;`XP\x1B;aZP", "\x1B;cXD\x1B;cZN"}, // the screen blocked; no such route
 		{"\x1B:eZ\x1B:dZ", "\x1B:wB\x1B:wC"},
+		{"\x1B:dR\x1B:iC\x1B;iYA\x1B;`XR\x1B9r\x1B9v\x1B:dS\x1B:eR\x1B:jC", "\x1B:sB\x1B:wG\x1B:wC\x1B:s@"},
+		{"\x1B:|j\x1B:|l", "\x13\\\x13\\"},
+		{"\x1B:rX\x1B:rZ\x1B;jXA\x1B:kd", ""},          // a Minitel 1B has none
 		{"\x1B:f\x03\x1B9{\x1B9{", "\x13W\x01Cu<\x04"}, // the first ENQROM is not one
-		{"\x1B:2}\x1B9r\x1B:2~", "\x13p\x1B:sC\x13q"},
+		{"\x1B:f\x02\x1B\x00\x00\x00{\x1B9{", "\x13W\x01Cu<\x04"},
+		{"\x1B:2}\x1B9r\x1B:rY\x1B[2;80H\x1Ba\x1B:jC\x1B:2~\x1B9r\x1B:rY", "\x13p\x1B:sK\x1B;sYA\x1FB\x10\x1B:sI\x13q\x1B:s@\x1B;sY@"},
+		{"\x1B:1}\x1B9p\x1B:rY\x1Ba", "\x1B[?z"},
+		{"\x1B:iE\x1B:1}\x1B[?{\x1B9r", "\x1B:sH\x1B[?z\x13^\x1B:s@"},
 		{"\x1B:1}\x1B9{\x1B[?{\x1B[?{", "\x1B[?z\x13^"},
 		{"\x1B:iC\x1B9\x7F\x1B9r", "\x1B:sB\x13^\x1B:s@"},
 		{"\x1B:AA\x1B9\x00\x1B;\x00\x00\x00", ""},
@@ -252,6 +280,10 @@ func TestScreenReplies(t *testing.T) {
 	s.Write([]byte("\x1B9\x7F\x1B9{"))
 	if got := s.Replies(); string(got) != "\x13^\x01Bz6\x04" {
 		t.Errorf("answers %q", got)
+	}
+	s.Write([]byte("\x05\x1B:rX\x1B;jXA\x1B:rX\x1B:rZ\x1B:iF"))
+	if got := s.Replies(); string(got) != "\x01\x04\x1B;sXA\x1B;sX@\x1B;sX@\x1B;sZ@" {
+		t.Errorf("a Minitel 12 answers %q", got)
 	}
 	s.Write(bytes.Repeat([]byte("\x1B9{"), 1000))
 	if got := s.Replies(); len(got) > maxReplies || len(got) < maxReplies-4 || !bytes.HasSuffix(got, []byte("Bz6\x04")) {
@@ -300,6 +332,96 @@ func TestGlyph(t *testing.T) {
 	}
 }
 
+// TestISO is TestScreen for 80 columns.
+func TestISO(t *testing.T) {
+	for _, test := range []struct{ rule, stream, want string }{
+		{"text", "A b", `1,1 7/0 "A b"`},
+		{"the American set", "#@[\\]^_`{|}~\x7F", `1,1 7/0 "#@[\\]↑_'{|}~█"`},
+		{"the French set", "\x0E#@[\\]^_`{|}~\x0F#", `1,1 7/0 "£à°ç§↑_'éùè\"#"`},
+		{"no wrap", "\x1B[1;79HABCD", `1,79 7/0 "AD"`},
+		{"attributes", "\x1B[1mA\x1B[4;5mB\x1B[7mC\x1B[22;24mD\x1B[25mE\x1B[27mF\x1B[7m\x1B[mG", `1,1 7/0 + "A"; 1,2 7/0 FU+ "B"; 1,3 7/0 FIU+ "C"; 1,4 7/0 FI "D"; 1,5 7/0 I "E"; 1,6 7/0 "FG"`},
+		{"two attributes at most", "\x1B[1;4;7mA\x1B[0;5mB\x1B[1;mC\x1B[?7mD", `1,1 7/0 U+ "A"; 1,2 7/0 F "B"; 1,3 7/0 "CD"`},
+		{"no colours, no sizes", "\x1BA\x1BQ \x1BOA\x1B[31mB", `1,1 7/0 " AB"`},
+		{"CAN and SUB", "\x18\x1A\x1B[\x18A", `1,1 7/0 "███A"`},
+		{"no REP, no SS2, no SS3", "A\x12C\x19Be\x16z\x1DX", `1,1 7/0 "ACBezX"`},
+		{"nor anything else of Vidéotex", "\x1B5A\x1B%\x40\x1B#\x20_\x1B(\x20B\x07\x1E\x05B", `1,1 7/0 "AB"`},
+		{"it scrolls", "A\x1B[24;3HB\nC", `23,3 7/0 "B"; 24,4 7/0 "C"`},
+		{"and back", "A\x1BM\rB", `1,1 7/0 "B"; 2,1 7/0 "A"`},
+		{"unless it is told not to", "\x1B:jC\x1B[24;1HA\nB\x1BMC", `1,2 7/0 "B"; 24,1 7/0 "A"; 24,3 7/0 "C"`},
+		{"insertion", "AB\r\x1B[4hX\x1B[4lY\x1B[1;80HZ\x1B[H\x1B[4h..", `1,1 7/0 "..XYB"`},
+		{"CSI @ and P", "ABC\r\x1B[2@\x1B[1;80HZ\x1B[2;1HABC\r\x1B[P", `1,3 7/0 "ABC"; 1,80 7/0 "Z"; 2,1 7/0 "BC"`},
+		{"CSI L, M, J, K", "A\x1BEB\x1BEC\x1BED\x1B[2A\x1B[L\x1B[2B\x1B[M\x1B[5;9HE\x1B[KF\x1B[1K", `1,1 7/0 "A"; 3,1 7/0 "B"; 4,1 7/0 "D"`},
+		{"ESC 7 and 8", "\x1B[4m\x0E\x1B7\x1B[m\x0F\x1B[5H@\x1B8@", `1,1 7/0 U "à"; 5,1 7/0 "@"`},
+		{"ESC c", "\x1F@Aa\nA\x0E\x1B[4m\x1B7\x1BcB\x1B8@", `1,1 7/0 "@"`},
+		{"row 00", "\x0E\x1B[4m@\x1F@A\x19Be#\x12C\x1BA\x1BQ\x1BO\x1B]\x0E A\x1A\x0B\x0F\n@", `0,1 7/0 "é#### A█"; 1,1 7/0 U "àà"`},
+		{"row 00, its end", "\x1F@\x7FA" + strings.Repeat("\x09", 30) + "BCD\x08E\n", `0,1 7/0 "` + strings.Repeat(" ", 62) + `A               ED"`},
+		{"row 00, erased", "\x1F@A" + strings.Repeat("a", 81) + "\x1F@B\x18", `0,1 7/0 "a"`},
+		{"no rows but 00 by US", "\x1FEEA\x1F05B\x1F00c\nD", `0,1 7/0 "c"; 1,1 7/0 "ABD"`},
+		{"Téléinformatique has no orders", "\x1B9{\x13A", `1,1 7/0 "{A"`},
+	} {
+		standard := "\x1B:2}"
+		if strings.HasPrefix(test.rule, "Télé") {
+			standard = "\x1B:1}"
+		}
+		_, got, _ := strings.Cut(look(screenOf(standard+test.stream)), "\n")
+		if got := strings.ReplaceAll(strings.TrimSpace(got), "\n", "; "); got != test.want {
+			t.Errorf("%s:\n got %s\nwant %s", test.rule, got, test.want)
+		}
+	}
+}
+
+// TestParity sends bytes of right and wrong parity, in and between sequences.
+func TestParity(t *testing.T) {
+	even := func(s string) string {
+		p := []byte(s)
+		for i, b := range p {
+			p[i] = b | byte(bits.OnesCount8(b)%2)<<7
+		}
+		return string(p)
+	}
+	for _, test := range []struct{ stream, want, answer string }{
+		{even("A\x1BABC"), `1,1 7/0 "A"; 1,2 1/0 "BC"`, ""},
+		{even("A") + "\xC2" + "C" + even("D"), `1,1 7/0 "A██D"`, "\x1A\x1A"},
+		{even("\x1F") + "C" + even("CA"), `1,1 7/0 "█CA"`, "\x1A"},
+		{even("\x1BA\x19B") + "\xE5" + even("e"), `1,1 1/0 "█e"`, "\x1A"},
+		{even("\x1B:f") + "\x02" + even("\x1B9{"), `1,1 7/0 "█"`, "\x1A\x01Cu<\x04"},
+		{even("\x0E\x1BQ") + "\x80", `1,1 mosaic 7/1 "█"`, "\x1A"},
+		{even("\x1B:2}AB") + "C", `1,1 7/0 "AB█"`, "\x13p\x1A"},
+	} {
+		s := NewScreen()
+		s.CheckParity(true)
+		s.Write([]byte(test.stream))
+		_, got, _ := strings.Cut(look(s), "\n")
+		got = strings.ReplaceAll(strings.TrimSpace(got), "\n", "; ")
+		if answer := string(s.Replies()); got != test.want || answer != test.answer {
+			t.Errorf("%q:\n got %s, %q\nwant %s, %q", test.stream, got, answer, test.want, test.answer)
+		}
+	}
+}
+
+// TestIndicate checks that the terminal's letter stays, and leaves no trace.
+func TestIndicate(t *testing.T) {
+	for stream, want := range map[string]string{
+		"":                       `0,39 7/0 I "F"`,
+		"\x1F@A\x18\x0C":         `0,39 7/0 I "F"`,
+		"\x1F@A\x1BQ \x1F@gabcd": `0,1 delimiter 1/1 I " "; 0,2 7/1 "` + strings.Repeat(" ", 37) + `"; 0,39 7/1 I "F"; 0,40 7/1 "d"`,
+		"\x1B:2}":                `0,77 7/0 "F"`,
+	} {
+		s := NewScreen()
+		s.Indicate('F')
+		s.Write([]byte(stream))
+		_, got, _ := strings.Cut(look(s), "\n")
+		got = strings.ReplaceAll(strings.TrimSpace(got), "\n", "; ")
+		if got = strings.TrimSpace(strings.ReplaceAll(got, `0,1 7/0 "`+strings.Repeat(" ", 76)+"F", `0,77 7/0 "F`)); got != want {
+			t.Errorf("%q:\n got %s\nwant %s", stream, got, want)
+		}
+		s.Indicate(0)
+		if s.State() != screenOf(stream).State() {
+			t.Errorf("%q: a trace is left", stream)
+		}
+	}
+}
+
 func TestString(t *testing.T) {
 	const stream = "\x1BXA B\x1B_ C\n\n\r\x1BODE\x1F@Ahaut"
 	s := screenOf(stream)
@@ -318,6 +440,10 @@ func TestString(t *testing.T) {
 	if got := s.String(); got != want("A B C") || !s.Revealed() {
 		t.Errorf("revealed:\n%s", got)
 	}
+	if got := screenOf(mixte + "\x1B[24;79HABC\x1F@\x7Fzero\n").String(); got != strings.Repeat(" ", 62)+"zero"+strings.Repeat(" ", 14)+"\n"+
+		strings.Repeat(strings.Repeat(" ", 80)+"\n", 23)+strings.Repeat(" ", 78)+"AC\n" {
+		t.Errorf("80 columns:\n%s", got)
+	}
 	s.Write([]byte("\x1B\x23\x20\x58"))
 	if got := s.String(); got != want("A   C") || s.Revealed() {
 		t.Errorf("masked again:\n%s", got)
@@ -334,35 +460,12 @@ func TestState(t *testing.T) {
 			t.Errorf("%q leaves a trace", more)
 		}
 	}
-	for _, more := range []string{" ", "\x1BQ", "\x0E", "\x11", "\x1B:iC", "\x1B[4h", "\x1B\x23\x20\x5F", "\x1B(\x20B", "\x1F\x23A0\x60\x1FCF", "\x1F@A\x1E"} {
+	if screenOf(mixte+"\x1B7").State() == screenOf(mixte+"A\x1B7\r\x1B[K").State() {
+		t.Error("ESC 7 leaves no trace")
+	}
+	for _, more := range []string{" ", mixte, "\x1BQ", "\x0E", "\x11", "\x1B:iC", "\x1B[4h", "\x1B\x23\x20\x5F", "\x1B(\x20B", "\x1F\x23A0\x60\x1FCF", "\x1F@A\x1E"} {
 		if screenOf(stream+more).State() == before {
 			t.Errorf("%q leaves no trace", more)
-		}
-	}
-}
-
-var updateScreens = flag.Bool("update-screens", false, "rewrite the descriptions of the pages in testdata")
-
-// TestDrawnPages compares each page in testdata with its description.
-func TestDrawnPages(t *testing.T) {
-	pages, _ := filepath.Glob("testdata/*.vdt")
-	if len(pages) == 0 {
-		t.Fatal("no pages")
-	}
-	for _, page := range pages {
-		p, err := os.ReadFile(page)
-		if err != nil {
-			t.Fatal(err)
-		}
-		s := screenOf(string(p))
-		got, golden := dump(s)+s.String(), strings.TrimSuffix(page, ".vdt")+".txt"
-		if *updateScreens {
-			if err := os.WriteFile(golden, []byte(got), 0o666); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if want, err := os.ReadFile(golden); err != nil || got != string(want) {
-			t.Errorf("%s: %v\n%s", page, err, got)
 		}
 	}
 }
@@ -388,6 +491,7 @@ func FuzzScreen(f *testing.F) {
 		f.Add(p)
 	}
 	f.Add([]byte("\x1F\x23\x41\x30\x7F\x1F@AA\n\x1FAA\x1B:2}\x1F@A\x1B:2~\x1B:1}\x1B[?{"))
+	f.Add([]byte("\x1B:2}\x1B[24;79HABC\x1B[4hD\x1B[99@\x1B[99P\x1BM\x1B7\x1F@\x7Fé\x0C\n\x1B8\x0E{\x1B[1;99m\x18\x0B\x1Bc\x1B9\x7F"))
 	f.Add([]byte("\x1B:iC\x1FXg\x1BO\x1B[4hABC\x12\x7F\x0B\x1B[99@\x1B[99P\x1B[99L\x1B[99M\x1B:f\x7F\x1B"))
 	f.Fuzz(func(t *testing.T, p []byte) {
 		whole, parts := NewScreen(), NewScreen()
@@ -399,8 +503,12 @@ func FuzzScreen(f *testing.F) {
 		if whole.State() != parts.State() || !bytes.Equal(whole.Replies(), parts.Replies()) {
 			t.Error("the whole differs from its parts")
 		}
-		if lines := strings.Split(whole.String(), "\n"); len(lines) != 26 {
-			t.Errorf("%d lines", len(lines))
+		lines := strings.Split(whole.String(), "\n")
+		if len(lines) != 26 || utf8.RuneCountInString(lines[0]) != whole.Columns() {
+			t.Errorf("%d lines of %d", len(lines), utf8.RuneCountInString(lines[0]))
+		}
+		if !json.Valid(whole.JSON()) {
+			t.Errorf("invalid JSON: %s", whole.JSON())
 		}
 	})
 }
@@ -408,13 +516,16 @@ func FuzzScreen(f *testing.F) {
 // checkScreen checks what holds for any screen.
 func checkScreen(t *testing.T, s *Screen) {
 	row, column, _ := s.Cursor()
-	if row < 0 || row > 24 || column < 1 || column > 40 {
+	if row < 0 || row > 24 || column < 1 || column > s.Columns() {
 		t.Fatalf("cursor %d,%d", row, column)
 	}
-	if s.parser.Mode() == Videotex && s.parser.Row0() != (row == 0) {
+	if s.parser.Row0() != (row == 0) {
 		t.Fatalf("row %d, which the parser does not know", row)
 	}
-	for column, c := range s.Row(row) {
+	if s.parser.Mode() == Videotex != (s.Columns() == 40) {
+		t.Fatalf("%d columns in mode %d", s.Columns(), s.parser.Mode())
+	}
+	for column, c := range s.row(row) {
 		from, to := [...]byte{G0: 0x20, G2: 0, G1: 0, Drcs0: 0x21, Drcs1: 0x21, Delimiter: 0}, [...]byte{G0: 0x7F, G2: 0x1F, G1: 0x3F, Drcs0: 0x7E, Drcs1: 0x7E, Delimiter: 0}
 		if c.Set > Delimiter || c.Code < from[c.Set] || c.Code > to[c.Set] || c.Ink > 7 || c.Paper > 7 {
 			t.Fatalf("%d,%d: %+v", row, column+1, c)
@@ -426,6 +537,11 @@ func BenchmarkScreenText(b *testing.B) {
 	benchmarkScreen(b, strings.Repeat("Le Minitel affiche 25 rangees de 40 caracteres. ", 80))
 }
 
+func BenchmarkScreen80Columns(b *testing.B) {
+	s := screenOf(mixte)
+	benchmark(b, s, strings.Repeat("Le Minitel affiche aussi 25 rangees de 80 caracteres de texte.\r\n", 60))
+}
+
 func BenchmarkScreenPage(b *testing.B) {
 	p, err := os.ReadFile("testdata/accueil.vdt")
 	if err != nil {
@@ -434,8 +550,10 @@ func BenchmarkScreenPage(b *testing.B) {
 	benchmarkScreen(b, string(p))
 }
 
-func benchmarkScreen(b *testing.B, stream string) {
-	s, p := NewScreen(), []byte(stream)
+func benchmarkScreen(b *testing.B, stream string) { benchmark(b, NewScreen(), stream) }
+
+func benchmark(b *testing.B, s *Screen, stream string) {
+	p := []byte(stream)
 	b.SetBytes(int64(len(p)))
 	b.ReportAllocs()
 	for b.Loop() {

@@ -1,8 +1,16 @@
 package videotex
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
-// Row returns what a row shows, 0 to 24. The index is the column less one.
+// Columns returns how many columns there are: 40, or 80 in Mixte and
+// Téléinformatique.
+func (s *Screen) Columns() int { return int(s.width) }
+
+// Row returns what a row of 40 columns shows, 0 to 24. The index is the column
+// less one. In 80 columns it is no use: see Cell.
 //
 // It does what the display circuit does along a row. The circuit keeps neither
 // background nor underline for a text character: these belong to a zone, which
@@ -13,7 +21,11 @@ import "strings"
 // but in the colours and the size of that (2-2-1-2-4-2). The cell under an upper
 // half is a lower half if it is of double height too.
 func (s *Screen) Row(row int) [40]Cell {
-	cells := s.cells[row]
+	cells := [40]Cell(s.cells[row][:40])
+	if row == 0 && s.letter != 0 {
+		cells[36], cells[37] = space, space
+		cells[38] = Cell{Code: s.letter, Ink: White & 7, Attr: Inverted}
+	}
 	var zone, left Cell // left is a left half that waits for its other half
 	for x := range cells {
 		c := &cells[x]
@@ -51,10 +63,33 @@ func (s *Screen) bottom(row, x int) bool {
 	return above > 0 && above%2 == 0
 }
 
-// Cell returns what the cell at row 0 to 24, column 1 to 40 shows.
-func (s *Screen) Cell(row, column int) Cell { return s.Row(row)[column-1] }
+// Cell returns what the cell at row 0 to 24, column 1 to Columns shows.
+func (s *Screen) Cell(row, column int) Cell {
+	if s.width == 40 {
+		return s.Row(row)[column-1]
+	}
+	if row == 0 && column == 77 && s.letter != 0 {
+		return Cell{Code: s.letter, Ink: White & 7} // row 00 has no attributes there
+	}
+	return s.cells[row][column-1]
+}
 
-// Cursor returns the place of the cursor, and whether it shows.
+// row returns what a row shows, whatever the standard.
+func (s *Screen) row(row int) []Cell {
+	if s.width == 40 {
+		cells := s.Row(row)
+		return cells[:]
+	}
+	cells := s.cells[row][:]
+	if row == 0 {
+		cells = slices.Clone(cells)
+		cells[76] = s.Cell(0, 77)
+	}
+	return cells
+}
+
+// Cursor returns the place of the cursor, and whether it shows: as a cell with
+// its colours complemented, or in 80 columns as a dash.
 func (s *Screen) Cursor() (row, column int, on bool) {
 	return int(s.pen.row), int(s.pen.column), s.cursor
 }
@@ -65,8 +100,10 @@ func (s *Screen) Revealed() bool { return s.revealed }
 // A State is what a stream has made of rows 1 to 24, and of all that decides how
 // more of it would show, but for REP. States can be compared with ==.
 type State struct {
-	cells    [24][40]Cell
+	cells    [24][80]Cell
+	mode     Mode
 	pen      pen
+	kept     pen
 	mosaics  bool
 	cursor   bool
 	roll     bool
@@ -79,7 +116,7 @@ type State struct {
 // State returns the state. On row 00, it is as it will be after the return.
 func (s *Screen) State() State {
 	t := State{
-		cells: [24][40]Cell(s.cells[1:]), pen: s.pen, mosaics: s.parser.g1, cursor: s.cursor,
+		cells: [24][80]Cell(s.cells[1:]), mode: s.parser.mode, pen: s.pen, kept: s.kept, mosaics: s.parser.g1, cursor: s.cursor,
 		roll: s.roll, insert: s.insert, revealed: s.revealed, chosen: s.chosen, drcs: s.drcs,
 	}
 	if s.pen.row == 0 {
@@ -93,7 +130,7 @@ func (s *Screen) State() State {
 func (s *Screen) String() string {
 	var b strings.Builder
 	for row := range s.cells {
-		for _, c := range s.Row(row) {
+		for _, c := range s.row(row) {
 			hidden := c.Attr&Masked != 0 && !s.revealed
 			if hidden || c.Attr&Right != 0 || c.Attr&(Tall|Bottom) == Tall {
 				b.WriteByte(' ')

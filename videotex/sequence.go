@@ -60,7 +60,9 @@ const (
 func (p *Parser) Step(b byte) []byte {
 	b &= 0x7F
 	if p.opaque > 0 {
-		p.opaque--
+		if b != NUL { // not counted on the line (2-6-5)
+			p.opaque--
+		}
 		return p.screen(b)
 	}
 	switch {
@@ -157,12 +159,12 @@ func (p *Parser) whole(s []byte) bool {
 			return false
 		case s[1] == 0x5B: // CSI: parameters, intermediates, final
 			return n > 2 && last >= 0x40
-		case s[1] == 0x25:
+		case s[1] == 0x25 && !p.iso():
 			return true
 		case s[1] < 0x30: // intermediates, final
 			return n > 2 && last >= 0x30 && last < 0x7F
 		case s[1] >= 0x35 && s[1] <= 0x37:
-			return n == 3
+			return n == 3 || p.iso() // ESC 3/7 keeps the cursor there
 		}
 	}
 	return true
@@ -188,7 +190,7 @@ func (p *Parser) obey(s []byte) {
 		p.locate(s[1:])
 	case ESC:
 		switch {
-		case s[1] == 0x25:
+		case s[1] == 0x25 && len(s) == 2:
 			p.enter(deaf)
 		case string(s[1:]) == "\x5B?{" && p.mode == Teleinformatique:
 			p.reset(Videotex)
@@ -196,15 +198,19 @@ func (p *Parser) obey(s []byte) {
 	}
 }
 
+// iso reports whether the screen follows ISO 6429, as it does on rows 01 to 24
+// of a standard with 80 columns.
+func (p *Parser) iso() bool { return p.mode != Videotex && !p.row0 }
+
 // locate obeys US and what follows it.
 func (p *Parser) locate(at []byte) {
-	switch at[0] {
-	case 0x23:
+	switch {
+	case at[0] == 0x23 && p.mode == Videotex:
 		// A header starts with 2/0 and has four more bytes: they are taken
 		// as part of the load that it announces.
 		p.enter(loading)
 		return
-	case 0x3C, 0x3E:
+	case at[0] == 0x3C, at[0] == 0x3E:
 		p.enter(external)
 		return
 	}

@@ -61,8 +61,11 @@ func TestSequences(t *testing.T) {
 		{"row 00 keeps mosaics", "\x0e\x1f@A\x19Be\n\x19", "0e* 1f4041 194265 0a* 19*"},
 		{"no place in row 00", "\x1f@\x69a", "1f4069* 61*"},
 		{"Mixte leaves row 00 by LF only", "\x1b\x3a\x32\x7d\x1f@A\x0c\x1fAA\n", "1b3a327d* 1f4041 0c 1f4141 0a*"},
+		{"Mixte, what ESC keeps and hides", "\x1b\x3a\x32\x7d\x1b7A\x1b%\x40B\x1f@A\x1b7AB\n", "1b3a327d* 1b37* 41* 1b2540* 42* 1f4041 1b3741 42 0a*"},
+		{"Mixte loads nothing", "\x1b\x3a\x32\x7d\x1f\x23AB", "1b3a327d* 1f2341* 42*"},
 		{"Téléinformatique has no PRO", "\x1b\x3a\x31\x7d\x1b\x39\x7b\x1b[?{a", "1b3a317d 1b39 7b 1b5b3f7b* 61*"},
 		{"transparence", "\x1b\x3a\x66\x03\x1b\x39\x7bX", "1b3a6603 1b39 7b* 58*"},
+		{"transparence does not count padding", "\x1b\x3a\x66\x02\x00\x1b\x00{X", "1b3a6602 1b7b* 58*"},
 		{"reset", "\x1f@A\x1b\x39\x7fa", "1f4041 1b397f* 61*"},
 	} {
 		if got := divided(c.stream); got != c.want {
