@@ -21,6 +21,7 @@ import (
 type commands struct {
 	Serve       serve       `cmd:"" default:"withargs" help:"Run the gateway (the default command)."`
 	Portal      portalAlone `cmd:"" help:"Run the portal alone, for gateways elsewhere."`
+	Vdt         vdt         `cmd:"" help:"Show pages: here, or as pictures, text or cells."`
 	CheckConfig checkConfig `cmd:"" help:"Check a configuration file and the files it names."`
 	Version     version     `cmd:"" help:"Print the version."`
 	Help        help        `cmd:"" help:"Print this help, or that of a command."`
