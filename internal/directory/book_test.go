@@ -464,12 +464,12 @@ func TestImportCopies(t *testing.T) {
 	t.Run("damaged", func(t *testing.T) {
 		bubble(t, func(t *testing.T, path string, w *web) {
 			write(t, path, toml("A", w.URL+"/B"))
-			b, log := openBook(t, Options{Path: path, Cache: cache})
+			b, _ := openBook(t, Options{Path: path, Cache: cache})
 			stop := run(t, b)
 			wait(time.Second)
 			stop()
 			write(t, b.suppliers[0].source.Cache, "rubbish")
-			b, log = openBook(t, Options{Path: path, Cache: cache})
+			b, log := openBook(t, Options{Path: path, Cache: cache})
 			expect(t, b, "A")
 			log.told(t, "damaged")
 			run(t, b)

@@ -1,7 +1,6 @@
 package services
 
 import (
-	"errors"
 	"slices"
 	"strings"
 	"sync"
@@ -20,13 +19,18 @@ const (
 	absent     = 30 * time.Minute
 )
 
-// Why a caller cannot join, or not say that now.
-var (
-	errName  = errors.New("De 2 à 12 lettres, chiffres ou tirets")
-	errTaken = errors.New("Pseudo déjà pris")
-	errFull  = errors.New("Le salon est complet")
-	errFlood = errors.New("Pas si vite !")
+// A refusal is why a caller cannot join, or not say that now, in the caller's
+// words.
+type refusal string
+
+const (
+	errName  refusal = "De 2 à 12 lettres, chiffres ou tirets"
+	errTaken refusal = "Pseudo déjà pris"
+	errFull  refusal = "Le salon est complet"
+	errFlood refusal = "Pas si vite !"
 )
+
+func (r refusal) Error() string { return string(r) }
 
 // A room is where the callers of SALON meet. It keeps the last messages, and who
 // reads them knows how many they have read: nobody waits for anybody.

@@ -73,10 +73,16 @@ func (c *caller) shown(p []byte) {
 // passes lets time pass. What wakes up by itself has to know that we have
 // looked.
 func (c *caller) passes(d time.Duration) {
-	c.turn.Lock()
-	c.turn.Unlock()
+	c.looked()
 	time.Sleep(d)
 	synctest.Wait()
+}
+
+// looked waits until what came is on the screen.
+func (c *caller) looked() int {
+	c.turn.Lock()
+	defer c.turn.Unlock()
+	return c.bytes
 }
 
 // types types keys, as videotex.Keys has them, and waits for what comes of it.
