@@ -17,6 +17,9 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the goldens")
 
+// Updating reports whether files are to be rewritten.
+func Updating() bool { return *update }
+
 // Check compares the screen with the file at path.
 func Check(t *testing.T, path string, s *videotex.Screen) {
 	t.Helper()

@@ -2,7 +2,6 @@ package picture
 
 import (
 	"bytes"
-	"flag"
 	"fmt"
 	"image"
 	"image/png"
@@ -108,7 +107,7 @@ func TestImage(t *testing.T) {
 func compare(t *testing.T, name string, m *image.Paletted) {
 	t.Helper()
 	path := filepath.Join("testdata", name+".png")
-	if flag.Lookup("update").Value.String() == "true" { // golden's
+	if golden.Updating() {
 		var b bytes.Buffer
 		if err := png.Encode(&b, m); err != nil {
 			t.Fatal(err)

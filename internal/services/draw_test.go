@@ -5,6 +5,7 @@ import (
 	"os"
 	"testing"
 
+	"moip/internal/golden"
 	"moip/videotex"
 )
 
@@ -20,7 +21,7 @@ var drawings = map[string]func() videotex.Page{
 func TestOwnPages(t *testing.T) {
 	for name, draw := range drawings {
 		page := draw()
-		if *update {
+		if golden.Updating() {
 			os.WriteFile("pages/"+name, page, 0o666)
 		}
 		kept, err := os.ReadFile("pages/" + name)

@@ -2,9 +2,6 @@ package services
 
 import (
 	"context"
-	"flag"
-	"fmt"
-	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -14,13 +11,12 @@ import (
 
 	"go.uber.org/goleak"
 
+	"moip/internal/golden"
 	"moip/internal/session"
 	"moip/videotex"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-var update = flag.Bool("update", false, "rewrite the goldens and our own pages")
 
 // A caller is a Minitel 1B in front of a service, in a bubble of synctest.
 type caller struct {
@@ -127,52 +123,10 @@ func visits(t *testing.T, o Options, name string, f func(c *caller)) {
 	})
 }
 
-// look describes what a screen shows: 25 rows of text, then a line for each run
-// of cells that look alike, but for what is plain white on black.
-func lookOf(s *videotex.Screen) string {
-	var b strings.Builder
-	b.WriteString(s.String())
-	for row := range 25 {
-		cells := s.Row(row)
-		for x := 0; x < 40; {
-			at, attributes := x, describe(cells[x])
-			for x++; x < 40 && describe(cells[x]) == attributes; x++ {
-			}
-			if attributes != "7/0" {
-				fmt.Fprintf(&b, "%02d,%02d-%02d %s\n", row, at+1, x, attributes)
-			}
-		}
-	}
-	row, column, on := s.Cursor()
-	fmt.Fprintf(&b, "cursor %02d,%02d %v\n", row, column, on)
-	return b.String()
-}
-
-// describe has ink and background of a cell, and its attributes.
-func describe(c videotex.Cell) string {
-	text := fmt.Sprintf("%d/%d", c.Ink, c.Paper)
-	if c.Rune() == ' ' && c.Attr&^(videotex.Separated|videotex.Flashing) == 0 {
-		text = fmt.Sprintf("7/%d", c.Paper) // nothing shows of the ink
-		c.Attr = 0
-	}
-	for i, name := range []string{"flash", "inverse", "masked", "lined", "separated", "wide", "tall", "", "bottom"} {
-		if name != "" && c.Attr&(1<<i) != 0 {
-			text += " " + name
-		}
-	}
-	return text
-}
-
 // golden compares the screen with a file.
 func (c *caller) golden(name string) {
 	c.Helper()
-	got, path := lookOf(c.screen), "testdata/"+name+".txt"
-	if *update {
-		os.WriteFile(path, []byte(got), 0o666)
-	}
-	if want, err := os.ReadFile(path); err != nil || got != string(want) {
-		c.Errorf("%s: %v: the screen is\n%s", name, err, got)
-	}
+	golden.Check(c.T, "testdata/"+name+".txt", c.screen)
 }
 
 func TestDial(t *testing.T) {
