@@ -28,6 +28,7 @@ var house = map[string]string{
 	"internal/directory/yellowpages": "internal/tariff",
 	"internal/portal":                "internal/directory internal/ledger internal/session internal/tariff minitel videotex",
 	"internal/services":              "internal/session minitel videotex",
+	"internal/picture":               "videotex",
 	"internal/golden":                "videotex",
 }
 
