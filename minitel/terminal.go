@@ -342,7 +342,7 @@ func (t *Terminal) Line(row, column int, text string) *Terminal {
 	return t.At(row, column).Write([]byte{videotex.CAN}).Text(text)
 }
 
-// Article shows text on row 00, in 38 columns, and leaves the cursor and the
+// Article shows text on row 00, in 36 columns, and leaves the cursor and the
 // attributes as they are.
 func (t *Terminal) Article(text string) { t.aside(videotex.Article(text)) }
 

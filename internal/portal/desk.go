@@ -35,6 +35,7 @@ type desk struct {
 const (
 	messageRow = 22
 	keysRow    = 24
+	row00      = 36              // columns; the others are the terminal's (1-3-2-4-4)
 	billEvery  = 5 * time.Second // the cost is shown anew, if it has changed
 	maxHeld    = 256
 )
@@ -106,7 +107,7 @@ func (d *desk) charge(t *minitel.Terminal, v *visit) {
 	} else {
 		t.Alarm(billEvery)
 	}
-	bill := spread(strings.TrimSpace(v.name+"  "+v.tariff.Palier), cost, 38)
+	bill := spread(strings.TrimSpace(v.name+"  "+v.tariff.Palier), cost, row00)
 	if !d.hidden && bill != d.bill {
 		d.article(t, bill)
 	}
@@ -126,13 +127,13 @@ func (d *desk) showTotal(t *minitel.Terminal) {
 		return
 	}
 	what, total := "Coût de l'appel", d.total()
-	if minitel.Width(what+" "+total) > 38 {
+	if minitel.Width(what+" "+total) > row00 {
 		what = "Coût"
 	}
-	if minitel.Width(what+" "+total) > 38 {
+	if minitel.Width(what+" "+total) > row00 {
 		total = "en plusieurs monnaies"
 	}
-	d.article(t, spread(what, total, 38))
+	d.article(t, spread(what, total, row00))
 }
 
 func (d *desk) total() string {

@@ -6,13 +6,13 @@ import (
 	"moip/videotex"
 )
 
-// What the caller reads on row 00, in French, in 38 columns.
+// What the caller reads on row 00, in French, in 36 columns: what follows is the terminal's (1-3-2-4-4).
 
 // returned tells why a visit ended. A caller who pressed Connexion/Fin knows.
 var returned = map[Reason]string{
 	ReasonRecalled: "Retour au portail",
-	ReasonClosed:   "Le service a terminé la communication",
-	ReasonLost:     "La liaison avec le service est rompue",
+	ReasonClosed:   "Le service a raccroché",
+	ReasonLost:     "Liaison avec le service rompue",
 	ReasonRefused:  "Ce service est inaccessible",
 	ReasonTimeout:  "Ce service ne répond pas",
 	ReasonStalled:  "Ce service ne prend plus vos touches",
