@@ -29,6 +29,7 @@ var house = map[string]string{
 	"internal/portal":                "internal/directory internal/ledger internal/session internal/tariff minitel videotex",
 	"internal/services":              "internal/session minitel videotex",
 	"internal/picture":               "videotex",
+	"internal/terminal":              "internal/session videotex",
 	"internal/golden":                "videotex",
 }
 

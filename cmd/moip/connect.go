@@ -1,0 +1,100 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"moip/internal/picture"
+	"moip/internal/session"
+	"moip/internal/terminal"
+	"moip/internal/upstream"
+)
+
+// connect is a Minitel in a text terminal, or one that nobody looks at. It is
+// described in doc/connect.md.
+type connect struct {
+	URL     string          `arg:"" optional:"" default:"ws://localhost:9001" help:"Whom to call: a ws, wss, telnet or tcp URL (${default})."`
+	Speed   int             `enum:"0,1200,4800,9600" default:"0" help:"Draw at 1200, 4800 or 9600 bit/s." placeholder:"BIT/S"`
+	Blocks  terminal.Blocks `enum:"auto,sextant,quadrant,half" default:"auto" help:"Characters for mosaics: sextant, quadrant or half." placeholder:"NAME"`
+	Record  string          `help:"Write what is received, with its times, to a file." placeholder:"FILE"`
+	Send    string          `help:"Type this, such as \"SALON{Envoi}\"; {Attente} waits until the page is still." placeholder:"KEYS"`
+	Dump    bool            `help:"Need no terminal; print the screen as text at the end, and exit."`
+	Wait    string          `help:"With --dump: the end is when this is on the screen and the page still." placeholder:"TEXT"`
+	Timeout time.Duration   `help:"With --dump: the end is after this time at the latest; 10s if not given." placeholder:"TIME"`
+}
+
+// Validate is kong's: what it refuses is a matter of usage.
+func (c *connect) Validate() error {
+	switch {
+	case !c.Dump && c.Wait != "":
+		return errors.New("--wait needs --dump")
+	case !c.Dump && c.Timeout != 0:
+		return errors.New("--timeout needs --dump")
+	case c.Timeout < 0:
+		return errors.New("--timeout: a time is positive")
+	}
+	return nil
+}
+
+func (c *connect) Run(ctx context.Context, out io.Writer) (err error) {
+	o := terminal.Options{Speed: c.Speed}
+	if o.Keys, err = terminal.Script(c.Send); err != nil {
+		return fmt.Errorf("--send: %w", err)
+	}
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
+	defer stop()
+	end, err := dial(ctx, c.URL)
+	if err != nil {
+		return err
+	}
+	defer end.Close()
+	if c.Record != "" {
+		file, failed := os.Create(c.Record)
+		if failed != nil {
+			return fmt.Errorf("--record: %w", failed)
+		}
+		o.Record = file
+		defer func() { err = cmp.Or(err, file.Close()) }()
+	}
+	if c.Dump {
+		return c.dump(ctx, end, o, out)
+	}
+	err = terminal.Run(ctx, end, c.Blocks, o)
+	if errors.Is(err, terminal.ErrNoTerminal) {
+		err = fmt.Errorf("%w (--dump needs none)", err)
+	}
+	return err
+}
+
+// dialTime is how long whoever is called may take to answer.
+const dialTime = 15 * time.Second
+
+func dial(ctx context.Context, url string) (session.Endpoint, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, dialTime, fmt.Errorf("no answer within %v", dialTime))
+	defer cancel()
+	end, err := new(upstream.Dialer).Dial(ctx, 0, session.Route{URL: url})
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		err = fmt.Errorf("%w (is a gateway running there? moip starts one on this machine)", err)
+	}
+	return end, err
+}
+
+// dump prints the screen at the end.
+func (c *connect) dump(ctx context.Context, end session.Endpoint, o terminal.Options, out io.Writer) error {
+	screen, err := terminal.Dump(ctx, end, c.Wait, cmp.Or(c.Timeout, 10*time.Second), o)
+	io.WriteString(out, picture.Text(screen))
+	switch {
+	case errors.Is(err, terminal.ErrNotTyped):
+		return errors.New("the end came before all of --send was typed (--timeout gives it more time)")
+	case errors.Is(err, terminal.ErrNotShown):
+		return fmt.Errorf("%q is not on the screen at the end (--wait; --timeout gives it more time)", c.Wait)
+	}
+	return err
+}

@@ -1,0 +1,80 @@
+package terminal
+
+import (
+	"bytes"
+	"sync"
+
+	"moip/internal/session"
+)
+
+// A line is the connection of a call, with a goroutine that reads it and one that
+// waits while it takes nothing.
+type line struct {
+	end   session.Endpoint
+	heard chan []byte    // what is received
+	hung  chan error     // why nothing more will be
+	kept  chan struct{}  // what was sent is not all taken
+	gone  chan struct{}  // closed when nobody listens any more
+	both  sync.WaitGroup // goroutines
+}
+
+// pickUp starts the goroutines. They defer failing.
+func pickUp(end session.Endpoint, failing func()) *line {
+	l := &line{
+		end:   end,
+		heard: make(chan []byte),
+		hung:  make(chan error, 1),
+		kept:  make(chan struct{}, 1),
+		gone:  make(chan struct{}),
+	}
+	for _, work := range []func(){l.read, l.flush} {
+		l.both.Go(func() {
+			defer failing()
+			work()
+		})
+	}
+	return l
+}
+
+// hangUp ends the connection, and waits for the goroutines' end.
+func (l *line) hangUp() {
+	close(l.gone)
+	l.end.Close()
+	l.both.Wait()
+}
+
+func (l *line) read() {
+	for {
+		p, err := l.end.Receive()
+		if err != nil {
+			l.hung <- err
+			return
+		}
+		select {
+		case l.heard <- bytes.Clone(p):
+		case <-l.gone:
+			return
+		}
+	}
+}
+
+func (l *line) flush() {
+	for {
+		select {
+		case <-l.kept:
+			l.end.Flush()
+		case <-l.gone:
+			return
+		}
+	}
+}
+
+// send sends p, which may be empty. It never blocks.
+func (l *line) send(p []byte) {
+	if len(p) > 0 && l.end.Send(p) {
+		select {
+		case l.kept <- struct{}{}:
+		default: // flush is told already
+		}
+	}
+}

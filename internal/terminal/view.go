@@ -1,0 +1,158 @@
+package terminal
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/gdamore/tcell/v3"
+
+	"moip/videotex"
+)
+
+// rows of a Minitel: 00 to 24.
+const rows = 25
+
+// A view draws screens on a terminal.
+type view struct {
+	screen tcell.Screen
+	blocks Blocks
+	style  func(ink, paper videotex.Color) tcell.Style
+	dark   bool // what flashes does not show
+}
+
+// openView returns a view on the terminal that the program was started on.
+func openView(b Blocks) (*view, error) {
+	screen, err := tcell.NewScreen()
+	if err != nil {
+		return nil, err
+	}
+	if err := screen.Init(); err != nil {
+		return nil, err
+	}
+	return newView(screen, b), nil
+}
+
+// newView returns a view on a terminal that has been initialised. It draws with
+// as many colours as this has, and mosaics with b.
+func newView(screen tcell.Screen, b Blocks) *view {
+	if b == Auto {
+		b = choose(screen)
+	}
+	for r, plain := range ascii {
+		screen.RegisterRuneFallback(r, plain)
+	}
+	screen.SetCursorStyle(tcell.CursorStyleBlinkingBlock)
+	return &view{screen: screen, blocks: b, style: palette(screen.Colors())}
+}
+
+// ascii stands for what a terminal without Unicode does not have.
+var ascii = func() map[rune]string {
+	plain := map[rune]string{
+		'▀': "\"", '▄': "_", '▌': "|", '▐': "|", '█': "#", '─': "-", '▏': "|", '▕': "|", '▔': "~",
+		'£': "L", '§': "S", '°': "o", '±': "+", '÷': "/", '¼': "1", '½': "2", '¾': "3", 'ß': "s", 'Œ': "O", 'œ': "o",
+	}
+	for group, letter := range map[string]string{"àâä": "a", "ç": "c", "éèêë": "e", "îï": "i", "ôö": "o", "ùûü": "u"} {
+		for _, r := range group {
+			plain[r] = letter
+		}
+	}
+	return plain
+}()
+
+// flash shows what flashes, or hides it, from the next show on. A Minitel does
+// either for a second.
+func (v *view) flash() { v.dark = !v.dark }
+
+// show draws s, with a crib of the keys where there is room. A message stands on
+// the last line, whatever is there otherwise. If the terminal is too small, it
+// says so instead.
+func (v *view) show(s *videotex.Screen, message string) {
+	v.screen.Clear()
+	v.screen.HideCursor()
+	width, height := v.screen.Size()
+	columns := s.Columns()
+	if width < columns || height < rows {
+		v.tooSmall(width, height, columns)
+	} else {
+		v.page(s, v.crib(width, height, columns))
+	}
+	if message != "" {
+		v.line(height-1, width, message)
+	}
+	v.screen.Show()
+}
+
+// page draws the screen, with its first column at left.
+func (v *view) page(s *videotex.Screen, left int) {
+	for y := range rows {
+		for x := range s.Columns() {
+			r, style := v.look(s.Cell(y, x+1), s)
+			v.screen.Put(left+x, y, string(r), style)
+		}
+	}
+	if row, column, on := s.Cursor(); on {
+		v.screen.ShowCursor(left+column-1, row)
+	}
+}
+
+// cribWidth is that of the crib beside the page: a gap, the names and the keys.
+const cribWidth = 3 + 15 + 14
+
+// crib draws where the keys are, beside a page of so many columns if there is
+// room, else below. It returns where the page goes.
+func (v *view) crib(width, height, columns int) (left int) {
+	all := append(keys[:len(keys):len(keys)], leaving)
+	if width < columns+cribWidth {
+		v.cribBelow(width, height, all)
+		return (width - columns) / 2
+	}
+	left = (width - columns - cribWidth) / 2
+	x := left + columns + 3
+	for i, k := range all {
+		v.screen.PutStrStyled(x, 2*i+3, k.name, tcell.StyleDefault.Bold(true))
+		v.screen.PutStr(x+15, 2*i+3, k.crib)
+	}
+	return left
+}
+
+// cribBelow draws the crib on the lines below the page, as far as they go. Who
+// sees nothing else should see how to leave.
+func (v *view) cribBelow(width, height int, all []key) {
+	entries := []string{leaving.short + " " + leaving.name}
+	for _, k := range all[:len(all)-1] {
+		entries = append(entries, k.short+" "+k.name)
+	}
+	for i, line := range wrap(entries, "  ", width) {
+		if rows+i < height {
+			v.screen.PutStr((width-utf8.RuneCountInString(line))/2, rows+i, line)
+		}
+	}
+}
+
+func (v *view) tooSmall(width, height, columns int) {
+	text := fmt.Sprintf("Fenêtre trop petite : %d×%d. Agrandissez-la à %d×%d au moins (F10 : quitter).", width, height, columns, rows)
+	for y, line := range wrap(strings.Fields(text), " ", width) {
+		v.screen.PutStr(0, y, line)
+	}
+}
+
+// line draws a message over the line y.
+func (v *view) line(y, width int, message string) {
+	style := tcell.StyleDefault.Reverse(true)
+	v.screen.FillArea(0, y, width, 1, ' ', style)
+	v.screen.PutStrStyled(max(0, width-utf8.RuneCountInString(message))/2, y, message, style)
+}
+
+// wrap joins entries to lines of the given width, as far as they fit one.
+func wrap(entries []string, gap string, width int) (lines []string) {
+	for _, entry := range entries {
+		last := len(lines) - 1
+		if last < 0 || utf8.RuneCountInString(lines[last]+gap+entry) > width {
+			lines = append(lines, entry)
+		} else {
+			lines[last] += gap + entry
+		}
+	}
+	return lines
+}
