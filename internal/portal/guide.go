@@ -59,65 +59,45 @@ func (g *guide) Key(t *minitel.Terminal, k minitel.Key) {
 // categories is the first page of the directory.
 type categories struct {
 	*desk
-	names  []string // "" first, for all
-	number minitel.Field
-	first  int
+	paging
+	names []string // "" first, for all
 }
-
-const perPage = 15 // categories
 
 func newCategories(d *desk) *categories {
-	return &categories{
-		desk: d, number: minitel.Field{Row: 21, Column: 30, Length: 4},
-		names: append([]string{""}, d.Book.Directory().Categories()...),
-	}
+	names := append([]string{""}, d.Book.Directory().Categories()...)
+	return &categories{d, newPaging(15, len(names), 4), names}
 }
 
-func (c *categories) field() *minitel.Field { return &c.number }
-
 func (c *categories) Draw(t *minitel.Terminal) {
-	title(t, "ANNUAIRE DES SERVICES", pages(c.first, perPage, len(c.names)))
+	title(t, "ANNUAIRE DES SERVICES", c.which())
 	list := c.Book.Directory()
-	for i := c.first; i < min(c.first+perPage, len(c.names)); i++ {
+	for row, i := range c.shown() {
 		name := c.names[i]
 		if name == "" {
 			name = "Tous, par ordre alphabétique"
 		}
-		numbered(t, 4+i-c.first, i+1, videotex.White, name, fmt.Sprint(len(list.In(c.names[i]))))
+		numbered(t, 4+row, i+1, videotex.White, name, fmt.Sprint(len(list.In(c.names[i]))))
 	}
 	choice(t, "mode d'emploi")
 	c.number.Draw(t)
 }
 
 func (c *categories) Key(t *minitel.Terminal, k minitel.Key) {
-	switch k {
-	case minitel.Envoi:
-		n, ok := chosen(t, &c.number, len(c.names))
+	switch {
+	case k == minitel.Envoi:
+		n, ok := c.chosen(t)
 		if !ok {
 			c.say(t, "Tapez un numéro de la liste")
 			return
 		}
 		c.show(t, newList(c.desk, c, c.names[n]))
-	case minitel.Suite:
-		c.turn(t, c.first+perPage)
-	case minitel.Retour:
-		if c.first == 0 {
-			c.show(t, &guide{c.desk, c.home})
-		} else {
-			c.turn(t, c.first-perPage)
-		}
-	case minitel.Guide:
+	case c.turn(k):
+		c.show(t, c)
+	case k == minitel.Retour:
+		c.show(t, &guide{c.desk, c.home})
+	case k == minitel.Guide:
 		c.show(t, &guide{c.desk, c})
-	default:
-		c.number.Key(t, k)
-	}
-}
-
-func (c *categories) turn(t *minitel.Terminal, first int) {
-	if first >= len(c.names) {
+	case !c.number.Key(t, k):
 		t.Bell()
-		return
 	}
-	c.first = first
-	c.show(t, c)
 }

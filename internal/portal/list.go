@@ -2,6 +2,7 @@ package portal
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 	"strconv"
 	"time"
@@ -11,37 +12,84 @@ import (
 	"moip/videotex"
 )
 
-// list is a page of the directory.
-type list struct {
-	*desk
-	back     page
-	category string
-	services []directory.Service
-	number   minitel.Field
-	first    int
+// A paging is what lists have in common: they are shown page by page, and an entry
+// is chosen by its number.
+type paging struct {
+	number minitel.Field
+	first  int // entry on the page
+	each   int // entries on a page
+	n      int // entries
 }
 
-const listed = 8 // services on a page, of two rows each
+// newPaging shows n entries, each on a page, and takes numbers of so many digits.
+func newPaging(each, n, digits int) paging {
+	return paging{number: minitel.Field{Row: 21, Column: 30, Length: digits}, each: each, n: n}
+}
 
-func newList(d *desk, back page, category string) *list {
-	return &list{
-		desk: d, back: back, category: category, services: d.Book.Directory().In(category),
-		number: minitel.Field{Row: 21, Column: 30, Length: 5},
+func (p *paging) field() *minitel.Field { return &p.number }
+
+// shown returns the entries on the page, by their places on it.
+func (p *paging) shown() iter.Seq2[int, int] {
+	return func(yield func(place, entry int) bool) {
+		for i := p.first; i < min(p.first+p.each, p.n) && yield(i-p.first, i); i++ {
+		}
 	}
 }
 
-func (l *list) field() *minitel.Field { return &l.number }
+// turn obeys Suite and Retour. It reports false if there is no such page, or k is
+// another key.
+func (p *paging) turn(k minitel.Key) bool {
+	switch {
+	case k == minitel.Suite && p.first+p.each < p.n:
+		p.first += p.each
+	case k == minitel.Retour && p.first > 0:
+		p.first -= p.each
+	default:
+		return false
+	}
+	return true
+}
+
+// chosen reads the number typed, counted from 1 on the page and from 0 here, and
+// clears the field.
+func (p *paging) chosen(t *minitel.Terminal) (int, bool) {
+	i, err := strconv.Atoi(p.number.String())
+	if err != nil || i < 1 || i > p.n {
+		return 0, false
+	}
+	p.number.Key(t, minitel.Annulation)
+	return i - 1, true
+}
+
+// which tells which page is shown, and of how many.
+func (p *paging) which() string {
+	return fmt.Sprintf("%d/%d", p.first/p.each+1, max(1, (p.n+p.each-1)/p.each))
+}
+
+// list is a page of the directory.
+type list struct {
+	*desk
+	paging
+	back     page
+	category string
+	services []directory.Service
+}
+
+func newList(d *desk, back page, category string) *list {
+	services := d.Book.Directory().In(category)
+	return &list{d, newPaging(8, len(services), 5), back, category, services}
+}
 
 func (l *list) Draw(t *minitel.Terminal) {
 	name := l.category
 	if name == "" {
 		name = "TOUS LES SERVICES"
 	}
-	title(t, name, pages(l.first, listed, len(l.services)))
-	for i := l.first; i < min(l.first+listed, len(l.services)); i++ {
-		l.entry(t, 4+2*(i-l.first), i)
+	title(t, name, l.which())
+	for place, i := range l.shown() {
+		l.entry(t, 4+2*place, i)
 	}
-	if len(l.services) == 0 {
+	if l.n == 0 {
 		t.At(4, 2).Text("Aucun service en ce moment")
 	}
 	choice(t, "fiche N°")
@@ -58,9 +106,9 @@ func (l *list) entry(t *minitel.Terminal, row, i int) {
 }
 
 func (l *list) Key(t *minitel.Terminal, k minitel.Key) {
-	switch k {
-	case minitel.Envoi, minitel.Guide:
-		n, ok := chosen(t, &l.number, len(l.services))
+	switch {
+	case k == minitel.Envoi, k == minitel.Guide:
+		n, ok := l.chosen(t)
 		switch {
 		case !ok && k == minitel.Guide && l.number.String() == "":
 			l.show(t, &guide{l.desk, l})
@@ -71,26 +119,13 @@ func (l *list) Key(t *minitel.Terminal, k minitel.Key) {
 		default:
 			l.connect(t, l.services[n].Name, "")
 		}
-	case minitel.Suite:
-		l.turn(t, l.first+listed)
-	case minitel.Retour:
-		if l.first == 0 {
-			l.show(t, l.back)
-		} else {
-			l.turn(t, l.first-listed)
-		}
-	default:
-		l.number.Key(t, k)
-	}
-}
-
-func (l *list) turn(t *minitel.Terminal, first int) {
-	if first >= len(l.services) {
+	case l.turn(k):
+		l.show(t, l)
+	case k == minitel.Retour:
+		l.show(t, l.back)
+	case !l.number.Key(t, k):
 		t.Bell()
-		return
 	}
-	l.first = first
-	l.show(t, l)
 }
 
 // sheet tells all about a service.
@@ -175,20 +210,4 @@ func choice(t *minitel.Terminal, guide string) {
 	at := 39 - minitel.Width(guide)
 	key(t, keysRow, at-8, "Guide")
 	t.At(keysRow, at).Text(guide)
-}
-
-// chosen reads the number of one of n, counted from 1 on the page and from 0
-// here, and clears the field.
-func chosen(t *minitel.Terminal, f *minitel.Field, n int) (int, bool) {
-	i, err := strconv.Atoi(f.String())
-	if err != nil || i < 1 || i > n {
-		return 0, false
-	}
-	f.Key(t, minitel.Annulation)
-	return i - 1, true
-}
-
-// pages tells which page of a list is shown.
-func pages(first, each, n int) string {
-	return fmt.Sprintf("%d/%d", first/each+1, max(1, (n+each-1)/each))
 }
