@@ -38,6 +38,24 @@ func Encode(text string) []byte {
 	return p
 }
 
+// Width returns how many columns text takes as Encode has it: more than it has
+// characters where the terminal has no form of one, as of €.
+func Width(text string) int {
+	n := 0
+	for _, r := range text {
+		if shown := Encode(string(r)); shown[0] == SS2 { // a letter and its accent, or a sign of G2
+			n++
+		} else {
+			n += len(shown)
+		}
+	}
+	return n
+}
+
+// Mosaic returns the character of G1 with the given blocks lit, by the bits 0 to
+// 5 of a Cell's code (2-2-1-2-2).
+func Mosaic(blocks byte) byte { return 0x20 | blocks&0x1F | blocks>>5<<6 }
+
 // Decode returns the character that a key of the sets G0 or G2 is, as a
 // keyboard sends it: one byte, or SS2 and what follows. It is 0 if the key is no
 // character.

@@ -306,19 +306,12 @@ func checkSpan(fault report, key string, d config.Duration, least, most time.Dur
 
 // checkLine wants characters that a terminal has, and no more than fit.
 func checkLine(text string, fit int) error {
-	columns := 0
 	for _, c := range text {
-		shown := videotex.Encode(string(c))
-		switch {
-		case string(shown) == "?" && c != '?':
+		if string(videotex.Encode(string(c))) == "?" && c != '?' {
 			return fmt.Errorf("%q cannot be shown on a Minitel (write French, without control characters)", c)
-		case shown[0] == videotex.SS2: // a letter and its accent, or a sign of G2
-			columns++
-		default:
-			columns += len(shown)
 		}
 	}
-	if columns > fit {
+	if columns := videotex.Width(text); columns > fit {
 		return fmt.Errorf("is %d columns wide (%d fit)", columns, fit)
 	}
 	return nil

@@ -70,16 +70,16 @@ var banner = func() videotex.Page {
 	return p
 }()
 
-// mosaic is the character of the set G1 that shows two columns of three rows of
-// blocks, from x on (STUM 2-2-1-2-2).
+// mosaic is the character that shows two columns of three rows of blocks, from x
+// on.
 func mosaic(rows []string, x int) byte {
-	c := byte(0x20)
-	for i, block := range []byte{0x01, 0x02, 0x04, 0x08, 0x10, 0x40} {
+	var blocks byte
+	for i := range 6 {
 		if rows[i/2][x+i%2] == '#' {
-			c |= block
+			blocks |= 1 << i
 		}
 	}
-	return c
+	return videotex.Mosaic(blocks)
 }
 
 func (h *home) Draw(t *minitel.Terminal) {

@@ -168,7 +168,7 @@ func (p *picture) page(from, to int) videotex.Page {
 			if b != paper {
 				page = page.Attr(0x50 | b)
 			}
-			code := mosaic(blocks)
+			code := videotex.Mosaic(blocks)
 			if n == 2 {
 				page = append(page, code, code)
 			} else {

@@ -110,9 +110,6 @@ var glyphs = func() (g [10][5][4]byte) {
 	return g
 }()
 
-// mosaic returns the code of a cell; the block at the bottom right is bit 6.
-func mosaic(blocks byte) byte { return 0x20 | blocks&0x1F | blocks>>5<<6 }
-
 var blankFace = func() (f face) {
 	for y := range f {
 		for x := range f[y] {
@@ -127,7 +124,7 @@ func faceAt(t time.Time) face {
 	for i, at := range [...]int{3, 8, 15, 20, 27, 32} {
 		for y, row := range glyphs[t.Format("150405")[i]-'0'] {
 			for x, blocks := range row {
-				f[y][at+x] = mosaic(blocks)
+				f[y][at+x] = videotex.Mosaic(blocks)
 			}
 		}
 	}

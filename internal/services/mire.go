@@ -189,7 +189,7 @@ func (m *mire) set(t *minitel.Terminal, row int, name string, attributes ...byte
 	for i := range 4 {
 		t.At(row+1+i, 5).Write([]byte{videotex.SO}).Attr(attributes...)
 		for blocks := byte(16 * i); blocks < byte(16*i+16); blocks++ {
-			t.Write([]byte{mosaic(blocks), 0x20})
+			t.Write([]byte{videotex.Mosaic(blocks), 0x20})
 		}
 	}
 }
