@@ -34,6 +34,7 @@ type Answer func(e session.Endpoint, from session.Caller)
 type Options struct {
 	Ping  time.Duration // of WebSocket callers, 0 for DefaultPing, negative for none
 	Stall time.Duration // how long a caller may take nothing, 0 for transport.DefaultStall
+	Web   http.Handler  // answers browsers at ws listeners; nil tells them that only WebSockets are answered
 	Log   *slog.Logger  // nil for none
 }
 

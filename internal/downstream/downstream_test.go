@@ -356,29 +356,58 @@ func TestBadHandshakes(t *testing.T) {
 }
 
 func TestBrowsers(t *testing.T) {
-	l := open(t, "ws://127.0.0.1:0", Options{}, nil)
-	for method, want := range map[string]int{"GET": 200, "HEAD": 200, "POST": 405, "PUT": 405, "OPTIONS": 405} {
+	web := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "this is "+r.URL.Path) })
+	for want, o := range map[string]Options{"this is /any/path": {Web: web}, "Only WebSockets are answered here.\n": {}} {
+		l := open(t, "ws://127.0.0.1:0", o, nil)
 		conn := dial(t, l)
-		io.WriteString(conn, method+" /any/path HTTP/1.1\r\nHost: moip&amp.example:9001\r\nConnection: close\r\n\r\n")
-		answer, err := io.ReadAll(conn)
+		io.WriteString(conn, "GET /any/path HTTP/1.1\r\nHost: moip\r\nConnection: close\r\n\r\n")
+		response, _ := answerTo(t, conn)
+		if body, err := io.ReadAll(response.Body); string(body) != want {
+			t.Errorf("%q, %v, want %q", body, err, want)
+		}
+		if o.Web == nil && response.StatusCode != http.StatusUpgradeRequired {
+			t.Errorf("%s", response.Status)
+		}
+	}
+}
+
+// Who asks for news gets them between the messages of the stream.
+func TestNews(t *testing.T) {
+	told := make(chan struct{})
+	l := open(t, "ws://127.0.0.1:0", Options{}, func(e session.Endpoint, _ session.Caller) {
+		go func() {
+			<-told
+			defer e.Close()
+			e.Send([]byte("caf\xE9"))
+			if teller, ok := e.(interface{ Tell(session.Event) bool }); ok {
+				teller.Tell(session.Event{Type: session.Returned, Route: session.Route{Name: "SALON"}, Reason: session.ReasonFin})
+			}
+			e.Send([]byte("after"))
+		}()
+	})
+	const news = `✉{"event":"returned","service":"SALON","reason":"fin"}`
+	for query, want := range map[string]string{
+		"?news":               "text café, text " + news + ", text after",
+		"?frames=binary&news": "binary caf\xE9, text " + news + ", binary after",
+		"":                    "text café, text after",
+	} {
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		peer, _, err := websocket.Dial(ctx, "ws://"+l.Addr().String()+"/"+query, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		head, body, _ := strings.Cut(string(answer), "\r\n\r\n")
-		if !strings.HasPrefix(head, fmt.Sprintf("HTTP/1.1 %d ", want)) {
-			t.Errorf("%s: %s", method, head)
-		}
-		switch {
-		case want == 405:
-			if !strings.Contains(head, "\nAllow: GET, HEAD\r") {
-				t.Errorf("%s: %s", method, head)
+		told <- struct{}{}
+		var got []string
+		for {
+			kind, p, err := peer.Read(ctx)
+			if err != nil {
+				break
 			}
-		case !strings.Contains(head, "\nContent-Type: text/html; charset=utf-8\r"):
-			t.Errorf("%s: %s", method, head)
-		case method == "GET" && !strings.Contains(body, "<code>ws://moip&amp;amp.example:9001/</code>"):
-			t.Errorf("the page is %s", body)
-		case method == "HEAD" && body != "":
-			t.Errorf("HEAD has a body: %s", body)
+			got = append(got, strings.ToLower(kind.String()[len("Message"):])+" "+string(p))
+		}
+		if got := strings.Join(got, ", "); got != want {
+			t.Errorf("%q: got %q, want %q", query, got, want)
 		}
 	}
 }

@@ -1,8 +1,6 @@
 package downstream
 
 import (
-	_ "embed"
-	"html"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -29,18 +27,18 @@ func newServer(log *slog.Logger) *http.Server {
 	}
 }
 
-// handler lets WebSockets in, at any path, and tells people who came with a
-// browser what this is.
+// handler lets WebSockets in, at any path. Who comes with a browser gets what the
+// options have for them.
 func (l *Listener) handler(answer Answer) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case strings.EqualFold(r.Header.Get("Upgrade"), "websocket"):
 			l.upgrade(w, r, answer)
-		case r.Method == http.MethodGet, r.Method == http.MethodHead:
-			explain(w, r)
+		case l.options.Web != nil:
+			l.options.Web.ServeHTTP(w, r)
 		default:
-			w.Header().Set("Allow", "GET, HEAD")
-			http.Error(w, http.StatusText(http.StatusMethodNotAllowed), http.StatusMethodNotAllowed)
+			w.Header().Set("Upgrade", "websocket")
+			http.Error(w, "Only WebSockets are answered here.", http.StatusUpgradeRequired)
 		}
 	})
 }
@@ -72,7 +70,11 @@ func (l *Listener) upgrade(w http.ResponseWriter, r *http.Request, answer Answer
 		Ping:   l.options.Ping,
 		Stall:  l.options.Stall,
 	})
-	l.answer(answer, e, conn)
+	if r.URL.Query().Has("news") {
+		l.answer(answer, informed{e}, conn)
+	} else {
+		l.answer(answer, e, conn)
+	}
 }
 
 // agree chooses among the subprotocols that a caller offers in the values of
@@ -102,17 +104,4 @@ func wantsBinary(r *http.Request, subprotocol string) bool {
 		return false
 	}
 	return subprotocol == "binary"
-}
-
-//go:embed page.html
-var page string
-
-// explain answers a browser.
-func explain(w http.ResponseWriter, r *http.Request) {
-	header := w.Header()
-	header.Set("Content-Type", "text/html; charset=utf-8")
-	header.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
-	header.Set("X-Content-Type-Options", "nosniff")
-	address := html.EscapeString("ws://" + r.Host + "/")
-	w.Write([]byte(strings.ReplaceAll(page, "{{address}}", address)))
 }

@@ -80,6 +80,7 @@ type Call struct {
 	midway   bool                   // the portal must come to rest before it is shown
 	slow     bool                   // the caller's line was full a moment ago
 	notice   string                 // why the last visit ended, to be shown again
+	news     *Event                 // that the caller's end has not been told yet, see tell
 
 	route   Route         // of the visit under way
 	attempt *attempt      // to reach the service
@@ -191,6 +192,7 @@ func (c *Call) emit(e Event) {
 	e.Call, e.At, e.Caller = c.id, time.Now(), c.who
 	e.Began, e.In, e.Out, e.Visited = c.began, c.in, c.out, slices.Clip(c.visited)
 	c.Emit(e)
+	c.note(e)
 }
 
 // hangup ends the call. A caller who is still there is told why.
@@ -208,6 +210,7 @@ func (c *Call) hangup(r Reason, err error) {
 	c.drop(c.service)
 	c.drop(c.portal)
 	c.screen.Switch(nil)
+	c.note(Event{Type: Ended, Reason: r})
 	if text := farewell[r]; text != "" {
 		c.screen.Article(videotex.Article(text))
 	}

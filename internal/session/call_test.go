@@ -3,6 +3,7 @@ package session
 import (
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -567,5 +568,49 @@ func TestLeavingDuringAVisit(t *testing.T) {
 		if r.last.Visited[0] != "up" {
 			t.Errorf("visited %q", r.last.Visited)
 		}
+	})
+}
+
+// An informed peer takes news beside the screen.
+type informed struct {
+	*peer
+	told []string
+}
+
+func (i *informed) Tell(e Event) bool {
+	i.told = append(i.told, strings.Join([]string{string(e.Type), e.Route.Name, string(e.Reason)}, " "))
+	return i.Send(nil)
+}
+
+func TestNews(t *testing.T) {
+	var i *informed
+	newCaller := func(p *peer) Endpoint { i = &informed{peer: p}; return i }
+	expect := func(r *rig, want ...string) {
+		r.Helper()
+		if !slices.Equal(i.told, want) {
+			r.Errorf("told %q, want %q", i.told, want)
+		}
+		i.told = nil
+	}
+	playAs(t, newCaller, func(r *rig) {
+		r.visits("up")
+		expect(r, "redirecting up ", "redirected up ")
+		r.types(fin)
+		expect(r, "returned up fin")
+		r.visits("down")
+		expect(r, "redirecting down ", "returned down refused")
+		r.Hangup(ReasonIdle)
+		expect(r, "ended  idle") // before the farewell is taken
+	})
+	playAs(t, newCaller, func(r *rig) { // a slow line gets the newest
+		r.caller.stick()
+		r.portal.say("page")
+		synctest.Wait()
+		r.visits("up")
+		r.types(fin)
+		expect(r)
+		r.caller.unstick()
+		synctest.Wait()
+		expect(r, "returned up fin")
 	})
 }

@@ -149,6 +149,17 @@ func play(t *testing.T, f func(*rig)) {
 
 func playWith(t *testing.T, cfg *Config, f func(*rig)) {
 	t.Helper()
+	playConfigured(t, cfg, func(p *peer) Endpoint { return p }, f)
+}
+
+// playAs is play with a caller that is more than a peer.
+func playAs(t *testing.T, caller func(*peer) Endpoint, f func(*rig)) {
+	t.Helper()
+	playConfigured(t, &Config{Limits: limits}, caller, f)
+}
+
+func playConfigured(t *testing.T, cfg *Config, caller func(*peer) Endpoint, f func(*rig)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		r := &rig{T: t, caller: newPeer()}
 		cfg.DialPortal = r.dialPortal
@@ -162,7 +173,7 @@ func playWith(t *testing.T, cfg *Config, f func(*rig)) {
 			defer r.mu.Unlock()
 			r.events, r.last = append(r.events, s), e
 		}
-		r.Call = Start(cfg, 1, Caller{"ws", terminal}, r.caller)
+		r.Call = Start(cfg, 1, Caller{"ws", terminal}, caller(r.caller))
 		synctest.Wait()
 		f(r)
 		r.caller.leave(io.EOF)

@@ -17,6 +17,7 @@ var outs = sync.Pool{New: func() any { return new([maxOut]byte) }}
 
 // show sends the caller what waits for the screen, as far as it is taken.
 func (c *Call) show() {
+	c.tell()
 	if !c.caller.busy && !c.caller.gone {
 		out := outs.Get().(*[maxOut]byte)
 		c.pour(out[:0])

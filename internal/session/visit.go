@@ -64,6 +64,7 @@ func (c *Call) redirect(r Route) {
 	c.emit(Event{Type: Redirecting, Route: r})
 	c.attempt = c.dial(c.DialService, r, c.connected)
 	c.takeBack()
+	c.show()
 }
 
 // takeBack takes the keys back that the portal has been given and has not

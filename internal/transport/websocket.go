@@ -266,6 +266,16 @@ func (e *WebSocket) SendBinary(p []byte) (kept bool) {
 	return e.send(*out)
 }
 
+// SendText sends text, which is valid UTF-8 and none of the stream, in one text
+// message. Else it is like Send.
+func (e *WebSocket) SendText(text string) (kept bool) {
+	out := borrow()
+	defer out.giveBack()
+	*out = appendHeader(*out, ws.OpText, len(text), e.client)
+	*out = e.masked(append(*out, text...), len(text))
+	return e.send(*out)
+}
+
 // send sends whole frames of data.
 func (e *WebSocket) send(frames []byte) (kept bool) {
 	if e.closing.Load() {
@@ -294,16 +304,20 @@ func (e *WebSocket) sendClose(body []byte) {
 // size bytes when encoded.
 func (e *WebSocket) appendFrame(dst []byte, op ws.OpCode, size int, p []byte) []byte {
 	dst = appendHeader(dst, op, size, e.client)
-	start := len(dst)
 	if op == ws.OpText {
 		dst = appendUTF8(dst, p)
 	} else {
 		dst = append(dst, p...)
 	}
-	if e.client {
-		ws.Cipher(dst[start:], [4]byte(dst[start-4:]), 0)
+	return e.masked(dst, size)
+}
+
+// masked masks the payload at the end of a frame, of the given size, if ours are.
+func (e *WebSocket) masked(frame []byte, size int) []byte {
+	if start := len(frame) - size; e.client {
+		ws.Cipher(frame[start:], [4]byte(frame[start-4:]), 0)
 	}
-	return dst
+	return frame
 }
 
 // Close says goodbye, if the peer takes it at once, and ends the connection.

@@ -128,6 +128,7 @@ func TestWebSocketMessages(t *testing.T) {
 				e.Send(all)
 				e.Send(nil) // no message
 				e.SendBinary(all)
+				e.SendText("✉ été")
 				var got []byte
 				for len(got) < len(all) {
 					kind, p, err := peer.Read(t.Context())
@@ -152,6 +153,10 @@ func TestWebSocketMessages(t *testing.T) {
 				kind, p, err := peer.Read(t.Context())
 				if kind != websocket.MessageBinary || !bytes.Equal(p, all) {
 					t.Errorf("SendBinary: %d bytes, kind %v, %v", len(p), kind, err)
+				}
+				kind, p, err = peer.Read(t.Context())
+				if kind != websocket.MessageText || string(p) != "✉ été" {
+					t.Errorf("SendText: %q, kind %v, %v", p, kind, err)
 				}
 			})
 		}
