@@ -31,6 +31,7 @@ var house = map[string]string{
 	"internal/picture":               "videotex",
 	"internal/terminal":              "internal/session videotex",
 	"internal/golden":                "videotex",
+	"internal/browsertest":           "",
 }
 
 func TestHouse(t *testing.T) {
