@@ -75,14 +75,10 @@ func (v *vdt) options() picture.Options {
 // show writes the pages on the terminal, or as text where out is none.
 func (v *vdt) show(out io.Writer, pages []page) error {
 	colors := isTerminal(out) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
-	depth := picture.Depth256
-	if c := os.Getenv("COLORTERM"); c == "truecolor" || c == "24bit" {
-		depth = picture.DepthTrue
-	}
 	for _, p := range pages {
 		text := picture.Text(p.screen())
 		if colors {
-			text = picture.ANSI(p.screen(), depth, v.options())
+			text = picture.ANSI(p.screen(), v.options())
 		}
 		if _, err := io.WriteString(out, text); err != nil {
 			return err
@@ -120,7 +116,7 @@ func (v *vdt) draw(pages []page) ([]byte, error) {
 	case ".txt":
 		b.WriteString(picture.Text(s))
 	case ".ansi":
-		b.WriteString(picture.ANSI(s, picture.DepthTrue, v.options()))
+		b.WriteString(picture.ANSI(s, v.options()))
 	case ".html":
 		return picture.HTML(s, p.name, v.options())
 	case ".cells.json":

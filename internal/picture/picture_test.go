@@ -224,7 +224,7 @@ func FuzzImage(f *testing.F) {
 				t.Fatalf("colour %d at %d", c, i)
 			}
 		}
-		for _, text := range []string{Text(s), ANSI(s, DepthTrue, o), ANSI(s, Depth256, o)} {
+		for _, text := range []string{Text(s), ANSI(s, o)} {
 			if n := strings.Count(text, "\n"); n != 25 {
 				t.Errorf("%d lines", n)
 			}
@@ -243,12 +243,35 @@ func BenchmarkImage(b *testing.B) {
 	}
 }
 
+// TestANSILining looks for lining where a picture has it: under a large character
+// once, and under nothing that is masked.
+func TestANSILining(t *testing.T) {
+	for _, test := range []struct {
+		stream string
+		rows   []int
+	}{
+		{"\n\x1BZ a", []int{2}},
+		{"\n\x1BZ b\r\n\x1BZ \x1BMa", []int{3}},
+		{"\n\x1BX\x1BZ a", nil},
+		{"\n\x1BX\x1BZ a\x1B# _", []int{2}},
+	} {
+		var rows []int
+		for row, line := range strings.Split(ANSI(screenOf(test.stream), Options{}), "\n") {
+			if strings.Contains(line, "\x1B[0;4;") {
+				rows = append(rows, row)
+			}
+		}
+		if !slices.Equal(rows, test.rows) {
+			t.Errorf("%q is underlined in rows %v, want %v", test.stream, rows, test.rows)
+		}
+	}
+}
+
 // TestText compares what is no picture with what is on file.
 func TestText(t *testing.T) {
 	s := screenOf(specimen())
 	golden.CheckText(t, "testdata/specimen.txt", Text(s))
 	short := screenOf("\x1BHa\x1BI\x1BQ \x1BCb\x1B]c\x1B\\ \x1BZ d\x1FBA\x0E\x1BD\x1BF\x29\x0F \x1BX cach\x19Be \x1FFA\x1BOG")
-	golden.CheckText(t, "testdata/short.ansi", ANSI(short, DepthTrue, Options{}))
-	golden.CheckText(t, "testdata/short-256.ansi", ANSI(short, Depth256, Options{}))
-	golden.CheckText(t, "testdata/short-grey.ansi", ANSI(short, Depth256, Options{Grey: true}))
+	golden.CheckText(t, "testdata/short.ansi", ANSI(short, Options{}))
+	golden.CheckText(t, "testdata/short-grey.ansi", ANSI(short, Options{Grey: true}))
 }

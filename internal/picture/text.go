@@ -20,24 +20,22 @@ func Text(s *videotex.Screen) string {
 	return b.String()
 }
 
-// Depth says how many colours a terminal knows.
-type Depth int
-
-const (
-	Depth256  Depth = iota // those numbered from 16 to 255, which are the same everywhere
-	DepthTrue              // all
-)
-
 // ANSI returns what is on the screen as 25 lines for a terminal of our days, with
 // its colours and attributes by SGR of ECMA-48. What flashes is left to flash by
 // itself; of the options, Grey alone counts.
-func ANSI(s *videotex.Screen, depth Depth, o Options) string {
+//
+// Colours are those numbered from 16 to 255, which are the same everywhere. A
+// screen's are among them, and its greys nearly.
+func ANSI(s *videotex.Screen, o Options) string {
 	var b strings.Builder
 	colors := o.palette()
 	for row := range 25 {
 		last := ""
 		for _, c := range cells(s, row) {
-			if r := depth.rendition(c, colors); r != last {
+			if masked(s, c) || upper(c) {
+				c.Attr &^= videotex.Lined
+			}
+			if r := rendition(c, colors); r != last {
 				b.WriteString(r)
 				last = r
 			}
@@ -49,7 +47,7 @@ func ANSI(s *videotex.Screen, depth Depth, o Options) string {
 }
 
 // rendition returns SGR for a cell, which leaves nothing of what was before.
-func (d Depth) rendition(c videotex.Cell, colors color.Palette) string {
+func rendition(c videotex.Cell, colors color.Palette) string {
 	ink, paper := c.Ink&7, c.Paper&7
 	if c.Attr&videotex.Inverted != 0 {
 		ink, paper = paper, ink
@@ -63,25 +61,24 @@ func (d Depth) rendition(c videotex.Cell, colors color.Palette) string {
 			r += a.digit
 		}
 	}
-	return r + ";38;" + d.color(colors[ink]) + ";48;" + d.color(colors[paper]) + "m"
+	return fmt.Sprintf("%s;38;5;%d;48;5;%dm", r, number(colors[ink]), number(colors[paper]))
 }
 
-// color returns what follows 38 or 48 for a colour.
-func (d Depth) color(c color.Color) string {
+// number returns the number that terminals have for a colour.
+func number(c color.Color) int {
 	v := color.RGBAModel.Convert(c).(color.RGBA)
-	switch {
-	case d == DepthTrue:
-		return fmt.Sprintf("2;%d;%d;%d", v.R, v.G, v.B)
-	case v.R == v.G && v.G == v.B && v.R > 0 && v.R < 255:
-		return fmt.Sprintf("5;%d", 232+(int(v.R)-3)/10) // from 8 to 238 in steps of ten
+	if v.R == v.G && v.G == v.B && v.R > 0 && v.R < 255 {
+		return 232 + (int(v.R)-3)/10 // greys from 8 to 238 in steps of ten
 	}
-	return fmt.Sprintf("5;%d", 16+36*(int(v.R)/51)+6*(int(v.G)/51)+int(v.B)/51) // a cube of six by six by six
+	return 16 + 36*(int(v.R)/51) + 6*(int(v.G)/51) + int(v.B)/51 // a cube of six by six by six
 }
+
+// upper reports whether a cell is the upper half of a character.
+func upper(c videotex.Cell) bool { return c.Attr&(videotex.Tall|videotex.Bottom) == videotex.Tall }
 
 // sign returns the character that stands in the place of a cell.
 func sign(s *videotex.Screen, c videotex.Cell) rune {
-	const large = videotex.Tall | videotex.Bottom
-	if masked(s, c) || c.Attr&videotex.Right != 0 || c.Attr&large == videotex.Tall {
+	if masked(s, c) || c.Attr&videotex.Right != 0 || upper(c) {
 		return ' '
 	}
 	return c.Rune()
