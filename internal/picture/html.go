@@ -11,8 +11,8 @@ import (
 )
 
 // HTML returns a page of the web, in French, with the picture of the screen and
-// its text. It needs nothing else, runs no script, and keeps still for readers who
-// have asked for less motion.
+// its text, if there is any. It needs nothing else, runs no script, and keeps
+// still for readers who have asked for less motion.
 func HTML(s *videotex.Screen, title string, o Options) ([]byte, error) {
 	m := Image(s, o)
 	page := struct {
@@ -64,14 +64,16 @@ pre { white-space: pre-wrap; font: inherit; }
 {{- with .Moving}}
 <source media="(prefers-reduced-motion: no-preference)" srcset="{{.}}">
 {{- end}}
-<img src="{{.Still}}" width="{{.Width}}" height="{{.Height}}" alt="Écran de Minitel : {{.Title}}. Son texte suit.">
+<img src="{{.Still}}" width="{{.Width}}" height="{{.Height}}" alt="Écran de Minitel : {{.Title}}.{{if .Text}} Son texte suit.{{end}}">
 </picture>
+{{- with .Text}}
 <figcaption>
 <details>
 <summary>Texte de l’écran</summary>
-<pre>{{.Text}}</pre>
+<pre>{{.}}</pre>
 </details>
 </figcaption>
+{{- end}}
 </figure>
 </main>
 </body>

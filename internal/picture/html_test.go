@@ -38,8 +38,15 @@ func TestHTML(t *testing.T) {
 			t.Errorf("the %s differs at %v", found[1], at)
 		}
 	}
-	page, err = HTML(screenOf("A"), "A", Options{})
+	page, err = HTML(screenOf("</pre><script>"), "A", Options{})
 	if err != nil || bytes.Contains(page, []byte("image/gif")) {
 		t.Errorf("what does not flash moves: %v\n%s", err, page)
+	}
+	if !bytes.Contains(page, []byte("Son texte suit")) || bytes.Contains(page, []byte("<script")) {
+		t.Errorf("the text is not there, or more than that:\n%s", page)
+	}
+	page, err = HTML(screenOf("\x0E123"), "A", Options{})
+	if err != nil || bytes.Contains(page, []byte("exte")) {
+		t.Errorf("mosaics have a text: %v\n%s", err, page)
 	}
 }
