@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"moip/internal/picture"
 	"moip/videotex"
@@ -18,41 +19,11 @@ import (
 // vdt shows what pages look like.
 type vdt struct {
 	Files  []string `arg:"" optional:"" name:"file" help:"Pages, as a Minitel receives them; - or none for standard input."`
-	Output string   `short:"o" help:"Write to FILE, by its ending: .png, .gif, .txt, .ansi, .html or .cells.json. Without it, the page is shown here." placeholder:"FILE"`
-	Speed  int      `help:"Show in a GIF how the page is drawn at so many bit/s." placeholder:"BAUD"`
+	Output string   `short:"o" help:"Write to FILE, by its ending: .png (of many pages, too), .gif, .txt, .ansi, .html or .cells.json; an ending alone is standard output. Without it, the pages are shown here." placeholder:"FILE"`
+	Speed  int      `help:"Show in a GIF how the page is drawn at so many bit/s." placeholder:"BIT/S"`
 	Scale  int      `default:"1" help:"Pixels for a dot of the screen, 1 to 8." placeholder:"N"`
 	Grey   bool     `help:"In greys, as on most Minitels."`
 	Cursor bool     `help:"Show the cursor, if the page does."`
-}
-
-// largestPage is how much of a file is taken for a page: over an hour at 9600 bit/s.
-const largestPage = 4 << 20
-
-func (v *vdt) Run(out io.Writer) error {
-	if v.Scale < 1 || v.Scale > 8 {
-		return fmt.Errorf("--scale: %d is not 1 to 8", v.Scale)
-	}
-	if v.Speed != 0 && (v.Speed < 75 || v.Speed > 115200) {
-		return fmt.Errorf("--speed: %d is not 75 to 115200 bit/s", v.Speed)
-	}
-	if v.Speed != 0 && v.ending() != ".gif" {
-		return errors.New("--speed: only a GIF moves (add -o page.gif)")
-	}
-	if v.Output != "" && v.ending() == "" {
-		return fmt.Errorf("-o %s: the name ends in none of %s", v.Output, strings.Join(endings, ", "))
-	}
-	pages, err := readPages(v.Files)
-	if err != nil {
-		return err
-	}
-	if v.Output == "" {
-		return v.show(out, pages)
-	}
-	drawn, err := v.draw(pages)
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(v.Output, drawn, 0o666)
 }
 
 // endings are those of the files that can be written.
@@ -68,85 +39,102 @@ func (v *vdt) ending() string {
 	return ""
 }
 
-func (v *vdt) options() picture.Options {
-	return picture.Options{Scale: v.Scale, Grey: v.Grey, Cursor: v.Cursor}
-}
-
-// show writes the pages on the terminal, or as text where out is none.
-func (v *vdt) show(out io.Writer, pages []page) error {
-	colors := isTerminal(out) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
-	for _, p := range pages {
-		text := picture.Text(p.screen())
-		if colors {
-			text = picture.ANSI(p.screen(), v.options())
-		}
-		if _, err := io.WriteString(out, text); err != nil {
-			return err
-		}
+// Validate is kong's: what it refuses is a matter of usage.
+func (v *vdt) Validate() error {
+	ending := v.ending()
+	switch {
+	case v.Output != "" && ending == "":
+		return fmt.Errorf("-o %s: it ends in none of %s; one of these alone is standard output", v.Output, strings.Join(endings, ", "))
+	case len(v.Files) > 1 && (ending == ".gif" || ending == ".html" || ending == ".cells.json"):
+		return fmt.Errorf("-o %s: it can have one page, not %d; a .png, .txt or .ansi takes many", v.Output, len(v.Files))
+	case v.Scale < 1 || v.Scale > 8:
+		return fmt.Errorf("--scale: %d is not 1 to 8", v.Scale)
+	case v.Speed != 0 && (v.Speed < 75 || v.Speed > 115200):
+		return fmt.Errorf("--speed: %d is not 75 to 115200 bit/s", v.Speed)
+	case v.Speed != 0 && ending != ".gif":
+		return errors.New("--speed: only a GIF moves, as with -o page.gif")
 	}
 	return nil
 }
 
-func isTerminal(out io.Writer) bool {
+func (v *vdt) Run(out io.Writer) error {
+	pages, err := readPages(v.Files)
+	if err != nil {
+		return err
+	}
+	drawn, err := v.draw(pages, colored(out))
+	if err != nil {
+		return err
+	}
+	if v.Output == "" || len(v.Output) == len(v.ending()) {
+		_, err = out.Write(drawn)
+		return err
+	}
+	return os.WriteFile(v.Output, drawn, 0o666)
+}
+
+// colored reports whether out is a terminal that is to have colours.
+func colored(out io.Writer) bool {
 	f, ok := out.(*os.File)
-	if !ok {
+	if !ok || os.Getenv("NO_COLOR") != "" || os.Getenv("TERM") == "dumb" {
 		return false
 	}
 	about, err := f.Stat()
 	return err == nil && about.Mode()&os.ModeCharDevice != 0
 }
 
-// draw returns what the output is to be.
-func (v *vdt) draw(pages []page) ([]byte, error) {
-	if len(pages) > 1 {
-		return v.sheet(pages)
-	}
+// draw returns what the output is to be. Where it has no ending, that is text,
+// with or without colours.
+func (v *vdt) draw(pages []page, colored bool) ([]byte, error) {
+	o := picture.Options{Scale: v.Scale, Grey: v.Grey, Cursor: v.Cursor}
 	p, s := pages[0], pages[0].screen()
 	var b bytes.Buffer
 	var err error
-	switch v.ending() {
+	switch ending := v.ending(); ending {
 	case ".png":
-		err = png.Encode(&b, picture.Image(s, v.options()))
+		err = drawPNG(&b, pages, o)
 	case ".gif":
-		moving := picture.Still(s, v.options())
+		moving := picture.Still(s, o)
 		if v.Speed > 0 {
-			moving = picture.Film(p.stream, v.Speed, v.options())
+			moving = picture.Film(p.stream, v.Speed, o)
 		}
 		err = gif.EncodeAll(&b, moving)
-	case ".txt":
-		b.WriteString(picture.Text(s))
-	case ".ansi":
-		b.WriteString(picture.ANSI(s, v.options()))
 	case ".html":
-		return picture.HTML(s, p.name, v.options())
+		return picture.HTML(s, p.name, o)
 	case ".cells.json":
 		s.Indicate('F') // nobody is connected to a page in a file
 		return s.JSON(), nil
+	default:
+		for _, p := range pages {
+			if ending == ".ansi" || ending == "" && colored {
+				b.WriteString(picture.ANSI(p.screen(), o))
+			} else {
+				b.WriteString(picture.Text(p.screen()))
+			}
+		}
 	}
 	return b.Bytes(), err
 }
 
-// sheet returns the picture of many pages.
-func (v *vdt) sheet(pages []page) ([]byte, error) {
-	if v.ending() != ".png" {
-		return nil, fmt.Errorf("-o %s: it can have one page, not %d (a .png takes many)", v.Output, len(pages))
+// drawPNG writes the picture of a page, or one of many.
+func drawPNG(w io.Writer, pages []page, o picture.Options) error {
+	if len(pages) == 1 {
+		return png.Encode(w, picture.Image(pages[0].screen(), o))
 	}
 	var all []picture.Page
 	for _, p := range pages {
 		all = append(all, picture.Page{Caption: p.name, Screen: p.screen()})
 	}
-	sheet, err := picture.Sheet(all, v.options())
+	sheet, err := picture.Sheet(all, o)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	var b bytes.Buffer
-	err = png.Encode(&b, sheet)
-	return b.Bytes(), err
+	return png.Encode(w, sheet)
 }
 
 // A page is what a terminal is sent.
 type page struct {
-	name   string // of the file, without its folder and ending
+	name   string // of the file, without its folder and .vdt
 	stream []byte
 }
 
@@ -171,10 +159,16 @@ func readPages(files []string) (pages []page, err error) {
 	return pages, nil
 }
 
+// largestPage is how much of a file is taken for a page: over an hour at 9600 bit/s.
+const largestPage = 4 << 20
+
 func readPage(file string) (page, error) {
 	name, from := "page", os.Stdin
 	if file != "-" {
-		name = strings.TrimSuffix(filepath.Base(file), filepath.Ext(file))
+		name = filepath.Base(file)
+		if end := filepath.Ext(name); strings.EqualFold(end, ".vdt") {
+			name = strings.TrimSuffix(name, end)
+		}
 		f, err := os.Open(file)
 		if err != nil {
 			return page{}, err
@@ -183,7 +177,10 @@ func readPage(file string) (page, error) {
 		from = f
 	}
 	stream, err := io.ReadAll(io.LimitReader(from, largestPage+1))
-	if err == nil && len(stream) > largestPage {
+	switch {
+	case errors.Is(err, syscall.EISDIR):
+		err = fmt.Errorf("%s is a folder (name the pages in it)", file)
+	case err == nil && len(stream) > largestPage:
 		err = fmt.Errorf("%s: over %d MiB is no page", file, largestPage>>20)
 	}
 	return page{name, stream}, err
