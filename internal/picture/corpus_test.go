@@ -5,6 +5,7 @@ import (
 	"image/png"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -13,7 +14,7 @@ import (
 
 // TestCorpusPictures compares pictures with those that a genuine Minitel 12 has
 // drawn: what is no letter pixel for pixel, letters, whose form is ours, by their
-// place and their colours. The corpus is other people's work and no part of this
+// place, their colours and their lining. The corpus is other people's work and no part of this
 // project; the environment variable MOIP_CORPUS says where it is.
 func TestCorpusPictures(t *testing.T) {
 	dir := os.Getenv("MOIP_CORPUS")
@@ -69,11 +70,20 @@ func readPicture(t *testing.T, path string) *image.Paletted {
 
 // alike reports whether two pictures are alike where they show c.
 func alike(a, b *image.Paletted, row, x int, c videotex.Cell) bool {
-	if c.Set != videotex.G0 && c.Set != videotex.G2 {
-		return string(inside(a, cellAt(row, x))) == string(inside(b, cellAt(row, x)))
+	r := cellAt(row, x)
+	letter := c.Set == videotex.G2 || c.Set == videotex.G0 && !strings.ContainsRune(" _`{|}~\x7F", rune(c.Code)) // rules have one form
+	if !letter {
+		return string(inside(a, r)) == string(inside(b, r))
+	}
+	if most(inside(a, r)) != most(inside(b, r)) {
+		return false
+	}
+	if line := image.Rect(r.Min.X, r.Max.Y-1, r.Max.X, r.Max.Y); c.Attr&videotex.Lined != 0 && !upper(c) {
+		if string(inside(a, line)) != string(inside(b, line)) {
+			return false
+		}
 	}
 	// Of a large character, half may be without ink.
-	r := cellAt(row, x)
 	if c.Attr&videotex.Right != 0 {
 		r.Min.X -= 8
 	} else if c.Attr&videotex.Wide != 0 {
@@ -103,4 +113,14 @@ func colors(pixels []byte) (set byte) {
 		set |= 1 << c
 	}
 	return set
+}
+
+// most returns the colour that most of some pixels have: around a letter, that of
+// the paper.
+func most(pixels []byte) byte {
+	var n [8]int
+	for _, c := range pixels {
+		n[c]++
+	}
+	return byte(slices.Index(n[:], slices.Max(n[:])))
 }
