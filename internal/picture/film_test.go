@@ -98,6 +98,12 @@ func TestFilm(t *testing.T) {
 		if film.Image[0].Rect.Size() != image.Pt(film.Config.Width, film.Config.Height) {
 			t.Errorf("%s: the first frame is %v", test.name, film.Image[0].Rect)
 		}
+		if again := film.LoopCount == 0; again != (len(film.Image) > 1) {
+			t.Errorf("%s: of %d frames, starts again: %v", test.name, len(film.Image), again)
+		}
+		if len(film.Image) < 100 && test.o.Scale == 0 {
+			film = reread(t, film) // of the others, it takes long
+		}
 		last, lasts := whole(film)
 		s := screenOf(test.stream)
 		o := test.o
