@@ -18,12 +18,12 @@ func (s *Screen) run(p []byte) int {
 	cells := s.cells[pen.row][pen.column-1 : 40]
 	n := 0
 	for n < len(p) && n < len(cells) && p[n]&0x7F >= 0x20 {
-		c.Code = p[n] & 0x7F
 		cells[n] = c
+		cells[n].Code = p[n] & 0x7F
 		n++
 	}
 	if n > 0 {
-		s.last = c.Code
+		s.last = cells[n-1].Code
 		s.advance(n)
 	}
 	return n

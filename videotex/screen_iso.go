@@ -123,15 +123,17 @@ func (s *Screen) print(code byte) {
 }
 
 func (p *pen) cellISO(code byte) Cell {
-	set := &american
-	if p.french {
-		set = &french
-	}
-	c := Cell{Set: G0, Code: set[code], Ink: White & 7, Attr: p.attr}
-	if c.Code < 0x20 {
-		c.Set = G2
-	}
+	c := p.national()[code]
+	c.Attr = p.attr
 	return c
+}
+
+// national returns the set of the moment.
+func (p *pen) national() *[128]Cell {
+	if p.french {
+		return &french
+	}
+	return &american
 }
 
 // runISO does in 80 columns what run does in 40.
@@ -140,19 +142,20 @@ func (s *Screen) runISO(p []byte) int {
 	if s.insert || pen.row == 0 {
 		return 0
 	}
-	cells := s.cells[pen.row][pen.column-1:]
+	set, attr, cells := pen.national(), pen.attr, s.cells[pen.row][pen.column-1:]
 	n := 0
 	for n < len(p) && n < len(cells) && p[n]&0x7F >= 0x20 {
-		cells[n] = pen.cellISO(p[n] & 0x7F)
+		cells[n] = set[p[n]&0x7F]
+		cells[n].Attr = attr
 		n++
 	}
 	pen.column = min(pen.column+int8(n), 80)
 	return n
 }
 
-// The two national sets have for each code a character of G0, or if it is less
-// than 20, of G2. Those of the tables of 3-2-4-3 that the display circuit lacks
-// are what comes closest there, too.
+// The two national sets have for each code a cell without attributes. Changes
+// are characters of G0 or, if less than 20, of G2. Those of the tables of 3-2-4-3
+// that the display circuit lacks are what comes closest there, too.
 var (
 	american = national(map[byte]byte{'`': '\'', '{': 0x0B, '}': 0x05, '~': 0x00})
 	french   = national(map[byte]byte{
@@ -161,11 +164,15 @@ var (
 	})
 )
 
-func national(changes map[byte]byte) (set [128]byte) {
+func national(changes map[byte]byte) (set [128]Cell) {
 	for code := range set {
-		set[code] = byte(code)
-	}
-	for code, c := range changes {
+		c := Cell{Set: G0, Code: byte(code), Ink: White & 7}
+		if change, ok := changes[c.Code]; ok {
+			c.Code = change
+		}
+		if c.Code < 0x20 {
+			c.Set = G2
+		}
 		set[code] = c
 	}
 	return set

@@ -68,8 +68,9 @@ func (s *Screen) erase(first, last int) {
 
 // eraseColumns blanks the columns first to last of row.
 func (s *Screen) eraseColumns(row, first, last int) {
-	for column := first; column <= last; column++ {
-		s.cells[row][column-1] = blank
+	cells := s.cells[row][first-1 : last]
+	for i := range cells {
+		cells[i] = blank
 	}
 }
 
