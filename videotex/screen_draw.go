@@ -63,7 +63,8 @@ func (s *Screen) text(set Set, code byte) {
 }
 
 // mosaic shows a mosaic. It takes its background and separation at once, so
-// that only masking is left to wait for a space (2-2-1-2-4-3).
+// that only masking is left to wait for a space (2-2-1-2-4-3). The display
+// circuit has no room to keep the separation of a redefinable one.
 func (s *Screen) mosaic(code byte) {
 	s.pen.zone = s.pen.masks
 	s.draw(s.mosaicCell(code))
@@ -72,11 +73,11 @@ func (s *Screen) mosaic(code byte) {
 func (s *Screen) mosaicCell(code byte) Cell {
 	p := &s.pen
 	c := Cell{Set: G1, Code: code&0x1F | code&0x40>>1, Ink: p.ink, Paper: p.paper, Attr: p.attr & Flashing}
-	if p.attr&Lined != 0 {
-		c.Attr |= Separated
-	}
-	if s.chosen[1] && redefinable(code) && p.row > 0 {
+	switch {
+	case s.chosen[1] && redefinable(code) && p.row > 0:
 		c.Set, c.Code = Drcs1, code
+	case p.attr&Lined != 0:
+		c.Attr |= Separated
 	}
 	return c
 }

@@ -179,6 +179,7 @@ func TestScreen(t *testing.T) {
 
 		{"redefined text", "\x1B(\x20B\x21A \x7F\x19Be\x19\x23\x1B(@A", `1,1 drcs 7/0 "!A"; 1,3 7/0 " █"; 1,5 drcs 7/0 "e"; 1,6 7/0 "£A"`},
 		{"redefined mosaics", "\x1B)\x20C\x1BQ\x0EA\x1B)cA\x0FA", `1,1 drcs 7/1 "A"; 1,2 mosaic 7/1 "🬟"; 1,3 7/1 "A"`},
+		{"redefined mosaics are never separated", "\x1B)\x20C\x0E\x1BZA\x20", `1,1 drcs 7/0 "A"; 1,2 mosaic 7/0 S " "`},
 		{"none on row 00", "\x1B(\x20B\x1B)\x20C\x1F@AA\x0E!\nA", `0,1 7/0 "A"; 0,2 mosaic 7/0 "🬀"; 1,1 drcs 7/0 "A"`},
 		{"80 columns and back", "\x1F@Aa\n\x1BAA\x1B:2}B\x1B:2~C", `1,1 7/0 "C"`},
 		{"Téléinformatique and back", "A\x1B:1}B\x1B:2~\x1B[?{C", `1,1 7/0 "C"`},
