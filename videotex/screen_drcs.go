@@ -78,7 +78,7 @@ func (s *Screen) define(b byte) {
 			s.pattern(b)
 			return
 		}
-		if l.state == defining {
+		if l.state == defining && l.code < 0x7F { // beyond are none
 			l.code++
 		}
 		l.state, l.bits = defining, 0

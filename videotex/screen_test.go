@@ -320,6 +320,7 @@ func TestGlyph(t *testing.T) {
 		{"again", "\x1F\x23A0" + diagonal + "\x1F\x23A0\x60" + done, Drcs0, 'A', Glyph{0x80}},
 		{"end of the set", "\x1F\x23~0" + "\x600" + "\x70" + done, Drcs0, '~', Glyph{0x80}},
 		{"NUL and PRO amid", "\x1F\x23A0\x60\x00\x44\x1B9{\x40" + done, Drcs0, 'A', Glyph{0x80, 0x40}},
+		{"far beyond the end of the set", "\x1F\x23~0\x60" + strings.Repeat("0", 0x100-'~'+'A') + "\x70" + done, Drcs0, 'A', Glyph{}},
 		{"no character", "\x1F\x23\x200" + diagonal + done, Drcs0, ' ', Glyph{}},
 		{"no redefinable set", "\x1F\x23A0" + diagonal + done, G0, 'A', Glyph{}},
 	} {
