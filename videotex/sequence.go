@@ -281,6 +281,9 @@ func (p *Parser) protocol(s []byte) {
 	switch string(s[1:]) {
 	case "\x39\x7F":
 		p.reset(Videotex)
+		if p.region == deaf { // 2-6-13-2
+			p.region = open
+		}
 	case "\x3A\x32\x7D":
 		p.reset(Mixte)
 	case "\x3A\x32\x7E":

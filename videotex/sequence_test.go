@@ -66,6 +66,7 @@ func TestSequences(t *testing.T) {
 		{"Téléinformatique has no PRO", "\x1b\x3a\x31\x7d\x1b\x39\x7b\x1b[?{a", "1b3a317d 1b39 7b 1b5b3f7b* 61*"},
 		{"transparence", "\x1b\x3a\x66\x03\x1b\x39\x7bX", "1b3a6603 1b39 7b* 58*"},
 		{"transparence does not count padding", "\x1b\x3a\x66\x02\x00\x1b\x00{X", "1b3a6602 1b7b* 58*"},
+		{"reset ends deafness", "\x1b\x25A\x1b\x39\x7fX", "1b25 41 1b397f* 58*"},
 		{"reset", "\x1f@A\x1b\x39\x7fa", "1f4041 1b397f* 61*"},
 	} {
 		if got := divided(c.stream); got != c.want {
