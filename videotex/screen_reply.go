@@ -192,6 +192,8 @@ func (s *Screen) start(function byte, on bool) {
 		s.roll = on
 	case 0x44:
 		s.terminal.corrects = on
+		s.reply(ESC, 0x3A, 0x73, s.functions()) // wanted or not (2-6-4-1)
+		return
 	case 0x45:
 		s.terminal.lower = on
 	case 0x46, 0x47:

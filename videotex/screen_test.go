@@ -260,6 +260,7 @@ func TestScreenReplies(t *testing.T) {
 		{"\x1B;`XP\x1B;aZP", "\x1B;cXD\x1B;cZN"}, // the screen blocked; no such route
 		{"\x1B:eZ\x1B:dZ", "\x1B:wB\x1B:wC"},
 		{"\x1B:dR\x1B:iC\x1B;iYA\x1B;`XR\x1B9r\x1B9v\x1B:dS\x1B:eR\x1B:jC", "\x1B:sB\x1B:wG\x1B:wC\x1B:s@"},
+		{"\x1B:dR\x1B:iD\x1B:iC\x1B:jD", "\x1B:sD\x1B:sB"}, // the correction of errors is acknowledged always
 		{"\x1B:|j\x1B:|l", "\x13\\\x13\\"},
 		{"\x1B:rX\x1B:rZ\x1B;jXA\x1B:kd", ""},          // a Minitel 1B has none
 		{"\x1B:f\x03\x1B9{\x1B9{", "\x13W\x01Cu<\x04"}, // the first ENQROM is not one
