@@ -503,7 +503,7 @@ func FuzzScreen(f *testing.F) {
 			parts.Write(p[i : i+1])
 			checkScreen(t, parts)
 		}
-		if whole.State() != parts.State() || !bytes.Equal(whole.Replies(), parts.Replies()) {
+		if whole.State() != parts.State() || !bytes.Equal(whole.JSON(), parts.JSON()) {
 			t.Error("the whole differs from its parts")
 		}
 		lines := strings.Split(whole.String(), "\n")
