@@ -219,11 +219,12 @@ var drawings = map[string]string{
 	) + at(16, 1) + "a\x1B%perdu\x0C\x1FAA\x1B/8perdu\x1B/?b\x1B%perdu\x1B%@c\x1B%\x1B9{\x1B%@d" +
 		at(17, 1) + "\x1FQ\x1B9{Eb\x19\x1B9{B\x1Bae\x1B[\x1B9{3C\x1B9\rc\x1B:\x00\x1B\x1B;\x0C\x0C\x0Cd\x12\x1B:AAB" + // orders
 		at(18, 1) + "\x1F<ABCD\ra\x1F>ABCD\rb\x1B:f\x03\x1B9{c\x1AA" +
+		at(19, 1) + "\x1B%perdu\x1B9\x7Fa" + // a reset
 		at(20, 1) + "fin\x1B[",
 
 	"answers": "\x0C\x1B9{\x1B9p\x1B9r\x1B9t\x1B9v\x05\x1B:rY\x1B:rZ\x1B:rX" + at(7, 33) + "\x1Ba" + at(0, 3) + "\x1Ba\n" +
 		"\x1B:iE\x1B:iC\x1B9r\x1B:jC\x1B:iD\x1B:jD\x1B:iF\x1B;iYA\x1B;iYC\x1B;jYC\x1B:bX\x1B:bQ\x1B;aXQ\x1B;`XQ\x1B;`XP\x1B;aXP" +
-		"\x1B:dZ\x1B:eZ\x1B:eZ\x1B:dR\x1B;aXQ\x1B:eR\x1B:kd\x1B:AA\x1B9\x00\x1B9\x7F\x1B9r\x1B:rY",
+		"\x1B:dZ\x1B:eZ\x1B:eZ\x1B:dR\x1B;aXQ\x1B:iD\x1B:jD\x1B:eR\x1B:kd\x1B:AA\x1B9\x00\x1B9\x7F\x1B9r\x1B:rY",
 
 	"columns-80": mixte + strings.Repeat("0123456789", 9) + "\x1BE" + codes("", 0x20, 0x7F) + "\x1BE\x0E" + codes("", 0x20, 0x7F) + "\x0F\x1BE" +
 		"\x1B[1mvif\x1B[4m souligne\x1B[5m clignote\x1B[7m inverse\x1B[22;24m moins\x1B[25m\x1B[27m rien \x1B[7m\x1B[m\x1BE" +
