@@ -11,6 +11,7 @@ build:
 # All tests, with what they need installed.
 test:
 	ci/install
+	ci/page
 	go test -race -count=1 -timeout 20m ./...
 
 # Format, vet, static analysis, known vulnerabilities.

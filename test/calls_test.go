@@ -37,6 +37,8 @@ import (
 
 	"github.com/rogpeppe/go-internal/txtar"
 	"go.uber.org/goleak"
+
+	"moip/internal/browsertest"
 )
 
 // program is the gateway.
@@ -62,7 +64,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprintf(os.Stderr, "%v\n%s", err, out)
 		end(1)
 	}
-	goleak.VerifyTestMain(m, goleak.Cleanup(end))
+	goleak.VerifyTestMain(browsertest.Tests{M: m}, goleak.Cleanup(end))
 }
 
 func TestCalls(t *testing.T) {

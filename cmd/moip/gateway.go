@@ -17,6 +17,7 @@ import (
 	"moip/internal/config"
 	"moip/internal/control/pymoip"
 	"moip/internal/downstream"
+	"moip/internal/emulator"
 	"moip/internal/session"
 	"moip/internal/switchboard"
 	"moip/internal/upstream"
@@ -56,7 +57,7 @@ func open(cfg *config.Config, log *slog.Logger, wire func(*gateway) error) (*gat
 func (g *gateway) openDoors() error {
 	for _, uri := range g.cfg.Listen {
 		l, err := downstream.Listen(uri, downstream.Options{
-			Ping: orNever(g.cfg.Limits.Ping), Stall: orNever(g.cfg.Limits.Stall), Log: g.log,
+			Ping: orNever(g.cfg.Limits.Ping), Stall: orNever(g.cfg.Limits.Stall), Web: emulator.Handler(), Log: g.log,
 		})
 		if err != nil {
 			return withAdvice(err)
@@ -145,7 +146,7 @@ func (g *gateway) welcome(out io.Writer) {
 	for _, l := range g.listeners {
 		scheme, address, _ := strings.Cut(l.URI(), "://")
 		if scheme == "ws" {
-			fmt.Fprintf(out, "  http://%s/  (page to open in a browser)\n", address)
+			fmt.Fprintf(out, "  http://%s/  (a Minitel in the browser)\n", address)
 		}
 		for _, uri := range reached(scheme, l.Addr()) {
 			fmt.Fprintf(out, "  %s\n", uri)

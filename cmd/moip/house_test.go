@@ -30,6 +30,7 @@ var house = map[string]string{
 	"internal/services":              "internal/session minitel videotex",
 	"internal/picture":               "videotex",
 	"internal/terminal":              "internal/session videotex",
+	"internal/emulator":              "internal/picture",
 	"internal/golden":                "videotex",
 	"internal/browsertest":           "",
 }

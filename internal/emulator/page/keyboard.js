@@ -1,0 +1,58 @@
+// The keyboard: what the Minitel's keys and those of a PC send.
+
+import { TELEINFORMATIQUE, VIDEOTEX } from './parser.js';
+
+/** @typedef {import('./screen.js').Screen} Screen */
+
+/** Function keys: what follows SEP, what is sent in Téléinformatique, where they are on a PC, and what the user is told of that. */
+const key = (name = '', code = '', tele = '', at = '', crib = at) => ({ name, code, tele, at: at.split(' '), crib });
+export const connexionFin = key('Connexion/Fin', 'I', ')4\r', 'F9');
+export const functionKeys = [
+	key('Sommaire', 'F', 'OP', 'F2 Home', 'F2 Début'), key('Annulation', 'E', 'OQ', 'F3 Delete', 'F3 Suppr'),
+	key('Retour', 'B', 'OR', 'F6 PageUp', 'F6 Pg ↑'), key('Répétition', 'C', 'OS', 'F5'),
+	key('Guide', 'D', 'Om', 'F1'), key('Correction', 'G', 'Ol', 'F4 Backspace', 'F4 ⟵'),
+	key('Suite', 'H', 'On', 'F7 PageDown', 'F7 Pg ↓'), key('Envoi', 'A', 'OM', 'F8 Enter', 'F8 Entrée'), connexionFin,
+];
+
+/** Keys that are characters, by rows of ten. */
+export const characterKeys = "1234567890AZERTYUIOPQSDFGHJKLMWXCVBN'.,?*#:;-/!()@";
+
+/** The arrows: as they are sent, and as control characters. @type {Record<string, string>} */
+const arrows = { ArrowUp: 'A\v', ArrowDown: 'B\n', ArrowRight: 'C\t', ArrowLeft: 'D\b' };
+
+/** Keys that are themselves in Téléinformatique. @type {Record<string, string>} */
+const plain = { Enter: '\r', Backspace: '\b', Tab: '\t', Escape: '\x1B' };
+
+/** What follows SS2 for the characters of G2, as videotex.Encode has it. */
+const accented = new Map(
+	"àAa èAe ùAu éBe âCa êCe îCi ôCo ûCu äHa ëHe ïHi öHo üHu çKc £# §' ←, ↑- →. ↓/ °0 ±1 ÷8 ¼< ½= ¾> Œj œz ß{"
+		.split(' ').map(pair => [pair[0], pair.slice(1)]));
+
+/** What comes nearest to a sign that no Minitel has. @type {Record<string, string>} */
+const nearest = { '’': "'", '‘': "'", '«': '"', '»': '"', '“': '"', '”': '"', '–': '-', '—': '-', '…': '...', '€': 'EUR' };
+
+/** What a function key sends. @param {Screen} screen */
+export const sentBy = (key = connexionFin, screen) =>
+	screen.mode === TELEINFORMATIQUE ? '\x1B' + key.tele : '\x13' + key.code;
+
+/** What is sent for text. Characters that no key sends are left out. */
+export const typed = (text = '') => [...text].map(c =>
+	accented.has(c) ? '\x19' + accented.get(c) : (nearest[c] ?? c.normalize('NFD')).replace(/[^ -~]/g, '')).join('');
+
+/**
+ * What a key of a PC is: a function key, or text to be sent, or none of the
+ * Minitel's. Letters are capitals, and small with Shift, unless small is asked for.
+ * @param {KeyboardEvent} e @param {Screen} screen
+ */
+export function pressed(e, screen, small = false) {
+	const { key } = e, tele = screen.mode === TELEINFORMATIQUE;
+	if ((e.ctrlKey || e.altKey || e.metaKey) && !e.getModifierState('AltGraph')) return '';
+	if ([...key].length === 1) {
+		return typed(small || !/^[a-z]$/i.test(key) ? key : e.shiftKey ? key.toLowerCase() : key.toUpperCase());
+	}
+	if (arrows[key]) {
+		if (screen.mode === VIDEOTEX && !screen.keyboard.extended) return '';
+		return screen.keyboard.c0 ? arrows[key][1] : '\x1B[' + arrows[key][0];
+	}
+	return (tele && plain[key]) || (functionKeys.find(f => f.at.includes(key)) ?? '');
+}

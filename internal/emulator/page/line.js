@@ -1,0 +1,119 @@
+// The line to the gateway: it calls, calls again when it breaks, and delivers no
+// faster than a line of some bit/s would.
+
+/**
+ * @typedef {{event: string, service?: string, reason?: string}} News see doc/protocols.md
+ * @typedef {'calling' | 'open' | 'ended' | 'broken'} State ended as calls end; broken, it will call again
+ * @typedef {{deliver(p: Uint8Array): void, news(n: News): void, changed(s: State, seconds: number): void}} Ears
+ */
+
+/** With more than this waiting, a slow line is slow no longer. */
+const mostWaiting = 256 << 10;
+
+export class Line {
+	/** @type {WebSocket | undefined} */ #socket;
+	/** @type {Uint8Array[]} */ #waiting = [];
+	#size = 0; // of what waits
+	#free = 0; // when the line is, for its next byte
+	#ticking = 0;
+	#again = 0;
+	#tries = 0; // in vain, one after another
+	#reason = ''; // why the gateway ends the call, if it has said so
+	#speed = 0;
+	/** @type {State} */ state = 'ended';
+
+	/** @param {string} url of the gateway @param {Ears} ears */
+	constructor(url, ears) {
+		this.url = url;
+		this.ears = ears;
+	}
+
+	/** Calls, unless the line is up. */
+	call() {
+		if (this.state === 'calling' || this.state === 'open') return;
+		clearTimeout(this.#again);
+		this.#reason = '';
+		const socket = new WebSocket(this.url);
+		socket.binaryType = 'arraybuffer';
+		socket.onopen = () => this.#change('open');
+		socket.onmessage = e => this.#hear(e.data);
+		socket.onclose = e => this.#closed(e.code);
+		this.#socket = socket;
+		this.#change('calling');
+	}
+
+	/** Calls now if it would call later. */
+	retry() { if (this.state === 'broken') this.call(); }
+
+	/** Sends p in one message, if there is somebody to hear it. */
+	send(p = '') { if (this.state === 'open' && p) this.#socket?.send(p); }
+
+	/** Sets the bit/s, 0 for as fast as it comes. */
+	pace(speed = 0) {
+		this.flush();
+		this.#speed = speed;
+	}
+
+	/** Delivers what waits. */
+	flush() { this.#deliver(this.#size); }
+
+	/** Whether nothing waits. */
+	get idle() { return this.#size === 0; }
+
+	/** @param {State} state */
+	#change(state, seconds = 0) {
+		this.state = state;
+		this.ears.changed(state, seconds);
+	}
+
+	/** @param {string | ArrayBuffer} data */
+	#hear(data) {
+		this.#tries = 0;
+		if (typeof data !== 'string') return this.#add(new Uint8Array(data));
+		if (data[0] !== '✉') return this.#add(Uint8Array.from(data, c => c.charCodeAt(0)));
+		/** @type {News} */
+		const news = JSON.parse(data.slice(1));
+		if (news.event === 'ended') this.#reason = news.reason ?? '';
+		this.ears.news(news);
+	}
+
+	/** A call that was ended is over, unless by a gateway that will be back. */
+	#closed(code = 0) {
+		this.flush();
+		if (code === 1000 && this.#reason !== 'shutdown') return this.#change('ended');
+		const delay = Math.min(2 ** this.#tries++, 30) * (1 - Math.random() / 4);
+		this.#again = setTimeout(() => this.call(), delay * 1000);
+		this.#change('broken', Math.ceil(delay));
+	}
+
+	/** @param {Uint8Array<ArrayBuffer>} p */
+	#add(p) {
+		if (this.idle) this.#free = Math.max(this.#free, performance.now()); // an idle line saves up nothing
+		this.#waiting.push(p);
+		this.#size += p.length;
+		if (!this.#speed || this.#size > mostWaiting) this.flush();
+		else this.#ticking ||= setInterval(() => this.#tick(), 20);
+	}
+
+	/** Delivers what has come by now: ten bits a byte. */
+	#tick() {
+		const each = 10000 / this.#speed; // ms
+		const due = Math.min(Math.floor((performance.now() - this.#free) / each), this.#size);
+		this.#free += due * each;
+		this.#deliver(due);
+	}
+
+	#deliver(n = 0) {
+		while (n > 0) {
+			const first = this.#waiting[0], p = first.subarray(0, n);
+			if (p.length === first.length) this.#waiting.shift();
+			else this.#waiting[0] = first.subarray(n);
+			n -= p.length;
+			this.#size -= p.length;
+			this.ears.deliver(p);
+		}
+		if (!this.idle) return;
+		clearInterval(this.#ticking);
+		this.#ticking = 0;
+	}
+}

@@ -1,0 +1,200 @@
+// A Minitel in a page, which calls the gateway that the page came from, and no
+// other.
+
+import { characterKeys, connexionFin, functionKeys, pressed, typed } from './keyboard.js';
+import { Minitel } from './minitel.js';
+import { Tube } from './tube.js';
+import { spoken, told } from './words.js';
+
+/** @template {HTMLElement} T @param {string} id @param {new () => T} kind @returns {T} */
+function element(id, kind) {
+	const e = document.getElementById(id);
+	if (e instanceof kind) return e;
+	throw new Error(`no ${id}`);
+}
+const block = (id = '') => element(id, HTMLElement), b = (id = '') => element(id, HTMLButtonElement);
+const canvas = element('screen', HTMLCanvasElement), typing = element('typing', HTMLFormElement);
+const question = element('hang-up', HTMLDialogElement), speed = element('speed', HTMLSelectElement);
+const text = block('text'), state = block('state'), characters = block('characters');
+
+// What the user prefers is kept by the browser; what the address says stands above.
+const query = new URLSearchParams(location.search);
+const chosen = { speed: '0', grey: false, sound: false, reader: false };
+try {
+	Object.assign(chosen, JSON.parse(localStorage.minitel));
+} catch { /* nothing is kept here */ }
+if (query.has('speed')) chosen.speed = query.get('speed') ?? '0';
+if (query.has('grey') || query.has('color')) chosen.grey = query.has('grey');
+if (query.has('text')) chosen.reader = true;
+const keep = () => {
+	try {
+		localStorage.minitel = JSON.stringify(chosen);
+	} catch { /* nor will it be */ }
+};
+
+const gateway = new URL('?news', location.href.split(/[?#]/)[0]);
+gateway.protocol = gateway.protocol.replace('http', 'ws');
+const code = (new URLSearchParams(location.hash.slice(1)).get('code') ?? '').slice(0, 40);
+const minitel = new Minitel(gateway.href, code, {
+	drawn: paint, still: read, rang: ring, told: tell, confirm: () => question.showModal(),
+});
+const tube = new Tube(canvas, new Uint8Array(await (await fetch('font')).arrayBuffer()));
+
+let painting = false;
+/** Paints the screen, once for all that changes until then. */
+function paint() {
+	if (painting) return;
+	painting = true;
+	requestAnimationFrame(() => {
+		painting = false;
+		characters.classList.toggle('small', small());
+		tube.draw(minitel.screen);
+	});
+}
+
+/** Has the words on the screen read out, where they are new. */
+function read() {
+	spoken(minitel.screen).forEach((words, row) => {
+		const line = text.children[row] ?? text.appendChild(document.createElement('div'));
+		if (line.textContent !== words) line.textContent = words;
+	});
+}
+
+function tell() { state.textContent = told(minitel); }
+
+/** Says something for a moment. */
+function say(words = '') {
+	state.textContent = words;
+	setTimeout(tell, 3000);
+}
+
+function ring() {
+	if (!chosen.sound) return;
+	const audio = new AudioContext(), tone = new OscillatorNode(audio, { frequency: 1000 });
+	tone.connect(new GainNode(audio, { gain: 0.2 })).connect(audio.destination);
+	tone.start();
+	tone.stop(0.15);
+	tone.onended = () => audio.close();
+}
+
+let shifted = false; // the user wants the other letters than the host
+function small() { return minitel.screen.keyboard.small !== shifted; }
+
+/** @param {() => void} onclick */
+const button = (textContent = '', onclick) =>
+	Object.assign(document.createElement('button'), { type: 'button', textContent, onclick });
+
+/** Makes a button a switch, that calls f now and when it is turned. @param {HTMLButtonElement} b @param {(on: boolean) => void} f */
+function turns(b, on = false, f) {
+	b.ariaPressed = `${on}`;
+	b.onclick = () => turns(b, !on, f);
+	f(on);
+	paint();
+	keep();
+}
+
+block('functions').append(...functionKeys.map(key => {
+	const b = button(key.name.replace('/', '/\u200B'), () => minitel.press(key)); // a line may end there
+	b.id = key.name;
+	b.append(Object.assign(document.createElement('small'), { textContent: key.crib }));
+	return b;
+}));
+const shift = button('Maj', () => {});
+characters.append(...[...characterKeys, ' '].map(c =>
+	button(c.replace(' ', 'Espace'), () => minitel.send(small() ? c.toLowerCase() : c))), shift);
+turns(shift, false, on => { shifted = on; });
+
+document.addEventListener('keydown', e => {
+	const at = e.target;
+	if (question.open) {
+		if (e.key !== connexionFin.at[0] || e.repeat) return;
+		question.close('yes');
+	} else {
+		if ((at instanceof HTMLInputElement || at instanceof HTMLSelectElement) && !/^F\d$/.test(e.key)) return;
+		if (at instanceof HTMLButtonElement && /^( |Enter)$/.test(e.key)) return;
+		const key = pressed(e, minitel.screen, small());
+		if (!key) return;
+		if (typeof key === 'string') minitel.send(key);
+		else if (key !== connexionFin || !e.repeat) minitel.press(key);
+	}
+	e.preventDefault();
+});
+
+// Who clicks a button types on the Minitel still.
+document.addEventListener('mousedown', e => e.target instanceof Element && e.target.closest('button') && e.preventDefault());
+
+question.addEventListener('close', () => {
+	if (question.returnValue === 'yes') minitel.hangUp();
+	question.returnValue = '';
+});
+
+document.addEventListener('paste', e => {
+	if (e.target instanceof HTMLInputElement) return;
+	minitel.send(typed(e.clipboardData?.getData('text').slice(0, 2000).replace(/\s+/g, ' ')));
+});
+
+document.addEventListener('copy', e => {
+	if (getSelection()?.isCollapsed === false) return; // something else is meant
+	e.clipboardData?.setData('text/plain', String(minitel.screen).replace(/ +$/gm, ''));
+	e.preventDefault();
+	say('Le texte de l’écran est copié.');
+});
+
+typing.addEventListener('submit', e => {
+	e.preventDefault();
+	minitel.send(typed(String(new FormData(typing).get('words'))) + '\x13A');
+	typing.reset();
+});
+
+function pace() {
+	chosen.speed = speed.value ||= '0';
+	minitel.line.pace(+speed.value);
+	keep();
+}
+speed.value = chosen.speed;
+speed.addEventListener('change', pace);
+pace();
+
+turns(b('color'), !chosen.grey, on => { tube.grey = chosen.grey = !on; });
+turns(b('sound'), chosen.sound, on => { chosen.sound = on; });
+turns(b('reader'), chosen.reader, on => {
+	chosen.reader = on;
+	document.body.classList.toggle('reader', on);
+	typing.hidden = !on;
+});
+document.body.classList.toggle('bare', query.has('bare'));
+
+b('copy').onclick = () => document.execCommand('copy'); // the other way needs https
+b('png').onclick = () => canvas.toBlob(picture => picture && save(picture, 'png'));
+b('vdt').onclick = () => {
+	const { page } = minitel.screen;
+	if (page) save(new Blob([page]), 'vdt');
+	else say('La page est trop longue pour être enregistrée.');
+};
+b('full').hidden = !document.fullscreenEnabled;
+b('full').onclick = () => document.fullscreenElement ? document.exitFullscreen() : document.documentElement.requestFullscreen();
+
+function save(content = new Blob(), ending = '') {
+	const href = URL.createObjectURL(content), now = new Date().toISOString().slice(0, 19).replaceAll(':', '');
+	Object.assign(document.createElement('a'), { href, download: `minitel-${now}.${ending}` }).click();
+	setTimeout(() => URL.revokeObjectURL(href), 10000);
+}
+
+/** Makes the screen as large as there is room for, with a whole number of pixels for a dot. */
+new ResizeObserver(([{ contentRect: { width, height } }]) => {
+	const room = Math.min(width / 320, height / 250) * devicePixelRatio, scale = (Math.floor(room) || room) / devicePixelRatio;
+	Object.assign(canvas.style, { width: `${320 * scale}px`, height: `${250 * scale}px` });
+}).observe(block('tube'));
+
+const calm = matchMedia('(prefers-reduced-motion: reduce)');
+setInterval(() => {
+	tube.dark = !tube.dark && !calm.matches;
+	paint();
+}, 1000);
+
+// A phone that slept has lost the line.
+document.addEventListener('visibilitychange', () => document.hidden || minitel.line.retry());
+addEventListener('online', () => minitel.line.retry());
+
+minitel.line.call();
+if (query.has('url')) say('Ce Minitel n’appelle que sa propre passerelle : « url » n’est pas suivi.');

@@ -1,0 +1,101 @@
+// The terminal: a screen at the end of a line to the gateway.
+
+import { connexionFin, sentBy, typed } from './keyboard.js';
+import { Line } from './line.js';
+import { Screen } from './screen.js';
+
+/**
+ * What the page does when the screen has changed, and when it is still again; when
+ * the bell rings; when there is news; and to ask whether the call is to end.
+ * @typedef {{drawn(): void, still(): void, rang(): void, told(): void, confirm(): void}} Owner
+ */
+
+/** A second Connexion/Fin within so many ms ends the call without a question. */
+const finAgain = 10000;
+
+export class Minitel {
+	screen = new Screen();
+	/** @type {import('./line.js').News | undefined} the last of this call */
+	news;
+	wait = 0; // for the next call, in seconds
+	reached = false; // whether the gateway has ever answered
+	#typed = false; // the code
+	#still = 0;
+	#hungUp = -finAgain; // when the user agreed to end the call
+
+	/**
+	 * @param {string} url of the gateway
+	 * @param {string} code of a service, typed when a call has begun, or none
+	 * @param {Owner} owner
+	 */
+	constructor(url, code, owner) {
+		this.code = code;
+		this.owner = owner;
+		this.line = new Line(url, {
+			deliver: p => this.#draw(p),
+			news: n => {
+				if (n.event !== 'waiting') this.news = n; // of that the screen tells
+				owner.told();
+			},
+			changed: (state, seconds) => {
+				this.wait = seconds;
+				if (state === 'open') this.#begin();
+				this.screen.indicate(state === 'open' ? 'C' : 'F');
+				owner.drawn();
+				owner.told();
+			},
+		});
+	}
+
+	/** A call finds a terminal that was switched on anew. The last page of the one before has stayed until now. */
+	#begin() {
+		this.screen = new Screen();
+		this.news = undefined;
+		this.reached = true;
+		this.#typed = false;
+	}
+
+	/** @param {Iterable<number>} p */
+	#draw(p) {
+		const { bells } = this.screen;
+		this.screen.write(p);
+		this.send(this.screen.takeReplies());
+		if (this.screen.bells !== bells) this.owner.rang();
+		this.owner.drawn();
+		clearTimeout(this.#still);
+		this.#still = setTimeout(() => this.#rest(), 1000);
+	}
+
+	/** Types the code when the first page is there. */
+	#rest() {
+		if (!this.line.idle) return;
+		this.owner.still();
+		if (this.code && !this.#typed) this.send(typed(this.code) + '\x13A');
+		this.#typed = true;
+	}
+
+	send(p = '') { this.line.send(p); }
+
+	/** Presses a function key. Connexion/Fin calls if there is no call; one that it would end it ends if the user says so. */
+	press(key = connexionFin) {
+		if (key !== connexionFin) this.send(sentBy(key, this.screen));
+		else if (this.line.state !== 'open') this.line.call();
+		else if (this.#away || performance.now() - this.#hungUp < finAgain) this.#fin();
+		else this.owner.confirm();
+	}
+
+	/** Ends the call. */
+	hangUp() {
+		this.#hungUp = performance.now();
+		this.#fin();
+	}
+
+	/** Whether the caller is with a service or on the way there, not at the portal. */
+	get #away() { return /^redirect/.test(this.news?.event ?? ''); }
+
+	/** What waits to be drawn does not keep Connexion/Fin waiting. */
+	#fin() {
+		this.line.flush();
+		this.send(sentBy(connexionFin, this.screen));
+	}
+}

@@ -1,0 +1,590 @@
+package test
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"flag"
+	"fmt"
+	"image"
+	"image/png"
+	"math"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/browser"
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/input"
+	"github.com/chromedp/cdproto/security"
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+
+	"moip/internal/browsertest"
+	"moip/internal/picture"
+	"moip/videotex"
+)
+
+var update = flag.Bool("update", false, "rewrite the picture of the page")
+
+var trailing = regexp.MustCompile(`(?m) +$`)
+
+// A tab is a tab of a real browser, with the Minitel of a gateway in it.
+type tab struct {
+	*testing.T
+	ctx context.Context
+}
+
+// opens opens the page at url. What flashes keeps still, so that pictures can be
+// compared.
+func opens(t *testing.T, url string, expected ...string) *tab {
+	t.Helper()
+	b := &tab{t, browsertest.Open(t, expected...)}
+	_, err := chromedp.Call(b.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+		Features: []*emulation.MediaFeature{{Name: "prefers-reduced-motion", Value: "reduce"}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.does(chromedp.EmulateViewport(1280, 800), chromedp.Navigate(url))
+	return b
+}
+
+func (b *tab) does(steps ...chromedp.Action[chromedp.Void]) {
+	b.Helper()
+	if err := chromedp.Do(b.ctx, steps...); err != nil {
+		b.Fatal(err)
+	}
+}
+
+// value returns what an expression is in the page.
+func value[T any](b *tab, expression string) T {
+	b.Helper()
+	v, err := chromedp.Run(b.ctx, chromedp.Evaluate[T](expression))
+	if err != nil {
+		b.Fatalf("%s: %v", expression, err)
+	}
+	return v
+}
+
+// until waits for something to be so.
+func (b *tab) until(what string, so func() bool) {
+	b.Helper()
+	for late := time.Now().Add(patience); !so(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(late) {
+			b.saves("late.png")
+			b.Fatalf("waited for %s; the page says %q and shows\n%s", what, b.state(), b.text())
+		}
+	}
+}
+
+func (b *tab) state() string { return value[string](b, `document.getElementById("state").textContent`) }
+
+// text returns the text that is read to those who do not see the screen.
+func (b *tab) text() string {
+	return value[string](b, `[...document.getElementById("text").children].map(row => row.textContent).join("\n")`)
+}
+
+func (b *tab) says(state string) {
+	b.Helper()
+	b.until("the state "+state, func() bool { return strings.Contains(b.state(), state) })
+}
+
+func (b *tab) reads(text string) {
+	b.Helper()
+	b.until("the text "+text, func() bool { return strings.Contains(b.text(), text) })
+}
+
+// picture returns what is on the canvas.
+func (b *tab) picture() image.Image {
+	b.Helper()
+	p, err := base64.StdEncoding.DecodeString(value[string](b, `document.getElementById("screen").toDataURL().split(",")[1]`))
+	if err != nil {
+		b.Fatal(err)
+	}
+	return decoded(b.T, p)
+}
+
+func decoded(t *testing.T, p []byte) image.Image {
+	t.Helper()
+	m, err := png.Decode(bytes.NewReader(p))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func writePNG(t *testing.T, name string, m image.Image) {
+	t.Helper()
+	var b bytes.Buffer
+	err := png.Encode(&b, m)
+	if err == nil {
+		err = os.WriteFile(name, b.Bytes(), 0o666)
+	}
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// same reports whether two pictures are, pixel for pixel.
+func same(a, b image.Image) bool {
+	if a.Bounds() != b.Bounds() {
+		return false
+	}
+	for y := range a.Bounds().Dy() {
+		for x := range a.Bounds().Dx() {
+			r, g, bl, _ := a.At(x, y).RGBA()
+			r2, g2, b2, _ := b.At(x, y).RGBA()
+			if r != r2 || g != g2 || bl != b2 {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// saves keeps a picture of the tab among the artifacts of the test.
+func (b *tab) saves(name string) {
+	p, err := chromedp.Run(b.ctx, chromedp.CaptureScreenshot())
+	if err == nil {
+		err = os.WriteFile(filepath.Join(b.ArtifactDir(), name), p, 0o666)
+	}
+	if err != nil {
+		b.Error(err)
+	}
+}
+
+func (b *tab) clicks(selector string) { b.Helper(); b.does(chromedp.Click(selector)) }
+
+// function presses a function key of the page.
+func (b *tab) function(name string) { b.Helper(); b.clicks(`[id="` + name + `"]`) }
+
+// presses presses keys of the PC.
+func (b *tab) presses(keys ...string) {
+	b.Helper()
+	for _, key := range keys {
+		b.does(chromedp.KeyEvent(key))
+	}
+}
+
+// runs starts a gateway, which is stopped when the test ends.
+func runs(t *testing.T, flags ...string) *gateway {
+	t.Helper()
+	g, err := start(t.TempDir(), flags)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, &g.log)
+	}
+	t.Cleanup(g.kill)
+	return g
+}
+
+// A host is a portal that a test plays, by TCP.
+type host struct {
+	*testing.T
+	listener net.Listener
+	conn     net.Conn
+}
+
+func plays(t *testing.T) *host {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := &host{T: t, listener: l}
+	t.Cleanup(func() {
+		l.Close()
+		if h.conn != nil {
+			h.conn.Close()
+		}
+	})
+	return h
+}
+
+// gateway starts a gateway in front of the host.
+func (h *host) gateway() *gateway {
+	h.Helper()
+	return runs(h.T, "--ws", "127.0.0.1:0", "--videotext", "tcp://"+h.listener.Addr().String(), "--nocommand")
+}
+
+// answers takes the next call; the caller has left the one before.
+func (h *host) answers() {
+	h.Helper()
+	conn, err := h.listener.Accept()
+	if err != nil {
+		h.Fatal(err)
+	}
+	if h.conn != nil {
+		h.conn.Close()
+	}
+	h.conn = conn
+}
+
+func (h *host) sends(p []byte) {
+	h.Helper()
+	if _, err := h.conn.Write(p); err != nil {
+		h.Fatal(err)
+	}
+}
+
+// hears expects these bytes next.
+func (h *host) hears(want string) {
+	h.Helper()
+	h.conn.SetReadDeadline(time.Now().Add(patience))
+	got := make([]byte, len(want))
+	for n := 0; n < len(want); {
+		more, err := h.conn.Read(got[n:])
+		if n += more; err != nil || string(got[:n]) != want[:n] {
+			h.Fatalf("heard %q (%v), want %q", got[:n], err, want)
+		}
+	}
+}
+
+// TestBrowserDraws compares what the page shows of streams, through the gateway,
+// with pictures of the model.
+func TestBrowserDraws(t *testing.T) {
+	pages, err := filepath.Glob("../videotex/testdata/*.vdt")
+	if err != nil || len(pages) == 0 {
+		t.Fatal("no pages", err)
+	}
+	h := plays(t)
+	g := h.gateway()
+	b := opens(t, "http://"+g.doors["ws"]+"/")
+	for i, page := range pages {
+		stream, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		model := videotex.NewScreen()
+		model.Indicate('C')
+		model.Write(stream)
+		if i > 0 {
+			b.does(chromedp.Reload())
+		}
+		h.answers()
+		h.sends(stream)
+		want := picture.Image(model, picture.Options{Cursor: true})
+		late := time.Now().Add(patience)
+		for !same(b.picture(), want) {
+			if time.Now().After(late) {
+				name := filepath.Join(t.ArtifactDir(), filepath.Base(page))
+				writePNG(t, name+"-got.png", b.picture())
+				writePNG(t, name+"-want.png", want)
+				t.Errorf("%s: the page shows another picture than the model: %s-*.png", page, name)
+				break
+			}
+		}
+	}
+}
+
+// keys are the function keys but Connexion/Fin: their letters, their names and
+// where they are on a PC.
+var keys = []struct{ letter, name, at string }{
+	{"A", "Envoi", kb.F8 + kb.Enter}, {"B", "Retour", kb.F6 + kb.PageUp}, {"C", "Répétition", kb.F5}, {"D", "Guide", kb.F1},
+	{"E", "Annulation", kb.F3 + kb.Delete}, {"F", "Sommaire", kb.F2 + kb.Home}, {"G", "Correction", kb.F4 + kb.Backspace},
+	{"H", "Suite", kb.F7 + kb.PageDown},
+}
+
+// TestBrowserKeys presses keys, in the page and on the keyboard.
+func TestBrowserKeys(t *testing.T) {
+	h := plays(t)
+	b := opens(t, "http://"+h.gateway().doors["ws"]+"/")
+	h.answers()
+	b.says("En ligne avec le portail")
+	for _, key := range keys {
+		b.function(key.name)
+		h.hears("\x13" + key.letter)
+		for _, k := range key.at {
+			b.presses(string(k))
+			h.hears("\x13" + key.letter)
+		}
+	}
+	b.presses("salon36")
+	h.hears("SALON36")
+	b.does(chromedp.KeyEvent("A", chromedp.KeyModifiers(chromedp.ModifierShift))) // the other letters than usual
+	h.hears("a")
+	b.does(chromedp.Func(func(ctx context.Context, t *chromedp.Target) error { // chromedp knows the keys of an American keyboard
+		_, err := cdp.Call(ctx, t, input.DispatchKeyEvent, input.DispatchKeyEventParams{Type: input.DispatchKeyEventTypeKeyDown, Key: "é", Text: "é"})
+		return err
+	}))
+	h.hears("\x19Be")
+	b.presses(kb.ArrowUp, "?") // no Minitel's, as yet
+	h.hears("?")
+	b.clicks("#characters button:first-child")
+	h.hears("1")
+
+	b.clicks("#characters button:last-child") // Maj
+	b.presses("b")
+	h.hears("b")
+	b.clicks("#characters button:last-child")
+	h.sends([]byte("\x1B:iE\x1B;iYA")) // small letters, arrows
+	h.hears("\x1B:sH\x1B;sYA")
+	b.presses("bB", kb.ArrowUp, kb.ArrowLeft)
+	h.hears("bB\x1B[A\x1B[D")
+	h.sends([]byte("\x1B;iYC")) // arrows as control characters
+	h.hears("\x1B;sYE")
+	b.presses(kb.ArrowRight)
+	h.hears("\t")
+	h.sends([]byte("\x1B:1}")) // Téléinformatique
+	h.hears("\x1B[?z")
+	b.presses(kb.F1, kb.Enter)
+	h.hears("\x1BOm\r")
+	h.sends([]byte("\x1B[?{\x1B9{"))
+	h.hears("\x13\x5E\x01Mg1\x04") // the terminal says who it is
+
+	value[bool](b, `(() => {
+		const clipboardData = new DataTransfer();
+		clipboardData.setData("text", "Collé\nici\u{1F600}");
+		return document.dispatchEvent(new ClipboardEvent("paste", {clipboardData}));
+	})()`)
+	h.hears("Coll\x19Be ici")
+}
+
+// TestBrowserVisits goes to a service and back, and hangs up.
+func TestBrowserVisits(t *testing.T) {
+	g := runs(t, "--ws", "127.0.0.1:0")
+	b := opens(t, "http://"+g.doors["ws"]+"/")
+	b.reads("Tapez le code")
+	dialog := func() bool { return value[bool](b, `document.getElementById("hang-up").open`) }
+
+	b.presses("mire", kb.Enter)
+	b.says("En ligne avec MIRE")
+	b.function("Connexion/Fin") // does not end the call
+	b.says("Retour de MIRE. En ligne avec le portail")
+	b.reads("Tapez le code")
+	if dialog() {
+		t.Error("the page asks whether to come back from a service")
+	}
+
+	b.presses(kb.F9)
+	b.until("a question", dialog)
+	b.saves("question.png")
+	b.clicks(`#hang-up [value="no"]`)
+	b.until("no question", func() bool { return !dialog() })
+	b.function("Connexion/Fin")
+	b.until("a question", dialog)
+	b.presses(kb.F9) // as on a Minitel: twice
+	b.says("Appel terminé. Connexion/Fin pour rappeler.")
+	b.saves("ended.png")
+
+	b.presses("x", kb.Enter) // nobody hears
+	b.presses(kb.F9)
+	b.says("En ligne avec le portail")
+	b.reads("Tapez le code")
+}
+
+// TestBrowserCallsAgain loses the gateway, and finds it again.
+func TestBrowserCallsAgain(t *testing.T) {
+	g := runs(t, "--ws", "127.0.0.1:0")
+	address := g.doors["ws"]
+	b := opens(t, "http://"+address+"/", "WebSocket connection to") // which fails
+	b.says("En ligne")
+	if err := g.stop(); err != nil {
+		t.Fatal(err)
+	}
+	b.says("Nouvel appel dans")
+	if err := g.exit("0"); err != nil {
+		t.Fatal(err)
+	}
+	g = runs(t, "--ws", address)
+	b.says("En ligne avec le portail")
+	g.kill() // without a word
+	b.says("Liaison coupée. Nouvel appel dans")
+	runs(t, "--ws", address)
+	b.says("En ligne avec le portail")
+	b.reads("Tapez le code")
+}
+
+// TestBrowserBehindProxy comes by TLS, to a folder of another site.
+func TestBrowserBehindProxy(t *testing.T) {
+	g := runs(t, "--ws", "127.0.0.1:0")
+	proxy := httptest.NewTLSServer(http.StripPrefix("/museum/minitel", httputil.NewSingleHostReverseProxy(
+		&url.URL{Scheme: "http", Host: g.doors["ws"]})))
+	t.Cleanup(proxy.Close)
+	b := &tab{t, browsertest.Open(t)}
+	if _, err := chromedp.Call(b.ctx, security.SetIgnoreCertificateErrors, security.SetIgnoreCertificateErrorsParams{Ignore: true}); err != nil {
+		t.Fatal(err)
+	}
+	b.does(chromedp.Navigate(proxy.URL + "/museum/minitel/?grey#code=mire"))
+	b.says("En ligne avec MIRE") // typed when the portal's page was there
+}
+
+// A link cannot make the page call anybody else.
+func TestBrowserCallsItsOwnGateway(t *testing.T) {
+	other := plays(t)
+	g := runs(t, "--ws", "127.0.0.1:0")
+	b := opens(t, "http://"+g.doors["ws"]+"/?url=ws://"+other.listener.Addr().String()+"/#code=%1B%19\x13I")
+	b.says("n’appelle que sa propre passerelle")
+	b.says("En ligne avec le portail")
+	b.reads("Tapez le code")
+	other.listener.(*net.TCPListener).SetDeadline(time.Now())
+	if conn, err := other.listener.Accept(); err == nil {
+		conn.Close()
+		t.Error("it has called another")
+	}
+}
+
+// TestBrowserSpeed has a page drawn at 1200 bit/s, until Connexion/Fin.
+func TestBrowserSpeed(t *testing.T) {
+	h := plays(t)
+	b := opens(t, "http://"+h.gateway().doors["ws"]+"/?speed=1200")
+	h.answers()
+	began := time.Now()
+	h.sends([]byte("\x0C" + strings.Repeat("x", 238) + "."))
+	b.reads(".")
+	if took := time.Since(began); took < 1900*time.Millisecond {
+		t.Errorf("240 bytes took %v at 1200 bit/s", took)
+	}
+	h.sends([]byte("\x0C" + strings.Repeat("x", 800) + "."))
+	b.presses(kb.F9, kb.F9)
+	began = time.Now()
+	h.hears("\x13I")
+	b.reads(".")
+	if took := time.Since(began); took > 4*time.Second {
+		t.Errorf("Connexion/Fin waited for the page: %v", took)
+	}
+}
+
+// TestBrowserKeepsPages copies the text of a screen, and saves its picture and
+// the page itself.
+func TestBrowserKeepsPages(t *testing.T) {
+	stream, err := os.ReadFile("../videotex/testdata/accueil.vdt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	model := videotex.NewScreen()
+	model.Indicate('C')
+	model.Write(stream)
+
+	h := plays(t)
+	b := opens(t, "http://"+h.gateway().doors["ws"]+"/")
+	h.answers()
+	h.sends(stream)
+	want := picture.Image(model, picture.Options{Cursor: true})
+	b.until("the page", func() bool { return same(b.picture(), want) })
+
+	value[bool](b, `addEventListener("copy", e => document.title = e.clipboardData.getData("text")) ?? true`)
+	b.clicks("#copy")
+	copied := value[string](b, `document.querySelector("title").textContent`)
+	if want := trailing.ReplaceAllString(model.String(), ""); copied != want {
+		t.Errorf("copied\n%s\nwant\n%s", copied, want)
+	}
+
+	dir := t.TempDir()
+	if _, err := chromedp.CallBrowser(b.ctx, browser.SetDownloadBehavior, browser.SetDownloadBehaviorParams{
+		Behavior: browser.SetDownloadBehaviorBehaviorAllow, DownloadPath: dir, BrowserContextID: chromedp.FromContext(b.ctx).BrowserContextID,
+	}); err != nil {
+		t.Fatal(err)
+	}
+	saved := func(ending string) (p []byte) {
+		b.clicks("#" + ending)
+		b.until("a file", func() bool {
+			names, _ := filepath.Glob(filepath.Join(dir, "minitel-*."+ending))
+			if len(names) == 1 {
+				p, _ = os.ReadFile(names[0])
+			}
+			return len(p) > 0
+		})
+		return p
+	}
+	if !same(decoded(t, saved("png")), want) {
+		t.Error("the picture is another")
+	}
+	again := videotex.NewScreen()
+	again.Indicate('C')
+	again.Write(saved("vdt"))
+	if !same(picture.Image(again, picture.Options{Cursor: true}), want) {
+		t.Errorf("the page shows\n%s", again)
+	}
+}
+
+// TestBrowserReads is a Minitel for those who do not see it.
+func TestBrowserReads(t *testing.T) {
+	g := runs(t, "--ws", "127.0.0.1:0")
+	b := opens(t, "http://"+g.doors["ws"]+"/")
+	b.reads("Tapez le code")
+	b.clicks("#reader")
+	if !value[bool](b, `getComputedStyle(document.getElementById("screen")).display === "none" && document.querySelector("#text").clientHeight > 300`) {
+		t.Error("the text is not shown instead")
+	}
+	b.saves("text.png")
+	b.does(chromedp.SendKeys("#typing input", "mire\r"))
+	b.says("En ligne avec MIRE")
+	b.presses(kb.F9) // in the field, too
+	b.says("Retour de MIRE")
+	b.does(chromedp.Reload())
+	b.until("the text again", func() bool { return value[bool](b, `document.body.classList.contains("reader")`) })
+}
+
+// TestBrowserOnPhone is the page on a phone: all of it is there to be touched.
+func TestBrowserOnPhone(t *testing.T) {
+	g := runs(t, "--ws", "127.0.0.1:0")
+	b := opens(t, "http://"+g.doors["ws"]+"/")
+	for _, size := range []image.Point{{390, 844}, {360, 640}, {844, 390}} {
+		b.does(chromedp.EmulateViewport(int64(size.X), int64(size.Y), chromedp.EmulateMobile, chromedp.EmulateTouch, chromedp.EmulateScale(3)))
+		b.does(chromedp.Reload())
+		b.reads("Tapez le code")
+		b.saves(fmt.Sprintf("phone-%dx%d.png", size.X, size.Y))
+		if out := value[[]string](b, `[...document.querySelectorAll("canvas, main button, #state")].filter(e => {
+			const r = e.getBoundingClientRect();
+			return e.offsetParent && (r.left < 0 || r.right > innerWidth || r.top < 0 || r.bottom > innerHeight || r.width < 24 || r.height < 24);
+		}).map(e => e.textContent || e.id)`); len(out) > 0 {
+			t.Errorf("%v: these are out of the page, or too small: %q", size, out)
+		}
+		dots := value[float64](b, `document.getElementById("screen").getBoundingClientRect().width * devicePixelRatio / 320`)
+		if math.Abs(dots-math.Round(dots)) > 0.01 || dots < 1 {
+			t.Errorf("%v: a dot has %v pixels", size, dots)
+		}
+		for _, letter := range "mire" {
+			b.taps(string(letter - 'a' + 'A'))
+		}
+		b.does(chromedp.Tap(`#Envoi`))
+		b.says("En ligne avec MIRE")
+	}
+}
+
+// taps taps a character of the page.
+func (b *tab) taps(character string) {
+	b.Helper()
+	at := value[[]float64](b, `(() => {
+		const r = [...document.querySelectorAll("#characters button")].find(e => e.textContent === "`+character+`").getBoundingClientRect();
+		return [r.x + r.width / 2, r.y + r.height / 2];
+	})()`)
+	b.does(chromedp.TapXY(at[0], at[1]))
+}
+
+// TestBrowserPicture takes the README's picture of the page. It is rewritten with
+//
+//	go test ./test -run TestBrowserPicture -update
+func TestBrowserPicture(t *testing.T) {
+	const file = "../doc/minitel.png"
+	g := runs(t, "--ws", "127.0.0.1:0")
+	b := opens(t, "http://"+g.doors["ws"]+"/")
+	b.does(chromedp.EmulateViewport(1120, 640))
+	b.reads("Tapez le code")
+	p, err := chromedp.Run(b.ctx, chromedp.CaptureScreenshot())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if *update {
+		if err := os.WriteFile(file, p, 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	kept, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatalf("%v (-update makes it)", err)
+	}
+	if got, want := decoded(t, p).Bounds(), decoded(t, kept).Bounds(); got != want {
+		t.Errorf("the page is %v, on file %v", got, want)
+	}
+}
