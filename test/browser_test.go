@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"image"
+	"image/color"
 	"image/png"
 	"math"
 	"net"
@@ -550,6 +551,26 @@ func TestBrowserOnPhone(t *testing.T) {
 		b.does(chromedp.Tap(`#Envoi`))
 		b.says("En ligne avec MIRE")
 	}
+}
+
+// TestBrowserBare is the screen alone, as a kiosk may have it.
+func TestBrowserBare(t *testing.T) {
+	g := runs(t, "--ws", "127.0.0.1:0")
+	b := opens(t, "http://"+g.doors["ws"]+"/?bare&grey&speed=9600")
+	b.does(chromedp.EmulateViewport(960, 776))
+	b.reads("Tapez le code")
+	b.saves("bare.png")
+	if seen := value[string](b, `[...document.querySelectorAll("canvas, button, select, #state")].filter(e => e.offsetParent).map(e => e.id).join()`); seen != "screen,state" {
+		t.Errorf("there is %s", seen)
+	}
+	if width := value[float64](b, `document.getElementById("screen").getBoundingClientRect().width`); width != 960 {
+		t.Errorf("the screen is %v pixels wide", width)
+	}
+	if blue := color.GrayModel.Convert(b.picture().At(160, 30)); blue != (color.Gray{0x66}) {
+		t.Errorf("blue is %v", blue)
+	}
+	b.presses("mire", kb.Enter)
+	b.says("En ligne avec MIRE")
 }
 
 // taps taps a character of the page.
