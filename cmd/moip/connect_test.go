@@ -247,6 +247,22 @@ func TestConnectSignals(t *testing.T) {
 	}
 }
 
+// Much may be pasted, and it may be told to end in the middle of that.
+func TestConnectPaste(t *testing.T) {
+	t.Parallel()
+	url, _ := startGateway(t)
+	s := sit(t, 40, 25, nil, url)
+	s.shows("Service :")
+	go s.types(strings.Repeat("s", 10_000))
+	s.shows("Service :  S")
+	s.proc.Signal(syscall.SIGTERM)
+	s.leaves(0)
+	s = sit(t, 40, 25, nil, url)
+	s.shows("Service :")
+	go s.types(strings.Repeat("s\x7f", 15_000) + "\x11") // Ctrl-Q
+	s.leaves(0)
+}
+
 // When the call ends, the last page stays, whatever is typed just then, and the
 // reason is told. Row 00 has the terminal's own letter.
 func TestConnectEnds(t *testing.T) {

@@ -56,7 +56,7 @@ func newCall(o Options) *call {
 // run is the call: until the user leaves, it is too late, or what is to be dumped
 // is there.
 func (c *call) run(ctx context.Context, end session.Endpoint, late <-chan time.Time) error {
-	c.line = pickUp(end, c.failing)
+	c.line = pickUp(end)
 	defer c.line.hangUp()
 	defer c.restore()
 	var flash <-chan time.Time
@@ -72,6 +72,8 @@ func (c *call) run(ctx context.Context, end session.Endpoint, late <-chan time.T
 			c.hear(p)
 		case err := <-hung:
 			done = c.lose(err)
+		case failed := <-c.line.panic:
+			panic(failed)
 		case <-tick:
 			c.draw()
 		case <-c.still.C:
@@ -108,16 +110,7 @@ func (c *call) sources() (heard <-chan []byte, hung <-chan error) {
 // done in a panic as well.
 func (c *call) restore() {
 	if c.view != nil {
-		c.view.screen.Fini()
-	}
-}
-
-// failing is deferred by goroutines other than run's: the terminal is restored
-// before a panic of theirs ends the process.
-func (c *call) failing() {
-	if failed := recover(); failed != nil {
-		c.restore()
-		panic(failed)
+		c.view.close()
 	}
 }
 
@@ -188,14 +181,16 @@ func (c *call) handle(event tcell.Event) (leaves bool) {
 		c.line.send(sent)
 		return leaves
 	case *tcell.EventError: // the terminal is gone
+		c.view.deaf = true
 		return true
 	}
 	return false
 }
 
-// show draws the screen, if anybody looks.
+// show draws the screen, if anybody looks. While keys wait, it does not: a paste
+// is many.
 func (c *call) show() {
-	if c.view == nil {
+	if c.view == nil || len(c.view.screen.EventQ()) > 0 {
 		return
 	}
 	message := ""

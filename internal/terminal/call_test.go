@@ -142,11 +142,29 @@ func TestPanic(t *testing.T) {
 
 // So does one of another goroutine.
 func TestPanicElsewhere(t *testing.T) {
+	end, _ := dial(t)
 	c := watched(t)
-	if !panics(func() { defer c.failing(); panic("of the reader") }) {
+	if !panics(func() { c.run(t.Context(), faulty{end}, nil) }) {
 		t.Error("it does not panic")
 	}
 	drained(c.view.screen)
+}
+
+type faulty struct{ session.Endpoint }
+
+func (faulty) Receive() ([]byte, error) { panic("of the reader") }
+
+// So does whoever leaves in the middle of a paste, which nobody reads any more.
+func TestPaste(t *testing.T) {
+	screen, term := on(t, 40, 25, 256)
+	pasted := strings.Repeat("a", 4000)
+	go term.SendRaw([]byte(pasted))
+	for len(screen.EventQ()) < cap(screen.EventQ()) {
+		time.Sleep(time.Millisecond)
+	}
+	v := newView(screen, Sextants)
+	v.close()
+	drained(screen)
 }
 
 func panics(f func()) (failed bool) {

@@ -2,6 +2,8 @@ package terminal
 
 import (
 	"bytes"
+	"fmt"
+	"runtime/debug"
 	"sync"
 
 	"moip/internal/session"
@@ -13,27 +15,36 @@ type line struct {
 	end   session.Endpoint
 	heard chan []byte    // what is received
 	hung  chan error     // why nothing more will be
+	panic chan string    // of a goroutine
 	kept  chan struct{}  // what was sent is not all taken
 	gone  chan struct{}  // closed when nobody listens any more
 	both  sync.WaitGroup // goroutines
 }
 
-// pickUp starts the goroutines. They defer failing.
-func pickUp(end session.Endpoint, failing func()) *line {
+// pickUp starts the goroutines.
+func pickUp(end session.Endpoint) *line {
 	l := &line{
 		end:   end,
 		heard: make(chan []byte),
 		hung:  make(chan error, 1),
+		panic: make(chan string, 2),
 		kept:  make(chan struct{}, 1),
 		gone:  make(chan struct{}),
 	}
 	for _, work := range []func(){l.read, l.flush} {
 		l.both.Go(func() {
-			defer failing()
+			defer l.failing()
 			work()
 		})
 	}
 	return l
+}
+
+// failing hands a panic over to whoever has the terminal, to restore it first.
+func (l *line) failing() {
+	if failed := recover(); failed != nil {
+		l.panic <- fmt.Sprintf("%v\n%s", failed, debug.Stack())
+	}
 }
 
 // hangUp ends the connection, and waits for the goroutines' end.

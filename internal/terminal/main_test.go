@@ -19,7 +19,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func on(t *testing.T, width, height, colors int) (tcell.Screen, vt.MockTerm) {
 	t.Helper()
 	term := vt.NewMockTerm(vt.MockOptSize{X: vt.Col(width), Y: vt.Row(height)}, vt.MockOptColors(colors))
-	screen, err := tcell.NewTerminfoScreenFromTty(term, tcell.OptColors(colors), tcell.OptTerm("xterm"))
+	screen, err := tcell.NewTerminfoScreenFromTty(&tty{Tty: term}, tcell.OptColors(colors), tcell.OptTerm("xterm"))
 	if err != nil {
 		t.Fatal(err)
 	}

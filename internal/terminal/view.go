@@ -2,7 +2,9 @@ package terminal
 
 import (
 	"fmt"
+	"io"
 	"strings"
+	"sync/atomic"
 	"unicode/utf8"
 
 	"github.com/gdamore/tcell/v3"
@@ -13,17 +15,50 @@ import (
 // rows of a Minitel: 00 to 24.
 const rows = 25
 
-// A view draws screens on a terminal.
+// A view draws screens on a terminal, which is a tty. It belongs to one goroutine.
 type view struct {
 	screen tcell.Screen
 	blocks Blocks
 	style  func(ink, paper videotex.Color) tcell.Style
 	dark   bool // what flashes does not show
+	deaf   bool // the terminal's input has ended, by an EventError
+}
+
+// A tty is a terminal whose input can be ended.
+type tty struct {
+	tcell.Tty
+	ended atomic.Bool // until the next Start
+}
+
+func (t *tty) Start() error {
+	t.ended.Store(false)
+	return t.Tty.Start()
+}
+
+func (t *tty) Read(p []byte) (int, error) {
+	if t.ended.Load() {
+		return 0, io.EOF
+	}
+	n, err := t.Tty.Read(p)
+	if t.ended.Load() {
+		return 0, io.EOF
+	}
+	return n, err
+}
+
+// end ends the input: a Read that waits returns, and all others do at once.
+func (t *tty) end() {
+	t.ended.Store(true)
+	t.Drain()
 }
 
 // openView returns a view on the terminal that the program was started on.
 func openView(b Blocks) (*view, error) {
-	screen, err := tcell.NewScreen()
+	device, err := tcell.NewDevTty()
+	if err != nil {
+		return nil, err
+	}
+	screen, err := tcell.NewTerminfoScreenFromTty(&tty{Tty: device})
 	if err != nil {
 		return nil, err
 	}
@@ -44,6 +79,38 @@ func newView(screen tcell.Screen, b Blocks) *view {
 	}
 	screen.SetCursorStyle(tcell.CursorStyleBlinkingBlock)
 	return &view{screen: screen, blocks: b, style: palette(screen.Colors())}
+}
+
+// close makes the terminal what it was, for good.
+func (v *view) close() {
+	v.leave()
+	v.screen.Fini()
+}
+
+// leave makes the terminal what it was, until Resume. What is typed meanwhile is
+// lost.
+//
+// tcell waits there for its readers to end, and they may be waiting for somebody
+// to take what has been typed. So it is taken: until the reader of the tty has
+// ended, which is told, and then until the other has.
+func (v *view) leave() {
+	t, _ := v.screen.Tty()
+	t.(*tty).end()
+	for !v.deaf {
+		_, v.deaf = (<-v.screen.EventQ()).(*tcell.EventError)
+	}
+	left := make(chan struct{})
+	go func() {
+		v.screen.Suspend()
+		close(left)
+	}()
+	for {
+		select {
+		case <-v.screen.EventQ():
+		case <-left:
+			return
+		}
+	}
 }
 
 // ascii stands for what a terminal without Unicode does not have.
