@@ -28,7 +28,8 @@ func (c clean) Run() int {
 }
 
 // TestCommandLine plays the scripts in testdata. They have a command of their
-// own, appears, which waits for a file, and know a port that is TAKEN.
+// own, appears, which waits for a file, and know a port that is TAKEN, which is
+// SILENT, too: whoever calls there gets no answer.
 func TestCommandLine(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",
@@ -42,6 +43,7 @@ func TestCommandLine(t *testing.T) {
 			}
 			env.Defer(func() { taken.Close() })
 			env.Setenv("TAKEN", taken.Addr().String())
+			env.Setenv("SILENT", taken.Addr().String())
 			env.Setenv("GORACE", "atexit_sleep_ms=0") // the race detector's second thoughts, a second of them
 			return nil
 		},

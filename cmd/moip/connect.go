@@ -50,7 +50,13 @@ func (c *connect) Run(ctx context.Context, out io.Writer) (err error) {
 	}
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
 	defer stop()
-	end, err := dial(ctx, c.URL)
+	context.AfterFunc(ctx, stop) // a second signal ends what waits for a terminal that takes nothing
+	began, limit := time.Now(), cmp.Or(c.Timeout, 10*time.Second)
+	patience := dialTime
+	if c.Dump {
+		patience = min(dialTime, limit)
+	}
+	end, err := dial(ctx, c.URL, patience)
 	if err != nil {
 		return err
 	}
@@ -64,7 +70,7 @@ func (c *connect) Run(ctx context.Context, out io.Writer) (err error) {
 		defer func() { err = cmp.Or(err, file.Close()) }()
 	}
 	if c.Dump {
-		return c.dump(ctx, end, o, out)
+		return c.dump(ctx, end, limit-time.Since(began), o, out)
 	}
 	err = terminal.Run(ctx, end, c.Blocks, o)
 	if errors.Is(err, terminal.ErrNoTerminal) {
@@ -73,11 +79,11 @@ func (c *connect) Run(ctx context.Context, out io.Writer) (err error) {
 	return err
 }
 
-// dialTime is how long whoever is called may take to answer.
+// dialTime is how long whoever is called may take to answer, at most.
 const dialTime = 15 * time.Second
 
-func dial(ctx context.Context, url string) (session.Endpoint, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, dialTime, fmt.Errorf("no answer within %v", dialTime))
+func dial(ctx context.Context, url string, limit time.Duration) (session.Endpoint, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("no answer within %v", limit))
 	defer cancel()
 	end, err := new(upstream.Dialer).Dial(ctx, 0, session.Route{URL: url})
 	if errors.Is(err, syscall.ECONNREFUSED) {
@@ -87,8 +93,8 @@ func dial(ctx context.Context, url string) (session.Endpoint, error) {
 }
 
 // dump prints the screen at the end.
-func (c *connect) dump(ctx context.Context, end session.Endpoint, o terminal.Options, out io.Writer) error {
-	screen, err := terminal.Dump(ctx, end, c.Wait, cmp.Or(c.Timeout, 10*time.Second), o)
+func (c *connect) dump(ctx context.Context, end session.Endpoint, limit time.Duration, o terminal.Options, out io.Writer) error {
+	screen, err := terminal.Dump(ctx, end, c.Wait, limit, o)
 	io.WriteString(out, picture.Text(screen))
 	switch {
 	case errors.Is(err, terminal.ErrNotTyped):

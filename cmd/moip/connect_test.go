@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"slices"
@@ -66,6 +67,8 @@ type seat struct {
 	before string     // how it was set
 	done   chan error // of the command
 
+	frozen sync.Mutex // whoever has it keeps the terminal from taking anything
+
 	mu   sync.Mutex
 	all  bytes.Buffer  // what it wrote
 	news chan struct{} // closed when it writes more
@@ -120,6 +123,8 @@ func (s *seat) modes() string {
 
 // Write is told what moip writes.
 func (s *seat) Write(p []byte) (int, error) {
+	s.frozen.Lock()
+	defer s.frozen.Unlock()
 	n, err := s.term.Write(p)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -261,6 +266,39 @@ func TestConnectPaste(t *testing.T) {
 	s.shows("Service :")
 	go s.types(strings.Repeat("s\x7f", 15_000) + "\x11") // Ctrl-Q
 	s.leaves(0)
+}
+
+// A terminal that takes nothing cannot be restored. Then a second signal ends it.
+func TestConnectFrozen(t *testing.T) {
+	t.Parallel()
+	service, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer service.Close()
+	go func() {
+		conn, err := service.Accept()
+		for i := 0; err == nil; i++ { // one page after another
+			_, err = conn.Write(bytes.Repeat([]byte{'a' + byte(i%26)}, 960))
+		}
+	}()
+	s := sit(t, 40, 25, nil, "tcp://"+service.Addr().String())
+	s.shows("aaaaaaaa")
+	s.frozen.Lock()
+	defer s.frozen.Unlock()
+	time.Sleep(time.Second)
+	s.proc.Signal(syscall.SIGTERM)
+	select {
+	case <-s.done:
+		t.Fatal("it was not stuck")
+	case <-time.After(time.Second):
+	}
+	s.proc.Signal(syscall.SIGTERM)
+	select {
+	case <-s.done:
+	case <-time.After(patience):
+		t.Error("it does not end")
+	}
 }
 
 // When the call ends, the last page stays, whatever is typed just then, and the

@@ -1,8 +1,10 @@
 package terminal
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"sync/atomic"
 	"unicode/utf8"
@@ -54,6 +56,9 @@ func (t *tty) end() {
 
 // openView returns a view on the terminal that the program was started on.
 func openView(b Blocks) (*view, error) {
+	if os.Getenv("TERM") == "dumb" { // it has no cursor to move, and tcell does not ask
+		return nil, errors.New("TERM is dumb")
+	}
 	device, err := tcell.NewDevTty()
 	if err != nil {
 		return nil, err
