@@ -215,6 +215,7 @@ func TestConnect(t *testing.T) {
 	url, _ := startGateway(t)
 	s := sit(t, 40, 25, nil, url)
 	s.shows("émulateur, 127.0.0.1") // so it answers who it is
+	s.shows("F9 Connexion/Fin")     // over the page, until something is typed
 	s.types("mire\r")
 	s.shows("Sommaire  fin")
 	command := exec.Command("moip", "connect", url, "--dump", "--send", "mire{Envoi}", "--wait", "couleurs 1/6")
@@ -227,6 +228,8 @@ func TestConnect(t *testing.T) {
 	if !slices.Equal(s.rows()[1:], want[1:]) { // row 00 is MIRE's, then the portal's
 		t.Errorf("it shows\n%s\nand dumps\n%s", strings.Join(s.rows(), "\n"), dump)
 	}
+	s.types("\x1b") // which no Minitel has
+	s.shows("F9 Connexion/Fin")
 	s.types("\x1b[18~") // F7
 	s.shows("attributs 2/6")
 	s.resize(39, 24)

@@ -179,6 +179,7 @@ func (c *call) handle(event tcell.Event) (leaves bool) {
 	case *tcell.EventKey:
 		sent, leaves := pressed(ev, c.parser.Mode())
 		c.line.send(sent)
+		c.view.help = sent == nil // what a Minitel does not have asks what it has
 		return leaves
 	case *tcell.EventError: // the terminal is gone
 		c.view.deaf = true

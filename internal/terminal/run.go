@@ -42,6 +42,7 @@ func Run(ctx context.Context, end session.Endpoint, b Blocks, o Options) error {
 	}
 	c := newCall(o)
 	c.view = v
+	v.help = true
 	c.model.Indicate('C') // connected (1-3-2-4-4)
 	return c.run(ctx, end, nil)
 }

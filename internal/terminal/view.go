@@ -23,6 +23,7 @@ type view struct {
 	blocks Blocks
 	style  func(ink, paper videotex.Color) tcell.Style
 	dark   bool // what flashes does not show
+	help   bool // the keys are shown, if need be over the page
 	deaf   bool // the terminal's input has ended, by an EventError
 }
 
@@ -136,18 +137,24 @@ var ascii = func() map[rune]string {
 // either for a second.
 func (v *view) flash() { v.dark = !v.dark }
 
-// show draws s, with a crib of the keys where there is room. A message stands on
-// the last line, whatever is there otherwise. If the terminal is too small, it
-// says so instead.
+// show draws s, with a crib of the keys where there is room, and with help anyway.
+// A message stands on the last line, whatever is there otherwise. If the terminal
+// is too small, it says so instead.
 func (v *view) show(s *videotex.Screen, message string) {
 	v.screen.Clear()
 	v.screen.HideCursor()
 	width, height := v.screen.Size()
 	columns := s.Columns()
-	if width < columns || height < rows {
+	switch {
+	case width < columns || height < rows:
 		v.tooSmall(width, height, columns)
-	} else {
-		v.page(s, v.crib(width, height, columns))
+	case width < columns+cribWidth:
+		v.page(s, (width-columns)/2)
+		v.cribBelow(width, height)
+	default:
+		left := (width - columns - cribWidth) / 2
+		v.page(s, left)
+		v.cribBeside(left + columns + 3)
 	}
 	if message != "" {
 		v.line(height-1, width, message)
@@ -171,33 +178,31 @@ func (v *view) page(s *videotex.Screen, left int) {
 // cribWidth is that of the crib beside the page: a gap, the names and the keys.
 const cribWidth = 3 + 15 + 14
 
-// crib draws where the keys are, beside a page of so many columns if there is
-// room, else below. It returns where the page goes.
-func (v *view) crib(width, height, columns int) (left int) {
-	all := append(keys[:len(keys):len(keys)], leaving)
-	if width < columns+cribWidth {
-		v.cribBelow(width, height, all)
-		return (width - columns) / 2
-	}
-	left = (width - columns - cribWidth) / 2
-	x := left + columns + 3
-	for i, k := range all {
+// cribBeside draws where the keys are, from column x on.
+func (v *view) cribBeside(x int) {
+	for i, k := range append(keys[:len(keys):len(keys)], leaving) {
 		v.screen.PutStrStyled(x, 2*i+3, k.name, tcell.StyleDefault.Bold(true))
 		v.screen.PutStr(x+15, 2*i+3, k.crib)
 	}
-	return left
 }
 
-// cribBelow draws the crib on the lines below the page, as far as they go. Who
-// sees nothing else should see how to leave.
-func (v *view) cribBelow(width, height int, all []key) {
+// cribBelow draws the crib on the lines below the page, as far as they go, or with
+// help on as many as it takes. Who sees nothing else should see how to leave.
+func (v *view) cribBelow(width, height int) {
 	entries := []string{leaving.short + " " + leaving.name}
-	for _, k := range all[:len(all)-1] {
+	for _, k := range keys {
 		entries = append(entries, k.short+" "+k.name)
 	}
-	for i, line := range wrap(entries, "  ", width) {
-		if rows+i < height {
-			v.screen.PutStr((width-utf8.RuneCountInString(line))/2, rows+i, line)
+	lines := wrap(entries, "  ", width)
+	top := rows
+	if v.help {
+		top = min(top, height-len(lines))
+	}
+	for i, line := range lines[:min(len(lines), height-top)] {
+		if top < rows {
+			v.line(top+i, width, line)
+		} else {
+			v.screen.PutStr((width-utf8.RuneCountInString(line))/2, top+i, line)
 		}
 	}
 }

@@ -63,6 +63,17 @@ func TestCrib(t *testing.T) {
 	}
 }
 
+// Where there is no room, help is on the last lines.
+func TestHelp(t *testing.T) {
+	for _, size := range []struct{ width, height int }{{80, 25}, {60, 30}, {60, 27}, {40, 25}} {
+		screen, term := on(t, size.width, size.height, 256)
+		v := newView(screen, Sextants)
+		v.help = true
+		v.show(page("page"), "")
+		golden.CheckText(t, fmt.Sprintf("testdata/help-%dx%d.txt", size.width, size.height), strings.Join(lines(term), "\n")+"\n")
+	}
+}
+
 // A terminal that is too small says so, and goes on when it has grown.
 func TestSmall(t *testing.T) {
 	screen, term := on(t, 30, 24, 256)
