@@ -78,6 +78,12 @@ type seat struct {
 // sit runs moip connect on a terminal of that size.
 func sit(t *testing.T, width, height int, variables []string, args ...string) *seat {
 	t.Helper()
+	return startOn(t, width, height, variables, exec.Command("moip", append([]string{"connect"}, args...)...))
+}
+
+// startOn runs a command there.
+func startOn(t *testing.T, width, height int, variables []string, command *exec.Cmd) *seat {
+	t.Helper()
 	s := &seat{T: t, done: make(chan error, 1), news: make(chan struct{})}
 	s.term = vt.NewMockTerm(vt.MockOptSize{X: vt.Col(width), Y: vt.Row(height)}, vt.MockOptColors(1<<24))
 	var err error
@@ -91,7 +97,6 @@ func sit(t *testing.T, width, height int, variables []string, args ...string) *s
 	pumps.Go(func() { io.Copy(s, s.master) })
 	pumps.Go(func() { io.Copy(s.master, s.term) })
 
-	command := exec.Command("moip", append([]string{"connect"}, args...)...)
 	command.Env = environ(append([]string{"LC_ALL=C.UTF-8", "TERM=xterm-kitty", "COLORTERM=", "NO_COLOR="}, variables...)...)
 	command.Stdin, command.Stdout, command.Stderr = s.slave, s.slave, s.slave
 	command.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
@@ -253,6 +258,26 @@ func TestConnectSignals(t *testing.T) {
 			s.leaves(0)
 		})
 	}
+}
+
+// Ctrl-Z gives the terminal back to the shell, which can go on with the call.
+func TestConnectSuspended(t *testing.T) {
+	t.Parallel()
+	url, _ := startGateway(t)
+	shell := exec.Command("sh", "-c", `set -m; moip connect "$0"; stty -g; read go; fg >/dev/null`, url)
+	s := startOn(t, 40, 25, nil, shell)
+	s.shows("Service :")
+	s.types("\x1a")
+	s.shows(strings.TrimSpace(s.before)[:30])
+	if slices.ContainsFunc(s.rows(), func(row string) bool { return strings.Contains(row, "Service :") }) {
+		t.Error("the page is still there")
+	}
+	s.types("go\r")
+	s.shows("Service :")
+	s.types("mire\r")
+	s.shows("Sommaire  fin")
+	s.types("\x11") // Ctrl-Q
+	s.leaves(0)
 }
 
 // Much may be pasted, and it may be told to end in the middle of that.

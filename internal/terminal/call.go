@@ -177,6 +177,9 @@ func (c *call) handle(event tcell.Event) (leaves bool) {
 	case *tcell.EventResize:
 		c.view.screen.Sync()
 	case *tcell.EventKey:
+		if ev.Key() == tcell.KeyCtrlZ {
+			return c.view.suspend() != nil
+		}
 		sent, leaves := pressed(ev, c.parser.Mode())
 		c.line.send(sent)
 		c.view.help = sent == nil // what a Minitel does not have asks what it has

@@ -119,6 +119,15 @@ func (v *view) leave() {
 	}
 }
 
+// suspend gives the terminal back while the program is stopped.
+func (v *view) suspend() error {
+	v.leave()
+	stop()
+	err := v.screen.Resume()
+	v.deaf = err != nil
+	return err
+}
+
 // ascii stands for what a terminal without Unicode does not have.
 var ascii = func() map[rune]string {
 	plain := map[rune]string{
