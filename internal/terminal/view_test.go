@@ -136,6 +136,11 @@ func TestASCII(t *testing.T) {
 	if got := lines(term)[1]; got != `deja "_|#` {
 		t.Errorf("it shows %q", got)
 	}
+	screen, term = on(t, 80, 24, 8)
+	newView(screen, Auto).show(page(""), "")
+	if got := lines(term)[0]; !strings.HasPrefix(got, "Fenetre trop petite : 80x24.") {
+		t.Errorf("it shows %q", got)
+	}
 }
 
 func FuzzView(f *testing.F) {
