@@ -292,7 +292,7 @@ func TestConnectPaste(t *testing.T) {
 	s.leaves(0)
 	s = sit(t, 40, 25, nil, url)
 	s.shows("Service :")
-	go s.types(strings.Repeat("s\x7f", 15_000) + "\x11") // Ctrl-Q
+	go s.types("d\xe9j\xe0" + strings.Repeat("s\x7f", 15_000) + "\x11") // no UTF-8, and Ctrl-Q
 	s.leaves(0)
 }
 

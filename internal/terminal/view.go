@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/gdamore/tcell/v3"
+	"golang.org/x/text/encoding/unicode"
 
 	"moip/videotex"
 )
@@ -53,6 +54,12 @@ func (t *tty) Read(p []byte) (int, error) {
 func (t *tty) end() {
 	t.ended.Store(true)
 	t.Drain()
+}
+
+// tcell's own decoder never gets past a byte that is not UTF-8.
+func init() {
+	tcell.RegisterEncoding("UTF-8", unicode.UTF8)
+	tcell.RegisterEncoding("UTF8", unicode.UTF8)
 }
 
 // openView returns a view on the terminal that the program was started on.
