@@ -306,8 +306,9 @@ func TestConnectFrozen(t *testing.T) {
 	defer service.Close()
 	go func() {
 		conn, err := service.Accept()
-		for i := 0; err == nil; i++ { // one page after another
-			_, err = conn.Write(bytes.Repeat([]byte{'a' + byte(i%26)}, 960))
+		for i := 0; err == nil; i++ { // one page after another, which takes many bytes to draw
+			letter := 'a' + byte(i%26)
+			_, err = conn.Write(bytes.Repeat([]byte{0x1B, 0x41, letter, 0x1B, 0x42, letter}, 480))
 		}
 	}()
 	s := sit(t, 40, 25, nil, "tcp://"+service.Addr().String())

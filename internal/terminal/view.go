@@ -50,9 +50,11 @@ func (t *tty) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// end ends the input: a Read that waits returns, and all others do at once.
+// end ends the input: a Read that waits returns, and all others do at once. Nor
+// does anybody hear of a new size, for which tcell would draw while it leaves.
 func (t *tty) end() {
 	t.ended.Store(true)
+	t.NotifyResize(nil)
 	t.Drain()
 }
 
