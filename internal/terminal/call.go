@@ -182,6 +182,10 @@ func (c *call) handle(event tcell.Event) (leaves bool) {
 		}
 		sent, leaves := pressed(ev, c.parser.Mode())
 		c.line.send(sent)
+		if videotex.IsFin(sent) { // it does not wait for the page
+			c.pace.hurry()
+			c.draw()
+		}
 		c.view.help = sent == nil // what a Minitel does not have asks what it has
 		return leaves
 	case *tcell.EventError: // the terminal is gone

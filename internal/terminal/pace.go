@@ -54,5 +54,8 @@ func (p *pace) take() []byte {
 	return delivered
 }
 
+// hurry makes the line deliver at once what waits.
+func (p *pace) hurry() { p.free = time.Now().Add(-p.perByte * time.Duration(len(p.waiting))) }
+
 func (p *pace) full() bool  { return len(p.waiting) >= maxWaiting }
 func (p *pace) empty() bool { return len(p.waiting) == 0 }

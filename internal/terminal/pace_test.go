@@ -40,6 +40,22 @@ func TestPaceGoesOn(t *testing.T) {
 	})
 }
 
+func TestPaceHurries(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPace(1200)
+		p.add(make([]byte, 1000))
+		p.hurry()
+		if got := len(p.take()); got != 1000 {
+			t.Errorf("%d come", got)
+		}
+		p.add(make([]byte, 1000)) // and after that it goes on
+		time.Sleep(time.Second)
+		if got := len(p.take()); got != 120 {
+			t.Errorf("%d come", got)
+		}
+	})
+}
+
 // A line without a speed delivers at once.
 func TestPaceless(t *testing.T) {
 	p := newPace(0)
