@@ -24,6 +24,9 @@ type Mixer struct {
 	// with the owner of the stream that put it.
 	Asked func(by any, q Answer)
 
+	// Ordered, if set, is told of each order to the protocol layer as it leaves.
+	Ordered func(order []byte)
+
 	queue   *[]byte // main stream; from a pool, nil while there is none
 	sent    int     // how much of queue has been sent
 	parts   []part  // whose the queue is, in order; the last may still grow
@@ -224,6 +227,9 @@ func (m *Mixer) take(dst, u []byte, by any) []byte {
 		begun = i + 1
 		if q := Question(s); q != 0 && m.Asked != nil {
 			m.Asked(by, q)
+		}
+		if m.Ordered != nil && len(s) > 2 && s[0] == ESC && s[1] >= 0x39 && s[1] <= 0x3B {
+			m.Ordered(s)
 		}
 		switch {
 		case m.parser.iso(): // knows no REP, nor does REP know what is shown there

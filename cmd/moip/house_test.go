@@ -19,7 +19,7 @@ var house = map[string]string{
 	"internal/upstream":              "internal/session internal/telnet internal/transport",
 	"internal/switchboard":           "internal/session",
 	"internal/control/pymoip":        "internal/session",
-	"internal/config":                "internal/config/tomlfile internal/session internal/upstream videotex",
+	"internal/config":                "internal/config/tomlfile internal/downstream internal/session internal/upstream videotex",
 	"internal/config/tomlfile":       "",
 	"internal/tariff":                "",
 	"internal/ledger":                "internal/session internal/tariff",

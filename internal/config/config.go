@@ -4,10 +4,12 @@ package config
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"time"
 
 	"moip/internal/config/tomlfile"
+	"moip/internal/downstream"
 )
 
 // A Config is the content of a configuration file, moip.toml. Its comments are
@@ -15,7 +17,8 @@ import (
 type Config struct {
 	// Listen says where callers arrive: 1 to 64 of ws://host:port,
 	// telnet://host:port and tcp://host:port. No host means all addresses, port
-	// 0 any free one. Default ws://:9001 and telnet://:9000.
+	// 0 any free one. With ?speed=1200, or 300, 4800, 9600, they see pages drawn
+	// as on a line of so many bit/s. Default ws://:9001 and telnet://:9000.
 	Listen []string `toml:"listen"`
 
 	// Directory is the file, or the folder of files, of the services that
@@ -212,16 +215,17 @@ func (c *Config) checkListen(fault report) {
 	}
 	seen := map[string]string{}
 	for _, uri := range c.Listen {
-		u, err := parseListener(uri)
+		at, err := downstream.ParseAddress(uri)
 		if err != nil {
 			fault("listen", "%v", err)
 			continue
 		}
 		// Whether two others can be had together, the kernel knows.
-		if other, ok := seen[u.Host]; ok && u.Port() != "0" {
+		place := net.JoinHostPort(at.Host, at.Port)
+		if other, ok := seen[place]; ok && at.Port != "0" {
 			fault("listen", "%q has the port of %q (give each its own)", uri, other)
 		}
-		seen[u.Host] = uri
+		seen[place] = uri
 	}
 }
 

@@ -138,6 +138,7 @@ func TestParse(t *testing.T) {
 		echo = true
 		case = "upper"
 		real_ip = "x-forwarded-for"
+		speed = 1200
 		[limits]
 		idle = 0
 		visit = "none"
@@ -164,6 +165,7 @@ func TestParse(t *testing.T) {
 		Echo:         true,
 		Case:         "upper",
 		RealIP:       "x-forwarded-for",
+		Speed:        1200,
 	}
 	want.Limits.Idle, want.Limits.Visit, want.Limits.Stall, want.Limits.Drain = 0, 0, 0, Duration(100*time.Millisecond)
 	if diff := cmp.Diff(want, c); diff != "" {
@@ -183,6 +185,7 @@ func TestParse(t *testing.T) {
 		Echo:         true,
 		Case:         session.CaseUpper,
 		RealIP:       session.RealIPForwarded,
+		Speed:        1200,
 	}
 	if diff := cmp.Diff(route, c.Portal.Session("portal")); diff != "" {
 		t.Error(diff)
@@ -209,8 +212,9 @@ func TestFaults(t *testing.T) {
 		{"listen = [\n'ws://:9001',\n'wss://:9002']\n", `1: listen: unknown scheme "wss" (use ws, telnet or tcp)`},
 		{"listen = ['serial:///dev/ttyUSB0']\n", `1: listen: unknown scheme "serial" (use ws, telnet or tcp)`},
 		{"listen = ['ws://9001']\n", `1: listen: "ws://9001" has no port from 0 to 65535 (write ws://:9001)`},
-		{"listen = ['ws://::1:9001']\n", `1: listen: "ws://::1:9001" is not a host and a port alone (write ws://[::1]:9001)`},
-		{"listen = ['ws://:9001/path']\n", `1: listen: "ws://:9001/path" is not a host and a port alone (write ws://:9001)`},
+		{"listen = ['ws://::1:9001']\n", `1: listen: "ws://::1:9001" is not a host and a port alone (write ws://[::1]:9001, perhaps with ?speed=1200)`},
+		{"listen = ['ws://:9001/path']\n", `1: listen: "ws://:9001/path" is not a host and a port alone (write ws://:9001, perhaps with ?speed=1200)`},
+		{"listen = ['ws://:9001?speed=110']\n", `1: listen: "110" is not a speed in bit/s (use 300, 1200, 4800, 9600, or 0 for none)`},
 		{"listen = ['ws://:65536']\n", `1: listen: "ws://:65536" has no port from 0 to 65535 (write ws://:9001)`},
 		{"listen = ['ws://né:9001']\n", `1: listen: "né" is not a host (write 127.0.0.1, [::1], a name, or none for all addresses)`},
 		{"listen = ['ws://127.0.0.1:9001', 'ws://:9001',\n'telnet://127.0.0.1:9001']\n", `1: listen: "telnet://127.0.0.1:9001" has the port of "ws://127.0.0.1:9001" (give each its own)`},

@@ -73,6 +73,10 @@ type Route struct {
 	// line of the PROXY protocol, version 1, before all else, or none. Default
 	// none.
 	RealIP RealIP `toml:"real_ip"`
+
+	// Speed is that of the line on which callers see the service, if theirs is no
+	// slower: 300, 1200, 4800 or 9600 bit/s, or 0 for none. Default 0.
+	Speed int `toml:"speed"`
 }
 
 // Session returns the route under name or, if that is empty, under its URL.
@@ -95,6 +99,7 @@ func (r Route) Session(name string) session.Route {
 		Echo:         r.Echo,
 		Case:         r.Case.session(),
 		RealIP:       r.RealIP.session(),
+		Speed:        r.Speed,
 	}
 }
 
@@ -136,6 +141,9 @@ func (r Route) checkOptions(fault report) {
 	}
 	if !slices.Contains([]RealIP{"", "none", "x-forwarded-for", "proxy"}, r.RealIP) {
 		fault("real_ip", "%.60q is unknown (use none, x-forwarded-for or proxy)", r.RealIP)
+	}
+	if r.Speed != 0 && !slices.Contains(session.Speeds, r.Speed) {
+		fault("speed", "%d is not a speed in bit/s (use 300, 1200, 4800, 9600, or 0 for none)", r.Speed)
 	}
 }
 

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"moip/internal/downstream"
 )
 
 func TestDuration(t *testing.T) {
@@ -138,7 +140,7 @@ func FuzzFlags(f *testing.F) {
 	f.Add("None")
 	f.Fuzz(func(t *testing.T, text string) {
 		if uri, err := ListenPort("telnet", text); err == nil {
-			if _, err := parseListener(uri); err != nil {
+			if _, err := downstream.ParseAddress(uri); err != nil {
 				t.Errorf("%q makes %q: %v", text, uri, err)
 			}
 		}

@@ -10,10 +10,8 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"net/url"
 	"runtime/debug"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -40,7 +38,7 @@ type Options struct {
 
 // A Listener accepts callers at one address.
 type Listener struct {
-	scheme   string // ws, telnet or tcp
+	at       Address
 	listener net.Listener
 	server   *http.Server // for ws
 	options  Options
@@ -49,55 +47,27 @@ type Listener struct {
 	closed bool
 }
 
-// Listen opens a door: ws://HOST:PORT, telnet://HOST:PORT or tcp://HOST:PORT.
-// Without a HOST it is open on all addresses, IPv4 and IPv6. PORT is from 0 to
-// 65535, 0 for any that is free.
+// Listen opens a door, as ParseAddress has it.
 func Listen(uri string, o Options) (*Listener, error) {
-	scheme, host, port, err := parse(uri)
+	at, err := ParseAddress(uri)
 	if err != nil {
-		return nil, fmt.Errorf("listen on %q: %w", uri, err)
+		return nil, fmt.Errorf("listen: %w", err)
 	}
 	o.Ping = cmp.Or(o.Ping, DefaultPing)
 	o.Log = cmp.Or(o.Log, slog.New(slog.DiscardHandler))
 
-	listener, err := net.Listen("tcp", net.JoinHostPort(host, port))
+	listener, err := net.Listen("tcp", net.JoinHostPort(at.Host, at.Port))
 	if err != nil {
 		if failed, ok := errors.AsType[*net.OpError](err); ok {
 			err = failed.Err // we say the rest
 		}
 		return nil, fmt.Errorf("listen on %q: %w", uri, err)
 	}
-	l := &Listener{scheme: scheme, listener: patient{listener, o.Log}, options: o}
-	if scheme == "ws" {
+	l := &Listener{at: at, listener: patient{listener, o.Log}, options: o}
+	if l.at.Scheme == "ws" {
 		l.server = newServer(o.Log)
 	}
 	return l, nil
-}
-
-func parse(uri string) (scheme, host, port string, err error) {
-	u, err := url.Parse(uri)
-	if err != nil {
-		if failed, ok := errors.AsType[*url.Error](err); ok {
-			err = failed.Err
-		}
-		return "", "", "", err
-	}
-	switch u.Scheme {
-	case "ws", "telnet", "tcp":
-	default:
-		return "", "", "", fmt.Errorf("the scheme is %q, not ws, telnet or tcp", u.Scheme)
-	}
-	if u.Port() == "" {
-		return "", "", "", fmt.Errorf("there is no port, as in %s://:9000", u.Scheme)
-	}
-	if _, err := strconv.ParseUint(u.Port(), 10, 16); err != nil {
-		return "", "", "", errors.New("the port is not from 0 to 65535")
-	}
-	bare := url.URL{Scheme: u.Scheme, Host: u.Host}
-	if strings.TrimSuffix(u.String(), "/") != bare.String() {
-		return "", "", "", fmt.Errorf("there is more than a host and a port, as in %s://:9000", u.Scheme)
-	}
-	return u.Scheme, u.Hostname(), u.Port(), nil
 }
 
 // Addr returns where the Listener listens.
@@ -110,14 +80,14 @@ func (l *Listener) URI() string {
 	if address.IP.IsUnspecified() {
 		host = "localhost"
 	}
-	return l.scheme + "://" + net.JoinHostPort(host, strconv.Itoa(address.Port))
+	return l.at.Scheme + "://" + net.JoinHostPort(host, strconv.Itoa(address.Port))
 }
 
 // Serve has callers answered until Close, and then returns nil. It is called
 // once.
 func (l *Listener) Serve(answer Answer) error {
 	var err error
-	if l.scheme == "ws" {
+	if l.at.Scheme == "ws" {
 		l.server.Handler = l.handler(answer)
 		err = l.server.Serve(l.listener)
 	} else {
@@ -140,19 +110,19 @@ func (l *Listener) serve(answer Answer) error {
 		}
 		answering.Go(func() {
 			var e session.Endpoint
-			if l.scheme == "telnet" {
+			if l.at.Scheme == "telnet" {
 				e = transport.NewTelnet(conn, telnet.Server, l.options.Stall)
 			} else {
 				e = transport.TCP(conn, l.options.Stall)
 			}
-			l.answer(answer, e, conn)
+			l.answer(answer, e, conn, l.at.Speed)
 		})
 	}
 }
 
 // answer has a call answered, unless the Listener was closed meanwhile. Should
 // that panic, one caller is lost and not all.
-func (l *Listener) answer(answer Answer, e session.Endpoint, conn net.Conn) {
+func (l *Listener) answer(answer Answer, e session.Endpoint, conn net.Conn, speed int) {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	if l.closed {
@@ -165,16 +135,20 @@ func (l *Listener) answer(answer Answer, e session.Endpoint, conn net.Conn) {
 			e.Close()
 		}
 	}()
-	answer(e, caller(conn, l.scheme))
+	if speed > 0 {
+		tune(conn, speed/10) // a second of the line
+	}
+	answer(e, session.Caller{Transport: l.at.Scheme, Addr: addressOf(conn), Speed: speed})
 }
 
-func caller(conn net.Conn, transport string) session.Caller {
-	from := session.Caller{Transport: transport}
-	if address, ok := conn.RemoteAddr().(*net.TCPAddr); ok {
-		at := address.AddrPort()
-		from.Addr = netip.AddrPortFrom(at.Addr().Unmap(), at.Port()) // ::ffff:192.0.2.1 is 192.0.2.1
+// addressOf returns where a connection comes from.
+func addressOf(conn net.Conn) netip.AddrPort {
+	address, ok := conn.RemoteAddr().(*net.TCPAddr)
+	if !ok {
+		return netip.AddrPort{}
 	}
-	return from
+	at := address.AddrPort()
+	return netip.AddrPortFrom(at.Addr().Unmap(), at.Port()) // ::ffff:192.0.2.1 is 192.0.2.1
 }
 
 // Close ends Serve. Calls that were answered go on, and when it returns none
@@ -192,6 +166,12 @@ func (l *Listener) Close() error {
 	return nil
 }
 
+// lowWater is how many bytes not yet sent may wait in the kernel. The kernel would
+// not let a connection inherit this from the listening socket. The rest
+// waits with the session, which can drop it when Connexion/Fin is pressed. For
+// a Minitel 2 KiB last a quarter of a minute.
+const lowWater = 2 << 10
+
 // A patient listener outlives a want of descriptors and the like, and sets up
 // the connections that it accepts.
 type patient struct {
@@ -205,7 +185,7 @@ func (p patient) Accept() (net.Conn, error) {
 	for delay := least; ; delay = min(2*delay, most) {
 		conn, err := p.Listener.Accept()
 		if err == nil {
-			tune(conn)
+			tune(conn, lowWater)
 			return conn, nil
 		}
 		if errors.Is(err, net.ErrClosed) {

@@ -167,30 +167,70 @@ func TestURI(t *testing.T) {
 func TestListenRefuses(t *testing.T) {
 	taken := open(t, "tcp://127.0.0.1:0", Options{}, nil)
 	for uri, want := range map[string]string{
-		"http://:80":               `the scheme is "http", not ws, telnet or tcp`,
-		":9000":                    "missing protocol scheme",
-		"9000":                     `the scheme is "", not`,
-		"ws://":                    "there is no port, as in ws://:9000",
-		"ws:9000":                  "there is no port",
-		"tcp://localhost":          "there is no port",
-		"telnet://:65536":          "the port is not from 0 to 65535",
-		"telnet://:telnet":         "invalid port",
-		"ws://:9000/minitel":       "there is more than a host and a port, as in ws://:9000",
-		"ws://:9000?frames=binary": "there is more",
-		"ws://user@:9000":          "there is more",
-		"tcp://[::1:9000":          "missing ']'",
+		"http://:80":               `unknown scheme "http" (use ws, telnet or tcp)`,
+		":9000":                    `":9000" is not a URI (write ws://:9001, or ws://[::1]:9001)`,
+		"9000":                     "is not a URI",
+		"ws:9000":                  "is not a URI",
+		"tcp://[::1:9000":          "is not a URI",
+		"telnet://:telnet":         "is not a URI",
+		"ws://":                    `"ws://" has no port from 0 to 65535 (write ws://:9001)`,
+		"tcp://localhost":          "has no port",
+		"telnet://:65536":          "has no port from 0 to 65535",
+		"ws://:9000/minitel":       `"ws://:9000/minitel" is not a host and a port alone (write ws://:9000, perhaps with ?speed=1200)`,
+		"ws://:9000?frames=binary": "is not a host and a port alone",
+		"ws://user@:9000":          "is not a host and a port alone",
+		"ws://:9000#x":             "is not a host and a port alone",
+		"ws://h\u00f4te:9000":      `"hôte" is not a host`,
+		"tcp://:9000?speed=110":    `"110" is not a speed in bit/s (use 300, 1200, 4800, 9600, or 0 for none)`,
+		"tcp://:9000?speed=fast":   `"fast" is not a speed`,
 		"tcp://192.0.2.1:0":        "cannot assign requested address",
 		taken.URI():                "address already in use",
 	} {
 		_, err := Listen(uri, Options{})
 		if err == nil {
 			t.Errorf("%s is accepted", uri)
-		} else if rest, ok := strings.CutPrefix(err.Error(), fmt.Sprintf("listen on %q: ", uri)); !ok || !strings.Contains(rest, want) {
+		} else if !strings.HasPrefix(err.Error(), "listen") || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", uri, err, want)
 		}
 	}
 	if _, err := Listen(taken.URI(), Options{}); !errors.Is(err, syscall.EADDRINUSE) {
 		t.Error(err)
+	}
+}
+
+// The speed of a caller's line is the lower of those that the listener and the
+// caller ask for.
+func TestSpeeds(t *testing.T) {
+	answer, callers := echo(t)
+	for uri, calls := range map[string]map[string]int{
+		"ws://127.0.0.1:0":               {"": 0, "?speed=1200": 1200, "?speed=0": 0, "?frames=binary&speed=9600": 9600},
+		"ws://127.0.0.1:0/?speed=4800":   {"": 4800, "?speed=1200": 1200, "?speed=0": 4800, "?speed=9600": 4800},
+		"telnet://127.0.0.1:0?speed=300": {"": 300},
+		"tcp://127.0.0.1:0?speed=1200":   {"": 1200},
+		"telnet://127.0.0.1:0/?speed=0":  {"": 0},
+	} {
+		l := open(t, uri, Options{}, answer)
+		for query, want := range calls {
+			if strings.HasPrefix(uri, "ws") {
+				ctx, cancel := context.WithTimeout(t.Context(), patience)
+				defer cancel()
+				peer, _, err := websocket.Dial(ctx, l.URI()+"/"+query, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer peer.CloseNow()
+			} else {
+				dial(t, l)
+			}
+			if got := await(t, callers); got.Speed != want {
+				t.Errorf("%s, called by %q: %d bit/s, want %d", uri, query, got.Speed, want)
+			}
+		}
+	}
+	l := open(t, "ws://127.0.0.1:0", Options{}, answer)
+	_, response, err := websocket.Dial(t.Context(), l.URI()+"/?speed=75", nil)
+	if err == nil || response.StatusCode != http.StatusBadRequest {
+		t.Errorf("75 bit/s: %v", err)
 	}
 }
 

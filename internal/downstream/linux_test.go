@@ -17,8 +17,14 @@ import (
 // What waits for a caller waits with us: accepted sockets have their limit
 // from the listening one.
 func TestLowWater(t *testing.T) {
+	for uri, want := range map[string]int{"tcp://:0": lowWater, "tcp://:0?speed=1200": 120} {
+		testLowWater(t, uri, want)
+	}
+}
+
+func testLowWater(t *testing.T, uri string, want int) {
 	answer, callers := echo(t)
-	l := open(t, "tcp://:0", Options{}, answer)
+	l := open(t, uri, Options{}, answer)
 	dial(t, l)
 	await(t, callers)
 
@@ -33,8 +39,8 @@ func TestLowWater(t *testing.T) {
 			continue // listens
 		}
 		found++
-		if n, err := unix.GetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT); n != lowWater {
-			t.Errorf("%d bytes may wait, %v", n, err)
+		if n, err := unix.GetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT); n != want {
+			t.Errorf("%s: %d bytes may wait, want %d, %v", uri, n, want, err)
 		}
 		if n, _ := unix.GetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY); n != 1 {
 			t.Error("keys are delayed")

@@ -4,4 +4,4 @@ package downstream
 
 import "net"
 
-func tune(net.Conn) {}
+func tune(net.Conn, int) {}

@@ -46,6 +46,12 @@ func (l *Listener) handler(answer Answer) http.Handler {
 // upgrade makes a call of a request. It does not stay with the call: net/http
 // holds some 12 KiB for a handler.
 func (l *Listener) upgrade(w http.ResponseWriter, r *http.Request, answer Answer) {
+	speed, err := speedOf(r.URL.Query())
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	speed = slower(l.at.Speed, speed)
 	upgrader := ws.HTTPUpgrader{Timeout: handshakeTime}
 	subprotocol := agree(r.Header["Sec-Websocket-Protocol"])
 	r.Header.Del("Sec-Websocket-Protocol")
@@ -71,9 +77,9 @@ func (l *Listener) upgrade(w http.ResponseWriter, r *http.Request, answer Answer
 		Stall:  l.options.Stall,
 	})
 	if r.URL.Query().Has("news") {
-		l.answer(answer, informed{e}, conn)
+		l.answer(answer, informed{e}, conn, speed)
 	} else {
-		l.answer(answer, e, conn)
+		l.answer(answer, e, conn, speed)
 	}
 }
 

@@ -21,6 +21,7 @@ const (
 	callWarn
 	callOver
 	drained // the farewell has had its time
+	paced   // the caller's line has room for more
 	alarms
 )
 
@@ -113,6 +114,8 @@ func (c *Call) ring(a alarm) {
 		c.hangup(ReasonTotal, nil)
 	case drained:
 		c.drop(c.caller)
+	case paced:
+		c.show()
 	}
 }
 

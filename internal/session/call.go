@@ -79,6 +79,8 @@ type Call struct {
 	articles videotex.ArticleReader // follows the portal
 	midway   bool                   // the portal must come to rest before it is shown
 	slow     bool                   // the caller's line was full a moment ago
+	speed    int                    // of the caller's line, 0 for none
+	free     time.Duration          // when a line of some speed is, for the next byte; 0 while it is idle
 	notice   string                 // why the last visit ended, to be shown again
 	news     *Event                 // that the caller's end has not been told yet, see tell
 
@@ -105,9 +107,12 @@ type Call struct {
 
 // Start answers a caller. The Call owns e from now on.
 func Start(cfg *Config, id ID, who Caller, e Endpoint) *Call {
-	c := &Call{id: id, who: who, began: time.Now(), Config: cfg}
+	c := &Call{id: id, who: who, began: time.Now(), Config: cfg, speed: who.Speed}
 	c.room.L = &c.mu
 	c.screen.Asked = c.asks
+	if c.speed > 0 {
+		c.screen.Ordered = c.ordered
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.emit(Event{Type: Began})
@@ -214,7 +219,7 @@ func (c *Call) hangup(r Reason, err error) {
 	if text := farewell[r]; text != "" {
 		c.screen.Article(videotex.Article(text))
 	}
-	c.set(drained, c.Limits.Drain)
+	c.set(drained, c.draining())
 	c.show()
 }
 

@@ -58,6 +58,7 @@ type ID uint64
 type Caller struct {
 	Transport string         // "ws", "telnet" or "tcp"
 	Addr      netip.AddrPort // of the terminal
+	Speed     int            // of its line, one of Speeds, or 0 if the line sets its own
 }
 
 // A Route says how to reach a service.
@@ -76,6 +77,7 @@ type Route struct {
 	Case         Case          // of the letters it wants
 	Visit        time.Duration // the longest visit, 0 for the gateway's limit
 	RealIP       RealIP        // how the service is told who calls
+	Speed        int           // the speed it is shown at, one of Speeds, or 0 for the caller's
 
 	// Caller is on whose behalf the service is dialled. The call sets it if
 	// RealIP asks for it; elsewhere it is nil.

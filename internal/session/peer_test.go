@@ -149,16 +149,22 @@ func play(t *testing.T, f func(*rig)) {
 
 func playWith(t *testing.T, cfg *Config, f func(*rig)) {
 	t.Helper()
-	playConfigured(t, cfg, func(p *peer) Endpoint { return p }, f)
+	playConfigured(t, cfg, 0, func(p *peer) Endpoint { return p }, f)
 }
 
 // playAs is play with a caller that is more than a peer.
 func playAs(t *testing.T, caller func(*peer) Endpoint, f func(*rig)) {
 	t.Helper()
-	playConfigured(t, &Config{Limits: limits}, caller, f)
+	playConfigured(t, &Config{Limits: limits}, 0, caller, f)
 }
 
-func playConfigured(t *testing.T, cfg *Config, caller func(*peer) Endpoint, f func(*rig)) {
+// playAt is play with a caller whose line has a speed.
+func playAt(t *testing.T, speed int, f func(*rig)) {
+	t.Helper()
+	playConfigured(t, &Config{Limits: limits}, speed, func(p *peer) Endpoint { return p }, f)
+}
+
+func playConfigured(t *testing.T, cfg *Config, speed int, caller func(*peer) Endpoint, f func(*rig)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		r := &rig{T: t, caller: newPeer()}
@@ -173,7 +179,7 @@ func playConfigured(t *testing.T, cfg *Config, caller func(*peer) Endpoint, f fu
 			defer r.mu.Unlock()
 			r.events, r.last = append(r.events, s), e
 		}
-		r.Call = Start(cfg, 1, Caller{"ws", terminal}, caller(r.caller))
+		r.Call = Start(cfg, 1, Caller{Transport: "ws", Addr: terminal, Speed: speed}, caller(r.caller))
 		synctest.Wait()
 		f(r)
 		r.caller.leave(io.EOF)

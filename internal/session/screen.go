@@ -20,10 +20,14 @@ func (c *Call) show() {
 	c.tell()
 	if !c.caller.busy && !c.caller.gone {
 		out := outs.Get().(*[maxOut]byte)
-		c.pour(out[:0])
+		if speed := c.pace(); speed > 0 {
+			c.pourPaced(out[:0], speed)
+		} else {
+			c.pour(out[:0])
+		}
 		outs.Put(out)
 	}
-	if c.state == Over && !c.caller.busy {
+	if c.state == Over && !c.caller.busy && c.due[paced] == 0 {
 		c.drop(c.caller)
 	}
 	c.room.Broadcast()
