@@ -197,7 +197,9 @@ func (c *Call) emit(e Event) {
 	e.Call, e.At, e.Caller = c.id, time.Now(), c.who
 	e.Began, e.In, e.Out, e.Visited = c.began, c.in, c.out, slices.Clip(c.visited)
 	c.Emit(e)
-	c.note(e)
+	if e.Type != Waiting { // see wait
+		c.note(e)
+	}
 }
 
 // hangup ends the call. A caller who is still there is told why.

@@ -602,6 +602,21 @@ func TestNews(t *testing.T) {
 		r.Hangup(ReasonIdle)
 		expect(r, "ended  idle") // before the farewell is taken
 	})
+	playAs(t, newCaller, func(r *rig) { // what the caller does not see of the portal is no news
+		lost := errors.New("connection reset")
+		for range 2 { // a portal that comes and goes, too
+			r.visits("up")
+			r.portalErr = lost
+			r.portal.leave(lost)
+			synctest.Wait()
+			expect(r, "redirecting up ", "redirected up ")
+			r.types(fin)
+			expect(r, "returned up fin", "waiting  ")
+			r.portalErr = nil
+			r.types(envoi)
+			expect(r, "returned  ")
+		}
+	})
 	playAs(t, newCaller, func(r *rig) { // a slow line gets the newest
 		r.caller.stick()
 		r.portal.say("page")

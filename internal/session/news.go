@@ -2,7 +2,9 @@ package session
 
 // A teller is a caller's Endpoint that shows, beside the screen, what becomes of
 // the call. Tell is to an event what Send is to bytes. That the call has Ended it
-// hears before the farewell, and then of the Reason alone.
+// hears before the farewell, and then of the Reason alone. Waiting it hears when
+// the caller is shown that the portal is away, and Returned, from no service,
+// when it is there again.
 type teller interface{ Tell(Event) (kept bool) }
 
 // note keeps e for the caller's end, if that wants news. Only the newest waits.

@@ -28,7 +28,11 @@ func (c *Call) found(e Endpoint, err error) {
 		c.wait(err)
 		return
 	}
-	c.waiting = false
+	if c.waiting {
+		c.waiting = false
+		c.note(Event{Type: Returned})
+		c.tell()
+	}
 	c.clear(retry)
 	c.arrived = c.now()
 	c.portal = c.join(e, c.portalSaid, c.portalGone)
@@ -55,6 +59,7 @@ func (c *Call) wait(err error) {
 		c.waiting = true
 		c.ahead = nil // typed at a portal that is not there
 		c.screen.Write(nil, waitingPage)
+		c.note(Event{Type: Waiting})
 		c.show()
 	}
 	delay := min(time.Second<<min(max(c.tries-2, 0), 5), maxRetry)
