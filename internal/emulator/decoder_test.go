@@ -300,3 +300,12 @@ func bytesOf(s string) []byte {
 	}
 	return p
 }
+
+// What is kept of a page has a bound, also of a load that never ends.
+func TestKept(t *testing.T) {
+	d := newDecoder(t)
+	load := "\x1F# BI\x1F#A0" + strings.Repeat("@", 1<<20)
+	if n := len(ask[[]digest](t, d, "digests", []stream{streamOf([]byte(load + "\x1FAA\x0C"))})[0].Page); n > 1<<19 {
+		t.Errorf("%d bytes", n)
+	}
+}

@@ -123,7 +123,7 @@ export class Screen extends Grid {
 		if (!opaque && mode < TELEINFORMATIQUE && /^\x1B(a|[9:;].)/s.test(q)) {
 			this.#order(q.slice(1));
 		} else if (region === LOADING) {
-			this.#loads += q + (p.row0 ? '\n' : '');
+			if (this.#loads.length < 2 * mostKept) this.#loads += q + (p.row0 ? '\n' : ''); // some never end
 			for (const c of q) if (c > '\0') this.#fonts.define(c);
 			if (p.region !== LOADING) this.#locate(p.passed.slice(1));
 		} else if (!region && p.mode !== mode) { // by CSI ? {
