@@ -434,6 +434,19 @@ func TestBrowserCallsItsOwnGateway(t *testing.T) {
 	}
 }
 
+// No text becomes a part of the page, whatever a service should find in it.
+func TestBrowserPolicy(t *testing.T) {
+	h := plays(t)
+	b := opens(t, "http://"+h.gateway().doors["ws"]+"/", "Trusted")
+	h.answers()
+	b.says("En ligne")
+	for _, script := range []string{`document.body.innerHTML = "<p>"`, `document.createElement("script").text = "0"`} {
+		if made := value[bool](b, `(() => { try { `+script+`; return true; } catch { return false; } })()`); made {
+			t.Errorf("the page may do %s", script)
+		}
+	}
+}
+
 // TestBrowserSpeed has a page drawn at 1200 bit/s, until Connexion/Fin.
 func TestBrowserSpeed(t *testing.T) {
 	h := plays(t)

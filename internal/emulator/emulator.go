@@ -21,9 +21,10 @@ import (
 var page embed.FS
 
 // policy lets the page have nothing but what comes from where it came from, and
-// the pictures that it makes itself.
+// the pictures that it makes itself; nor may it make elements or code of text. Any
+// page may have it in a frame.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; " +
-	"base-uri 'none'; form-action 'none'"
+	"base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 
 // A file is something that browsers ask for.
 type file struct {
