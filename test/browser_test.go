@@ -539,6 +539,43 @@ func TestBrowserReads(t *testing.T) {
 	b.until("the text again", func() bool { return value[bool](b, `document.body.classList.contains("reader")`) })
 }
 
+// TestBrowserSizes has the page on all kinds of screens.
+func TestBrowserSizes(t *testing.T) {
+	h := plays(t)
+	b := opens(t, "http://"+h.gateway().doors["ws"]+"/")
+	h.answers()
+	for _, size := range []struct {
+		width, height int64
+		pixels        float64 // of the screen for one of the page
+		dots          float64 // pixels for a dot, at least
+	}{
+		{1920, 1080, 1, 4}, {1366, 768, 1, 2}, {1024, 768, 1, 2}, {800, 600, 1, 1}, {640, 480, 1, 0.9},
+		{1280, 800, 1.25, 3}, {1280, 800, 1.5, 3.99}, {568, 320, 2, 1.6}, {480, 320, 1, 0.7}, {320, 568, 2, 1.9}, {320, 480, 1, 0.6},
+	} {
+		b.does(chromedp.EmulateViewport(size.width, size.height, chromedp.EmulateScale(size.pixels)))
+		dots := 0.
+		b.until(fmt.Sprintf("a screen for %v", size), func() bool {
+			dots = value[float64](b, `document.getElementById("screen").getBoundingClientRect().width * devicePixelRatio / 320`)
+			return dots >= size.dots
+		})
+		if bad := value[[]string](b, `[...document.querySelectorAll("button")].filter(e => {
+			const r = e.getBoundingClientRect(), at = document.elementFromPoint(r.left + r.width / 2, r.top + r.height / 2);
+			return e.offsetParent && (e.scrollWidth > e.clientWidth || r.right > innerWidth || at && at !== e && at.parentElement !== e);
+		}).map(e => e.textContent)`); len(bad) > 0 {
+			b.saves(fmt.Sprintf("%dx%d.png", size.width, size.height))
+			t.Errorf("%v: without enough room, or covered: %q", size, bad)
+		}
+	}
+	rendering := func() string { return value[string](b, `document.getElementById("screen").style.imageRendering`) }
+	b.until("smooth dots", func() bool { return rendering() == "auto" })
+	b.does(chromedp.EmulateViewport(390, 844, chromedp.EmulateScale(3)))
+	b.until("dots", func() bool { return rendering() == "pixelated" })
+	h.sends([]byte("\x1B:2}")) // three pixels for two dots
+	b.until("smooth dots", func() bool { return rendering() == "auto" })
+	b.does(chromedp.EmulateViewport(1024, 768))
+	b.until("dots", func() bool { return rendering() == "pixelated" })
+}
+
 // TestBrowserOnPhone is the page on a phone: all of it is there to be touched.
 func TestBrowserOnPhone(t *testing.T) {
 	g := runs(t, "--ws", "127.0.0.1:0")

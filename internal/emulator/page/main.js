@@ -40,6 +40,14 @@ const minitel = new Minitel(gateway.href, code, {
 });
 const tube = new Tube(canvas, new Uint8Array(await (await fetch('font')).arrayBuffer()));
 
+/** Fills the room with the screen, by a whole number of pixels for a dot unless that leaves much. */
+function fit({ clientWidth, clientHeight } = block('tube')) {
+	const room = Math.min(clientWidth / 320, clientHeight / 250) * devicePixelRatio, whole = Math.floor(room);
+	const width = 320 * (whole > 0.65 * room ? whole : room);
+	canvas.style.width = `${width / devicePixelRatio}px`;
+	canvas.style.imageRendering = width % canvas.width ? 'auto' : 'pixelated';
+}
+
 let painting = false;
 /** Paints the screen, once for all that changes until then. */
 function paint() {
@@ -49,6 +57,7 @@ function paint() {
 		painting = false;
 		characters.classList.toggle('small', small());
 		tube.draw(minitel.screen);
+		fit();
 	});
 }
 
@@ -180,11 +189,7 @@ function save(content = new Blob(), ending = '') {
 	setTimeout(() => URL.revokeObjectURL(href), 10000);
 }
 
-/** Makes the screen as large as there is room for, with a whole number of pixels for a dot. */
-new ResizeObserver(([{ contentRect: { width, height } }]) => {
-	const room = Math.min(width / 320, height / 250) * devicePixelRatio, scale = (Math.floor(room) || room) / devicePixelRatio;
-	Object.assign(canvas.style, { width: `${320 * scale}px`, height: `${250 * scale}px` });
-}).observe(block('tube'));
+new ResizeObserver(paint).observe(block('tube'));
 
 const calm = matchMedia('(prefers-reduced-motion: reduce)');
 setInterval(() => {
