@@ -576,6 +576,68 @@ func TestBrowserSizes(t *testing.T) {
 	b.until("dots", func() bool { return rendering() == "pixelated" })
 }
 
+// TestBrowserRemembers keeps what its user chooses, and nothing else.
+func TestBrowserRemembers(t *testing.T) {
+	h := plays(t)
+	page := "http://" + h.gateway().doors["ws"] + "/"
+	b := opens(t, page+"?grey&speed=1200&text")
+	is := func(want string) {
+		b.Helper()
+		b.says("En ligne")
+		got := value[string](b, `document.getElementById("speed").value + ["color", "sound", "reader"].filter(id =>
+			document.getElementById(id).ariaPressed === "true").map(id => " " + id).join("")`)
+		if got != want {
+			t.Errorf("it is %q, want %q", got, want)
+		}
+	}
+	is("1200 reader")
+	b.does(chromedp.Navigate(page))
+	is("0 color")
+	b.clicks("#color")
+	b.clicks("#sound")
+	b.clicks("#speed")
+	focus := value[string](b, `(() => {
+		const speed = document.getElementById("speed");
+		speed.value = "4800"; // by the mouse: the list itself is not the page's
+		speed.dispatchEvent(new Event("change"));
+		return document.activeElement.id;
+	})()`)
+	if focus != "" {
+		t.Error("what is typed goes to the speed from now on")
+	}
+	b.does(chromedp.Navigate(page))
+	is("4800 sound")
+	b.does(chromedp.Navigate(page + "?color&speed=9600"))
+	is("9600 color sound")
+	for _, rubbish := range []string{"{", "null", `{"speed":{"toString":1}}`, "speed=7&color=%FF&__proto__=1"} {
+		value[bool](b, fmt.Sprintf(`(localStorage.minitel = %q) && true`, rubbish))
+		b.does(chromedp.Navigate(page))
+		is("0 color")
+	}
+}
+
+// TestBrowserRings hears one bell at a time, however many there are.
+func TestBrowserRings(t *testing.T) {
+	h := plays(t)
+	b := opens(t, "http://"+h.gateway().doors["ws"]+"/")
+	h.answers()
+	b.clicks("#sound")
+	value[bool](b, `(() => {
+		const Audio = AudioContext;
+		window.audios = [];
+		window.AudioContext = class extends Audio { constructor() { super(); audios.push(this); } };
+		return true;
+	})()`)
+	for range 50 {
+		h.sends([]byte("\x07"))
+		time.Sleep(5 * time.Millisecond)
+	}
+	b.until("silence", func() bool { return value[bool](b, `audios.length > 0 && audios.every(a => a.state === "closed")`) })
+	if n := value[int](b, `audios.length`); n > 25 {
+		t.Errorf("it rang %d times", n)
+	}
+}
+
 // TestBrowserOnPhone is the page on a phone: all of it is there to be touched.
 func TestBrowserOnPhone(t *testing.T) {
 	g := runs(t, "--ws", "127.0.0.1:0")

@@ -17,20 +17,19 @@ const canvas = element('screen', HTMLCanvasElement), typing = element('typing', 
 const question = element('hang-up', HTMLDialogElement), speed = element('speed', HTMLSelectElement);
 const text = block('text'), state = block('state'), characters = block('characters');
 
-// What the user prefers is kept by the browser; what the address says stands above.
+// What the user chooses is kept; what the address says, which stands above, is not.
 const query = new URLSearchParams(location.search);
-const chosen = { speed: '0', grey: false, sound: false, reader: false };
+let kept = new URLSearchParams();
 try {
-	Object.assign(chosen, JSON.parse(localStorage.minitel));
+	kept = new URLSearchParams(localStorage.minitel);
 } catch { /* nothing is kept here */ }
-if (query.has('speed')) chosen.speed = query.get('speed') ?? '0';
-if (query.has('grey') || query.has('color')) chosen.grey = query.has('grey');
-if (query.has('text')) chosen.reader = true;
-const keep = () => {
+
+function keep(id = '', choice = '') {
+	kept.set(id, choice);
 	try {
-		localStorage.minitel = JSON.stringify(chosen);
+		localStorage.minitel = kept;
 	} catch { /* nor will it be */ }
-};
+}
 
 const gateway = new URL('?news', location.href.split(/[?#]/)[0]);
 gateway.protocol = gateway.protocol.replace('http', 'ws');
@@ -77,13 +76,14 @@ function say(words = '') {
 	setTimeout(tell, 3000);
 }
 
+let sound = false, ringing = false;
 function ring() {
-	if (!chosen.sound) return;
+	if (!sound || ringing) return;
+	ringing = true;
 	const audio = new AudioContext(), tone = new OscillatorNode(audio, { frequency: 1000 });
 	tone.connect(new GainNode(audio, { gain: 0.2 })).connect(audio.destination);
 	tone.start();
-	tone.stop(0.15);
-	tone.onended = () => audio.close();
+	setTimeout(() => { ringing = false; audio.close(); }, 150);
 }
 
 let shifted = false; // the user wants the other letters than the host
@@ -93,13 +93,15 @@ function small() { return minitel.screen.keyboard.small !== shifted; }
 const button = (textContent = '', onclick) =>
 	Object.assign(document.createElement('button'), { type: 'button', textContent, onclick });
 
-/** Makes a button a switch, that calls f now and when it is turned. @param {HTMLButtonElement} b @param {(on: boolean) => void} f */
+/** Makes a button a switch that calls f, now as well. @param {HTMLButtonElement} b @param {(on: boolean) => void} f */
 function turns(b, on = false, f) {
 	b.ariaPressed = `${on}`;
-	b.onclick = () => turns(b, !on, f);
+	b.onclick = () => {
+		turns(b, !on, f);
+		if (b.id) keep(b.id, `${!on}`);
+	};
 	f(on);
 	paint();
-	keep();
 }
 
 block('functions').append(...functionKeys.map(key => {
@@ -155,19 +157,22 @@ typing.addEventListener('submit', e => {
 	typing.reset();
 });
 
-function pace() {
-	chosen.speed = speed.value ||= '0';
-	minitel.line.pace(+speed.value);
-	keep();
-}
-speed.value = chosen.speed;
-speed.addEventListener('change', pace);
+const pace = () => minitel.line.pace(+speed.value);
+speed.value = query.get('speed') ?? kept.get('speed') ?? '';
+speed.value ||= '0';
+let mouse = false;
+speed.onmousedown = () => { mouse = true; };
+speed.onkeydown = () => { mouse = false; };
+speed.onchange = () => {
+	pace();
+	keep('speed', speed.value);
+	if (mouse) speed.blur(); // its user types on
+};
 pace();
 
-turns(b('color'), !chosen.grey, on => { tube.grey = chosen.grey = !on; });
-turns(b('sound'), chosen.sound, on => { chosen.sound = on; });
-turns(b('reader'), chosen.reader, on => {
-	chosen.reader = on;
+turns(b('color'), query.has('color') || !query.has('grey') && kept.get('color') !== 'false', on => { tube.grey = !on; });
+turns(b('sound'), kept.get('sound') === 'true', on => { sound = on; });
+turns(b('reader'), query.has('text') || kept.get('reader') === 'true', on => {
 	document.body.classList.toggle('reader', on);
 	typing.hidden = !on;
 });
