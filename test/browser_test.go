@@ -313,11 +313,20 @@ func TestBrowserKeys(t *testing.T) {
 	h.hears("SALON36")
 	b.does(chromedp.KeyEvent("A", chromedp.KeyModifiers(chromedp.ModifierShift))) // the other letters than usual
 	h.hears("a")
-	b.does(chromedp.Func(func(ctx context.Context, t *chromedp.Target) error { // chromedp knows the keys of an American keyboard
-		_, err := cdp.Call(ctx, t, input.DispatchKeyEvent, input.DispatchKeyEventParams{Type: input.DispatchKeyEventTypeKeyDown, Key: "é", Text: "é"})
-		return err
-	}))
+	key := func(key string, modifiers int64) { // chromedp knows the keys of an American keyboard
+		b.does(chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+			_, err := cdp.Call(ctx, t, input.DispatchKeyEvent, input.DispatchKeyEventParams{
+				Type: input.DispatchKeyEventTypeKeyDown, Key: key, Modifiers: modifiers,
+			})
+			return err
+		}))
+	}
+	key("é", 0)
 	h.hears("\x19Be")
+	const alt = 1
+	key("x", alt) // is the browser's
+	key("@", alt) // as on the keyboard of a Mac
+	h.hears("@")
 	b.presses(kb.ArrowUp, "?") // no Minitel's, as yet
 	h.hears("?")
 	b.clicks("#characters button:first-child")
@@ -339,6 +348,9 @@ func TestBrowserKeys(t *testing.T) {
 	h.hears("\x1B[?z")
 	b.presses(kb.F1, kb.Enter)
 	h.hears("\x1BOm\r")
+	b.does(chromedp.KeyEvent(kb.Tab, chromedp.KeyModifiers(chromedp.ModifierShift))) // goes elsewhere on the page
+	value[bool](b, `(document.querySelector("#typing input").value = "text") && (document.getElementById("typing").requestSubmit(), true)`)
+	h.hears("text\x1BOM")
 	h.sends([]byte("\x1B[?{\x1B9{"))
 	h.hears("\x13\x5E\x01Mg1\x04") // the terminal says who it is
 

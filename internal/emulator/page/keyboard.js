@@ -4,14 +4,14 @@ import { TELEINFORMATIQUE, VIDEOTEX } from './parser.js';
 
 /** @typedef {import('./screen.js').Screen} Screen */
 
-/** Function keys: what follows SEP, what is sent in Téléinformatique, where they are on a PC, and what the user is told of that. */
+/** Function keys: what follows SEP, or is sent in Téléinformatique, where they are on a PC, and what is said of that. */
 const key = (name = '', code = '', tele = '', at = '', crib = at) => ({ name, code, tele, at: at.split(' '), crib });
-export const connexionFin = key('Connexion/Fin', 'I', ')4\r', 'F9');
+export const connexionFin = key('Connexion/Fin', 'I', ')4\r', 'F9'), envoi = key('Envoi', 'A', 'OM', 'F8 Enter', 'F8 Entrée');
 export const functionKeys = [
 	key('Sommaire', 'F', 'OP', 'F2 Home', 'F2 Début'), key('Annulation', 'E', 'OQ', 'F3 Delete', 'F3 Suppr'),
 	key('Retour', 'B', 'OR', 'F6 PageUp', 'F6 Pg ↑'), key('Répétition', 'C', 'OS', 'F5'),
 	key('Guide', 'D', 'Om', 'F1'), key('Correction', 'G', 'Ol', 'F4 Backspace', 'F4 ⟵'),
-	key('Suite', 'H', 'On', 'F7 PageDown', 'F7 Pg ↓'), key('Envoi', 'A', 'OM', 'F8 Enter', 'F8 Entrée'), connexionFin,
+	key('Suite', 'H', 'On', 'F7 PageDown', 'F7 Pg ↓'), envoi, connexionFin,
 ];
 
 /** Keys that are characters, by rows of ten. */
@@ -20,7 +20,7 @@ export const characterKeys = "1234567890AZERTYUIOPQSDFGHJKLMWXCVBN'.,?*#:;-/!()@
 /** The arrows: as they are sent, and as control characters. @type {Record<string, string>} */
 const arrows = { ArrowUp: 'A\v', ArrowDown: 'B\n', ArrowRight: 'C\t', ArrowLeft: 'D\b' };
 
-/** Keys that are themselves in Téléinformatique. @type {Record<string, string>} */
+/** Keys that are themselves in Téléinformatique; not with Shift, for Tab to leave. @type {Record<string, string>} */
 const plain = { Enter: '\r', Backspace: '\b', Tab: '\t', Escape: '\x1B' };
 
 /** What follows SS2 for the characters of G2, as videotex.Encode has it. */
@@ -46,7 +46,8 @@ export const typed = (text = '') => [...text].map(c =>
  */
 export function pressed(e, screen, small = false) {
 	const { key } = e, tele = screen.mode === TELEINFORMATIQUE;
-	if ((e.ctrlKey || e.altKey || e.metaKey) && !e.getModifierState('AltGraph')) return '';
+	// Alt with a sign is how a Mac's keyboard has it.
+	if ((e.ctrlKey || e.metaKey || e.altKey && /^\w+$/.test(key)) && !e.getModifierState('AltGraph')) return '';
 	if ([...key].length === 1) {
 		return typed(small || !/^[a-z]$/i.test(key) ? key : e.shiftKey ? key.toLowerCase() : key.toUpperCase());
 	}
@@ -54,5 +55,5 @@ export function pressed(e, screen, small = false) {
 		if (screen.mode === VIDEOTEX && !screen.keyboard.extended) return '';
 		return screen.keyboard.c0 ? arrows[key][1] : '\x1B[' + arrows[key][0];
 	}
-	return (tele && plain[key]) || (functionKeys.find(f => f.at.includes(key)) ?? '');
+	return (tele && !e.shiftKey && plain[key]) || (functionKeys.find(f => f.at.includes(key)) ?? '');
 }

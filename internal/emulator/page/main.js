@@ -1,7 +1,7 @@
 // A Minitel in a page, which calls the gateway that the page came from, and no
 // other.
 
-import { characterKeys, connexionFin, functionKeys, pressed, typed } from './keyboard.js';
+import { characterKeys, connexionFin, envoi, functionKeys, pressed, typed } from './keyboard.js';
 import { Minitel } from './minitel.js';
 import { Tube } from './tube.js';
 import { spoken, told } from './words.js';
@@ -153,7 +153,8 @@ document.addEventListener('copy', e => {
 
 typing.addEventListener('submit', e => {
 	e.preventDefault();
-	minitel.send(typed(String(new FormData(typing).get('words'))) + '\x13A');
+	minitel.send(typed(String(new FormData(typing).get('words'))));
+	minitel.press(envoi);
 	typing.reset();
 });
 
