@@ -19,6 +19,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -395,6 +396,62 @@ func TestBrowserVisits(t *testing.T) {
 	b.reads("Tapez le code")
 }
 
+// The question whether to hang up goes away with the call.
+func TestBrowserQuestion(t *testing.T) {
+	h := plays(t)
+	b := opens(t, "http://"+h.gateway().doors["ws"]+"/")
+	h.answers()
+	b.says("En ligne")
+	open := func() bool { return value[bool](b, `document.getElementById("hang-up").open`) }
+	b.presses(kb.F9)
+	b.until("a question", open)
+	h.conn.Close()
+	b.says("Appel terminé")
+	if open() {
+		t.Error("the page still asks")
+	}
+}
+
+// TestBrowserWaits is a call without a portal.
+func TestBrowserWaits(t *testing.T) {
+	h := plays(t)
+	b := opens(t, "http://"+h.gateway().doors["ws"]+"/")
+	h.answers()
+	b.says("En ligne avec le portail")
+	h.listener.Close()
+	h.conn.(*net.TCPConn).SetLinger(0)
+	h.conn.Close()
+	b.says("Le portail est indisponible")
+	listener, err := net.Listen("tcp", h.listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.listener = listener
+	b.presses(kb.Enter)
+	h.answers()
+	b.says("En ligne avec le portail")
+}
+
+// A gateway may not answer at all.
+func TestBrowserUnanswered(t *testing.T) {
+	g := runs(t, "--ws", "127.0.0.1:0")
+	b := opens(t, "http://"+g.doors["ws"]+"/", "WebSocket connection to")
+	b.says("En ligne")
+	b.presses(kb.F9, kb.F9)
+	b.says("Appel terminé")
+	if err := g.command.Process.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	b.presses(kb.F9)
+	b.says("Appel en cours")
+	time.Sleep(10 * time.Second)
+	b.says("Nouvel appel dans")
+	if err := g.command.Process.Signal(syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	b.says("En ligne avec le portail")
+}
+
 // TestBrowserCallsAgain loses the gateway, and finds it again.
 func TestBrowserCallsAgain(t *testing.T) {
 	g := runs(t, "--ws", "127.0.0.1:0")
@@ -429,6 +486,25 @@ func TestBrowserBehindProxy(t *testing.T) {
 	}
 	b.does(chromedp.Navigate(proxy.URL + "/museum/minitel/?grey#code=mire"))
 	b.says("En ligne avec MIRE") // typed when the portal's page was there
+	value[string](b, `location.hash = "code=HEURE"`)
+	b.until("another service", func() bool {
+		state, err := chromedp.Run(b.ctx, chromedp.Evaluate[string](`document.getElementById("state").textContent`))
+		return err == nil && strings.Contains(state, "En ligne avec HEURE") // it fails between two pages
+	})
+}
+
+// The code of an address is for the portal: who is faster than it is at a service.
+func TestBrowserFasterThanCode(t *testing.T) {
+	g := runs(t, "--ws", "127.0.0.1:0")
+	b := opens(t, "http://"+g.doors["ws"]+"/?speed=1200#code=zzz")
+	b.says("En ligne avec le portail")
+	b.presses("echo", kb.Enter)
+	b.says("En ligne avec ECHO")
+	b.reads("ECHO")
+	time.Sleep(2 * time.Second)
+	if strings.Contains(strings.ToLower(b.text()), "zzz") {
+		t.Errorf("the code is typed at the service:\n%s", b.text())
+	}
 }
 
 // A link cannot make the page call anybody else.
@@ -437,7 +513,11 @@ func TestBrowserCallsItsOwnGateway(t *testing.T) {
 	g := runs(t, "--ws", "127.0.0.1:0")
 	b := opens(t, "http://"+g.doors["ws"]+"/?url=ws://"+other.listener.Addr().String()+"/#code=%1B%19\x13I")
 	b.says("n’appelle que sa propre passerelle")
+	began := time.Now()
 	b.says("En ligne avec le portail")
+	if took := time.Since(began); took < time.Second {
+		t.Errorf("that is to be read in %v", took)
+	}
 	b.reads("Tapez le code")
 	other.listener.(*net.TCPListener).SetDeadline(time.Now())
 	if conn, err := other.listener.Accept(); err == nil {
@@ -505,6 +585,14 @@ func TestBrowserKeepsPages(t *testing.T) {
 		t.Errorf("copied\n%s\nwant\n%s", copied, want)
 	}
 
+	b.clicks("#reader")
+	b.does(chromedp.SendKeys("#typing input", "of the field"))
+	value[bool](b, `document.title = "", document.querySelector("#typing input").select(), document.execCommand("copy")`)
+	if copied := value[string](b, `document.title`); copied != "" { // what is copied then is the browser's business
+		t.Errorf("copied %q", copied)
+	}
+	b.clicks("#reader")
+
 	dir := t.TempDir()
 	if _, err := chromedp.CallBrowser(b.ctx, browser.SetDownloadBehavior, browser.SetDownloadBehaviorParams{
 		Behavior: browser.SetDownloadBehaviorBehaviorAllow, DownloadPath: dir, BrowserContextID: chromedp.FromContext(b.ctx).BrowserContextID,
@@ -549,6 +637,28 @@ func TestBrowserReads(t *testing.T) {
 	b.says("Retour de MIRE")
 	b.does(chromedp.Reload())
 	b.until("the text again", func() bool { return value[bool](b, `document.body.classList.contains("reader")`) })
+}
+
+// Some screens are never still. They are read nevertheless.
+func TestBrowserReadsRestless(t *testing.T) {
+	h := plays(t)
+	b := opens(t, "http://"+h.gateway().doors["ws"]+"/")
+	h.answers()
+	stop := make(chan struct{})
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for n := 0; ; n++ {
+			fmt.Fprintf(h.conn, "\x1FAARestless %d ", n)
+			select {
+			case <-stop:
+				return
+			case <-time.After(100 * time.Millisecond):
+			}
+		}
+	}()
+	t.Cleanup(func() { close(stop); <-stopped })
+	b.reads("Restless")
 }
 
 // TestBrowserSizes has the page on all kinds of screens.

@@ -1,5 +1,4 @@
-// The line to the gateway: it calls, calls again when it breaks, and delivers no
-// faster than a line of some bit/s would.
+// The line to the gateway: it calls, again when it breaks, and delivers no faster than some bit/s.
 
 /**
  * @typedef {{event: string, service?: string, reason?: string}} News see doc/protocols.md
@@ -39,6 +38,7 @@ export class Line {
 		socket.onmessage = e => this.#hear(e.data);
 		socket.onclose = e => this.#closed(e.code);
 		this.#socket = socket;
+		setTimeout(() => socket.readyState || socket.close(), 10000); // no answer
 		this.#change('calling');
 	}
 
@@ -54,10 +54,8 @@ export class Line {
 		this.#speed = speed;
 	}
 
-	/** Delivers what waits. */
 	flush() { this.#deliver(this.#size); }
 
-	/** Whether nothing waits. */
 	get idle() { return this.#size === 0; }
 
 	/** @param {State} state */

@@ -1,5 +1,4 @@
-// A Minitel in a page, which calls the gateway that the page came from, and no
-// other.
+// A Minitel in a page, which calls the gateway that the page came from, and no other.
 
 import { characterKeys, connexionFin, envoi, functionKeys, pressed, typed } from './keyboard.js';
 import { Minitel } from './minitel.js';
@@ -60,7 +59,7 @@ function paint() {
 	});
 }
 
-/** Has the words on the screen read out, where they are new. */
+/** Has new words on the screen read out. */
 function read() {
 	spoken(minitel.screen).forEach((words, row) => {
 		const line = text.children[row] ?? text.appendChild(document.createElement('div'));
@@ -68,12 +67,17 @@ function read() {
 	});
 }
 
-function tell() { state.textContent = told(minitel); }
+let saying = 0;
+function tell() {
+	if (minitel.line.state !== 'open') question.close(); // it has been answered
+	if (!saying) state.textContent = told(minitel);
+}
 
 /** Says something for a moment. */
 function say(words = '') {
 	state.textContent = words;
-	setTimeout(tell, 3000);
+	clearTimeout(saying);
+	saying = setTimeout(() => { saying = 0; tell(); }, 3000);
 }
 
 let sound = false, ringing = false;
@@ -115,7 +119,7 @@ characters.append(...[...characterKeys, ' '].map(c =>
 	button(c.replace(' ', 'Espace'), () => minitel.send(small() ? c.toLowerCase() : c))), shift);
 turns(shift, false, on => { shifted = on; });
 
-document.addEventListener('keydown', e => {
+document.onkeydown = e => {
 	const at = e.target;
 	if (question.open) {
 		if (e.key !== connexionFin.at[0] || e.repeat) return;
@@ -129,34 +133,37 @@ document.addEventListener('keydown', e => {
 		else if (key !== connexionFin || !e.repeat) minitel.press(key);
 	}
 	e.preventDefault();
-});
+};
 
-// Who clicks a button types on the Minitel still.
-document.addEventListener('mousedown', e => e.target instanceof Element && e.target.closest('button') && e.preventDefault());
+// Who clicks a button still types.
+document.onmousedown = e => {
+	if (e.target instanceof Element && e.target.closest('button')) e.preventDefault();
+};
 
-question.addEventListener('close', () => {
+question.onclose = () => {
 	if (question.returnValue === 'yes') minitel.hangUp();
 	question.returnValue = '';
-});
+};
 
-document.addEventListener('paste', e => {
+document.onpaste = e => {
 	if (e.target instanceof HTMLInputElement) return;
 	minitel.send(typed(e.clipboardData?.getData('text').slice(0, 2000).replace(/\s+/g, ' ')));
-});
+};
 
-document.addEventListener('copy', e => {
-	if (getSelection()?.isCollapsed === false) return; // something else is meant
+document.oncopy = e => {
+	const at = e.target; // something else is meant
+	if (getSelection()?.isCollapsed === false || at instanceof HTMLInputElement && at.selectionStart !== at.selectionEnd) return;
 	e.clipboardData?.setData('text/plain', String(minitel.screen).replace(/ +$/gm, ''));
 	e.preventDefault();
 	say('Le texte de l’écran est copié.');
-});
+};
 
-typing.addEventListener('submit', e => {
+typing.onsubmit = e => {
 	e.preventDefault();
 	minitel.send(typed(String(new FormData(typing).get('words'))));
 	minitel.press(envoi);
 	typing.reset();
-});
+};
 
 const pace = () => minitel.line.pace(+speed.value);
 speed.value = query.get('speed') ?? kept.get('speed') ?? '';
@@ -204,8 +211,10 @@ setInterval(() => {
 }, 1000);
 
 // A phone that slept has lost the line.
-document.addEventListener('visibilitychange', () => document.hidden || minitel.line.retry());
+document.onvisibilitychange = () => document.hidden || minitel.line.retry();
 addEventListener('online', () => minitel.line.retry());
 
+addEventListener('hashchange', () => location.reload()); // another code
+
 minitel.line.call();
-if (query.has('url')) say('Ce Minitel n’appelle que sa propre passerelle : « url » n’est pas suivi.');
+if (query.has('url')) say('Ce Minitel n’appelle que sa propre passerelle\xA0: «\xA0url\xA0» n’est pas suivi.');

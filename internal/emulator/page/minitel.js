@@ -5,8 +5,8 @@ import { Line } from './line.js';
 import { Screen } from './screen.js';
 
 /**
- * What the page does when the screen has changed, and when it is still again; when
- * the bell rings; when there is news; and to ask whether the call is to end.
+ * What the page does when the screen has changed, and is still again, when the bell
+ * rings, when there is news, and to ask whether the call is to end.
  * @typedef {{drawn(): void, still(): void, rang(): void, told(): void, confirm(): void}} Owner
  */
 
@@ -21,6 +21,7 @@ export class Minitel {
 	reached = false; // whether the gateway has ever answered
 	#typed = false; // the code
 	#still = 0;
+	#since = 0; // when the screen was still
 	#hungUp = -finAgain; // when the user agreed to end the call
 
 	/**
@@ -34,7 +35,7 @@ export class Minitel {
 		this.line = new Line(url, {
 			deliver: p => this.#draw(p),
 			news: n => {
-				if (n.event !== 'waiting') this.news = n; // of that the screen tells
+				this.news = n;
 				owner.told();
 			},
 			changed: (state, seconds) => {
@@ -47,7 +48,7 @@ export class Minitel {
 		});
 	}
 
-	/** A call finds a terminal that was switched on anew. The last page of the one before has stayed until now. */
+	/** A call finds a terminal that was switched on anew. The last page has stayed until now. */
 	#begin() {
 		this.screen = new Screen();
 		this.news = undefined;
@@ -55,28 +56,31 @@ export class Minitel {
 		this.#typed = false;
 	}
 
-	/** @param {Iterable<number>} p */
+	/** Draws, and has it read when the screen is still, but not for long. @param {Iterable<number>} p */
 	#draw(p) {
 		const { bells } = this.screen;
 		this.screen.write(p);
 		this.send(this.screen.takeReplies());
 		if (this.screen.bells !== bells) this.owner.rang();
 		this.owner.drawn();
+		const now = performance.now();
+		this.#since ||= now;
 		clearTimeout(this.#still);
-		this.#still = setTimeout(() => this.#rest(), 1000);
+		this.#still = setTimeout(() => this.#rest(), Math.min(1000, this.#since + 4000 - now));
 	}
 
-	/** Types the code when the first page is there. */
+	/** Types the code at the first page, unless the user was faster. */
 	#rest() {
-		if (!this.line.idle) return;
+		this.#since = 0;
 		this.owner.still();
-		if (this.code && !this.#typed) this.send(typed(this.code) + '\x13A');
+		if (this.#typed || !this.line.idle || this.news?.event === 'waiting') return;
 		this.#typed = true;
+		if (this.code && !this.#away) this.send(typed(this.code) + '\x13A');
 	}
 
 	send(p = '') { this.line.send(p); }
 
-	/** Presses a function key. Connexion/Fin calls if there is no call; one that it would end it ends if the user says so. */
+	/** Presses a function key. Connexion/Fin calls, or asks before it ends a call. */
 	press(key = connexionFin) {
 		if (key !== connexionFin) this.send(sentBy(key, this.screen));
 		else if (this.line.state !== 'open') this.line.call();
@@ -84,7 +88,6 @@ export class Minitel {
 		else this.owner.confirm();
 	}
 
-	/** Ends the call. */
 	hangUp() {
 		this.#hungUp = performance.now();
 		this.#fin();

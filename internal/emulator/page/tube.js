@@ -4,7 +4,7 @@ import { BOLD, BOTTOM, DRCS0, DRCS1, FLASHING, G0, G1, G2, INVERTED, LINED, MASK
 
 /** @typedef {import('./screen.js').Screen} Screen @typedef {import('./cell.js').Cell} Cell */
 
-/** What most Minitels show for the colours, in percent of white. */
+/** What most Minitels show for colours, in percent. */
 const greys = [0, 50, 70, 90, 40, 60, 80, 100];
 
 /** Colours by their numbers, as pixels of a canvas. */

@@ -2,27 +2,27 @@
 
 import { BOTTOM, G0, G2, MASKED, RIGHT, TALL, character } from './cell.js';
 
-/** Why a call or a visit is over, by the gateway's reasons. @type {Record<string, string>} */
+/** The gateway's reasons. @type {Record<string, string>} */
 const reasons = {
-	idle: ' : vous n’avez rien tapé depuis longtemps', total: ' : la durée d’un appel est écoulée',
-	noportal: ' : le portail est indisponible', slow: ' : la liaison est trop lente', silent: ' : la liaison ne répond plus',
-	lost: ' : la liaison est coupée', refused: ' : service inaccessible', timeout: ' : pas de réponse',
-	stalled: ' : le service n’écoute plus', visit: ' : la durée de la visite est écoulée',
+	idle: 'vous n’avez rien tapé depuis longtemps', total: 'la durée d’un appel est écoulée',
+	noportal: 'le portail est indisponible', slow: 'la liaison est trop lente', silent: 'la liaison ne répond plus',
+	lost: 'la liaison est coupée', refused: 'service inaccessible', timeout: 'pas de réponse',
+	stalled: 'vos touches ne sont plus lues', visit: 'la durée de la visite est écoulée',
 };
 
 /** How the call stands. @param {import('./minitel.js').Minitel} minitel */
 export function told({ line, news, reached, wait }) {
-	const { event, service, reason } = news ?? {}, because = reasons[reason ?? ''] ?? '';
+	const { event, service, reason = '' } = news ?? {}, because = reasons[reason] ? `\xA0: ${reasons[reason]}` : '';
 	if (line.state === 'calling') return 'Appel en cours…';
-	if (line.state === 'broken') return `${reached ? 'Liaison coupée' : 'La passerelle ne répond pas'}. Nouvel appel dans ${wait} s.`;
+	if (line.state === 'broken') return `${reached ? 'Liaison coupée' : 'La passerelle ne répond pas'}. Nouvel appel dans ${wait}\xA0s.`;
 	if (line.state === 'ended') return `Appel terminé${because}. Connexion/Fin pour rappeler.`;
 	switch (event) {
 		case 'redirecting': return `Appel de ${service}…`;
 		case 'redirected': return `En ligne avec ${service}. Connexion/Fin ramène au portail.`;
-		case 'returned': return `Retour de ${service}${because}. En ligne avec le portail.`;
+		case 'waiting': return 'Le portail est indisponible. L’appel attend.';
 		case 'ended': return 'L’appel se termine.';
 	}
-	return 'En ligne avec le portail.';
+	return `${service ? `Retour de ${service}${because}. ` : ''}En ligne avec le portail.`;
 }
 
 /**
