@@ -100,14 +100,14 @@ func (s *Screen) damaged() {
 
 // step takes one byte through the parser and obeys what it completes.
 func (s *Screen) step(b byte) {
-	region, mode, bypass := s.parser.region, s.parser.mode, s.parser.opaque > 0
+	region, mode, protocol := s.parser.region, s.parser.mode, s.parser.np > 0
 	q := s.parser.Step(b)
 	if s.parser.mode != mode {
 		s.standard()
 	}
 	switch {
 	case len(q) == 0:
-	case !bypass && isOrder(q, mode):
+	case protocol && isOrder(q, mode): // not what came by a PRO2 TRANSPARENCE
 		s.order(q)
 	case region == loading:
 		s.load(q)

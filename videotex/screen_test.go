@@ -265,6 +265,7 @@ func TestScreenReplies(t *testing.T) {
 		{"\x1B:rX\x1B:rZ\x1B;jXA\x1B:kd", ""},          // a Minitel 1B has none
 		{"\x1B:f\x03\x1B9{\x1B9{", "\x13W\x01Cu<\x04"}, // the first ENQROM is not one
 		{"\x1B:f\x02\x1B\x00\x00\x00{\x1B9{", "\x13W\x01Cu<\x04"},
+		{"\x1B:f\x01\x1Ba\x1Ba", "\x13W\x1FAA"}, // nor is the first request whose ESC has passed
 		{"\x1B:2}\x1B9r\x1B:rY\x1B[2;80H\x1Ba\x1B:jC\x1B:2~\x1B9r\x1B:rY", "\x13p\x1B:sK\x1B;sYA\x1FB\x10\x1B:sI\x13q\x1B:s@\x1B;sY@"},
 		{"\x1B:1}\x1B9p\x1B:rY\x1Ba", "\x1B[?z"},
 		{"\x1B:iE\x1B:1}\x1B[?{\x1B9r", "\x1B:sH\x1B[?z\x13^\x1B:s@"},
