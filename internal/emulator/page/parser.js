@@ -36,6 +36,9 @@ export class Parser {
 	/** @type {RegExp | undefined} */
 	#suspended;
 
+	/** Whether an order is under way, or an ESC that may become one. */
+	get ordering() { return this.#order !== ''; }
+
 	/** Takes a byte. Returns the sequence it completes, what passed in a region, or ''. */
 	step(byte = 0) {
 		const b = String.fromCharCode(byte & 0x7F);

@@ -116,11 +116,11 @@ export class Screen extends Grid {
 	}
 
 	#step(b = 0) {
-		const p = this.parser, { region, mode, opaque } = p, q = p.step(b);
+		const p = this.parser, { region, mode, ordering } = p, q = p.step(b);
 		if (this.#received.length < mostKept) this.#received += String.fromCharCode(b & 0x7F);
 		if (p.mode !== mode) this.#standard();
 		if (!q) return;
-		if (!opaque && mode < TELEINFORMATIQUE && /^\x1B(a|[9:;].)/s.test(q)) {
+		if (ordering && mode < TELEINFORMATIQUE && /^\x1B(a|[9:;].)/s.test(q)) {
 			this.#order(q.slice(1));
 		} else if (region === LOADING) {
 			if (this.#loads.length < 2 * mostKept) this.#loads += q + (p.row0 ? '\n' : ''); // some never end
