@@ -9,6 +9,8 @@ import (
 	"image"
 	"image/color"
 	"image/png"
+	"io"
+	stdlog "log"
 	"math"
 	"net"
 	"net/http"
@@ -477,8 +479,10 @@ func TestBrowserCallsAgain(t *testing.T) {
 // TestBrowserBehindProxy comes by TLS, to a folder of another site.
 func TestBrowserBehindProxy(t *testing.T) {
 	g := runs(t, "--ws", "127.0.0.1:0")
-	proxy := httptest.NewTLSServer(http.StripPrefix("/museum/minitel", httputil.NewSingleHostReverseProxy(
+	proxy := httptest.NewUnstartedServer(http.StripPrefix("/museum/minitel", httputil.NewSingleHostReverseProxy(
 		&url.URL{Scheme: "http", Host: g.doors["ws"]})))
+	proxy.Config.ErrorLog = stdlog.New(io.Discard, "", 0) // the browser has its doubts about the certificate at first
+	proxy.StartTLS()
 	t.Cleanup(proxy.Close)
 	b := &tab{t, browsertest.Open(t)}
 	if _, err := chromedp.Call(b.ctx, security.SetIgnoreCertificateErrors, security.SetIgnoreCertificateErrorsParams{Ignore: true}); err != nil {
