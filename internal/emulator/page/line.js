@@ -86,6 +86,7 @@ export class Line {
 
 	/** @param {Uint8Array<ArrayBuffer>} p */
 	#add(p) {
+		if (!p.length) return;
 		if (this.idle) this.#free = Math.max(this.#free, performance.now()); // an idle line saves up nothing
 		this.#waiting.push(p);
 		this.#size += p.length;
