@@ -152,6 +152,40 @@ func TestCorpus(t *testing.T) {
 	t.Logf("%d pages, %d vectors", len(pages), len(file.Vectors))
 }
 
+// TestNews checks what is not in the cells: the bell, and what the keyboard of the
+// page has to know.
+func TestNews(t *testing.T) {
+	type news struct {
+		Bells               int
+		Small, Extended, C0 bool
+	}
+	tests := []struct {
+		stream string
+		want   news
+	}{
+		{"a\x07b\x07", news{Bells: 2}},
+		{"\x13\x07\x1F@A\x07\n\x1B:2}\x07\x1F@A\x07\n\x1B[\x07m\x1B:2~", news{Bells: 5}}, // in the midst of sequences, anywhere
+		{"\x1F#A0\x07\x1F<\x07\r\x1B%\x07\x1B9\x7F", news{}},                             // where none is heard
+		{"\x1B:iE", news{Small: true}},
+		{"\x1B:iE\x1B:jE", news{}},
+		{"\x1B;iYA", news{Extended: true}},
+		{"\x1B;iYC\x1B:iC", news{C0: true}},
+		{"\x1B;iYA\x1B;iYC\x1B;jYA", news{C0: true}},
+		{"\x1B:2}", news{Small: true, Extended: true}},
+		{"\x1B:1}\x1B[?{", news{}},
+		{"\x1B:iE\x1B;iYA\x1B;iYC\x1B9\x7F", news{}},
+	}
+	streams := make([]stream, len(tests))
+	for i, test := range tests {
+		streams[i] = streamOf([]byte(test.stream))
+	}
+	for i, got := range ask[[]news](t, newDecoder(t), "news", streams) {
+		if got != tests[i].want {
+			t.Errorf("%q: %+v, want %+v", tests[i].stream, got, tests[i].want)
+		}
+	}
+}
+
 // agree fails the test if the decoder makes something else of the streams than
 // what is wanted, told as JSON. What is the same to the letter is not fetched.
 func agree(t *testing.T, d decoder, names []string, streams []stream, want func(i int) []byte) {

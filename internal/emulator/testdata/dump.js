@@ -85,3 +85,12 @@ export const digests = cases => cases.map(c => {
 	const screen = screenOf(c);
 	return { view: hash(view(screen)), text: hash(codes(`${screen}`)), replies: hex(screen.takeReplies()), page: screen.page };
 });
+
+/**
+ * What is not in the cells.
+ * @param {Case[]} cases
+ */
+export const news = cases => cases.map(c => {
+	const { bells, keyboard } = screenOf(c);
+	return { bells, ...keyboard };
+});
