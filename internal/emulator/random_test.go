@@ -214,6 +214,8 @@ func fault(got digest, s stream) string {
 		return "the decoder reads otherwise than the model"
 	case got.Replies != hex.EncodeToString(screen.Replies()):
 		return "the decoder answers otherwise than the model"
+	case !got.Torn && !resembles(model(stream{Stream: got.Page, Identity: s.Identity, Letter: s.Letter}), screen):
+		return "what is saved shows something else"
 	}
 	return ""
 }
@@ -231,8 +233,9 @@ func complain(t *testing.T, d decoder, s stream) {
 		}
 	}
 	got := ask[[]digest](t, d, "digests", []stream{s})[0]
-	t.Errorf("%s: %q in pieces of %d", fault(got, s), bytesOf(s.Stream), s.Chunks)
+	t.Errorf("%s: %q in pieces of %d; saved as %q", fault(got, s), bytesOf(s.Stream), s.Chunks, got.Page)
 	differ(t, "decoded", model(s).JSON(), []byte(ask[string](t, d, "dump", s)))
+	saved(t, d, []string{"saved"}, []stream{s})
 }
 
 // without returns the stream without each of its parts of some size in turn.

@@ -2,6 +2,7 @@
 
 import { characterKeys, connexionFin, envoi, functionKeys, pressed, typed } from './keyboard.js';
 import { Minitel } from './minitel.js';
+import { pageOf } from './page.js';
 import { Tube } from './tube.js';
 import { spoken, told } from './words.js';
 
@@ -188,11 +189,7 @@ document.body.classList.toggle('bare', query.has('bare'));
 
 b('copy').onclick = () => document.execCommand('copy'); // the other way needs https
 b('png').onclick = () => canvas.toBlob(picture => picture && save(picture, 'png'));
-b('vdt').onclick = () => {
-	const { page } = minitel.screen;
-	if (page) save(new Blob([page]), 'vdt');
-	else say('La page est trop longue pour être enregistrée.');
-};
+b('vdt').onclick = () => save(new Blob([pageOf(minitel.screen)]), 'vdt');
 b('full').hidden = !document.fullscreenEnabled;
 b('full').onclick = () => document.fullscreenElement ? document.exitFullscreen() : document.documentElement.requestFullscreen();
 

@@ -1,122 +1,120 @@
-// These modules are package videotex in another language: the reasons for what
-// they do are there, and tests hold one against the other. A sequence is a
-// string, a character for each byte. Defaults of parameters tell their types.
+// These modules are package videotex in another language: reasons are given
+// there. Parser, Terminal and Screen are layers, each of which adds to what the
+// one below does. A sequence is a string, with a character for each byte.
+// Defaults of parameters tell their types.
 
-/** The standards a terminal follows: 40 columns, 80, and 80 without protocol layer. */
+import { Loader } from './drcs.js';
+
+/** The standards: 40 columns, 80, and 80 without protocol layer. */
 export const VIDEOTEX = 0, MIXTE = 1, TELEINFORMATIQUE = 2;
 
-const modes = new Map([['9\x7F', VIDEOTEX], [':2~', VIDEOTEX], [':2}', MIXTE], [':1}', TELEINFORMATIQUE]]);
+// Regions, which are not divided into sequences, by the patterns of their ends.
+const OPEN = /(?!)/, DEAF = /^@$|\x1B%@|\x1B\/\?/, EXTERNAL = /\r/, LOADING = /^\x1F[^\0-\x1F#][^\0-\x1F]/;
 
-/** Regions are not divided into sequences. Each is the pattern of its end. */
-const DEAF = /^@$|\x1B%@|\x1B\/\?/, EXTERNAL = /\r/;
-export const LOADING = /^\x1F[^\0-\x1F#][^\0-\x1F]/;
-
-/** What is not yet the whole of a sequence, or of an order. */
+// What is not yet the whole of a sequence.
 const begun = /^([\x12\x13\x1D]|[\x16\x19][@-O]?|\x1F[^<>]?|\x1B(\[[ -?]*|[ -/][ -/\x7F]*|[5-7])?)$/;
-const ordering = /^\x1B([9:;]|:.|;..?)?$/s;
 
-/** The row that US and two bytes name, -1 if that is no place on the screen. */
-export function place(at = '', mode = VIDEOTEX) {
-	if ((mode ? /^[@-X][A-\x7F]/ : /^[@-X][A-h]/).test(at)) return at.charCodeAt(0) - 0x40;
-	return /^([01]\d|2[0-4])/.test(at) ? +at : -1; // obsolete
-}
+/** Where and how the next character is shown, as videotex.pen. */
+export const home = () => ({ row: 1, column: 1, ink: 7, paper: 0, attr: 0, mosaics: false, zone: false, masks: false, french: false });
 
 /** Divides a stream into sequences, as videotex.Parser. */
 export class Parser {
 	mode = VIDEOTEX;
-	/** @type {RegExp | undefined} */
-	region;
-	passed = ''; // last in the region, up to three
-	opaque = 0; // bytes left of a PRO2 TRANSPARENCE
-	row0 = false;
-	mosaics = false;
-	#order = ''; // under way in the protocol layer
-	#screen = ''; // and in the screen's
-	#saved = false; // mosaics before row 00
-	/** @type {RegExp | undefined} */
-	#suspended;
+	pen = home();
+	page = home(); // to go on with after row 00
+	loader = new Loader();
+	#region = OPEN;
+	#suspended = OPEN; // by row 00
+	#passed = ''; // of the region, the last three
+	#opaque = 0; // bytes left of a PRO2 TRANSPARENCE
+	#order = ''; // under way, for the protocol layer
+	#screen = ''; // and for the screen
 
-	/** Whether an order is under way, or an ESC that may become one. */
-	get ordering() { return this.#order !== ''; }
+	get iso() { return this.mode > 0 && this.pen.row > 0; } // ISO 6429 is followed
 
-	/** Takes a byte. Returns the sequence it completes, what passed in a region, or ''. */
 	step(byte = 0) {
-		const b = String.fromCharCode(byte & 0x7F);
-		if (!this.opaque && (this.#order || b === '\x1B' && this.region !== EXTERNAL)) return this.#protocol(b);
-		this.opaque -= +(this.opaque && b > '\0');
-		return this.#step(b);
-	}
-
-	/** Takes a byte of what is an order, or may become one. */
-	#protocol(b = '') {
-		const order = this.#order + b, esc = '\x1B', mode = modes.get(order.slice(1));
-		if (order === esc + '\0' && this.region !== LOADING) return '';
-		if (order === esc + esc) this.#step(esc); // the first is abandoned
+		const b = String.fromCharCode(byte & 0x7F), order = this.#order + b;
 		const orders = this.mode < TELEINFORMATIQUE && /^\x1B[9:;a]/.test(order);
-		this.#order = b === esc && order.length < 3 ? esc : orders && ordering.test(order) ? order : '';
-		if (this.#order) return '';
-		if (!orders) return this.#step(esc) + this.#step(b);
-		if (mode !== undefined) this.#follow(mode);
-		if (order === '\x1B9\x7F' && this.region === DEAF) this.region = undefined;
-		if (/^\x1B:f/.test(order)) this.opaque = order.charCodeAt(3);
-		return order;
-	}
-
-	/** Takes a byte of the screen layer's. */
-	#step(b = '') {
-		if (this.region) return this.#pass(b);
-		if (b === '\0') return '';
-		// A control character abandons what is under way. Of absurdly many parameters, some are forgotten.
-		const s = (b < ' ' ? '' : this.#screen.slice(0, 23)) + b;
-		this.#screen = s;
-		const not = this.mode && !this.row0 ? /^\x1B[5-7]/ : this.mosaics ? /^(\x1B%|[\x16\x19])/ : /^\x1B%/;
-		if (begun.test(s) && !not.test(s)) return '';
-		this.#screen = '';
-		if (s === '\x0E' || s === '\x0F') this.mosaics = s === '\x0E' && !this.mode;
-		if (s === '\n' && this.row0) {
-			[this.row0, this.mosaics, this.region, this.#suspended] = [false, this.#saved, this.#suspended, undefined];
+		if (this.#opaque || !this.#order && (b !== '\x1B' || this.#region === EXTERNAL)) {
+			if (b > '\0' && this.#opaque) this.#opaque--;
+			return this.#step(b);
 		}
-		if ((s === '\f' || s === '\x1E') && !this.mode) this.#leave();
-		if (s[0] === '\x1F') this.#locate(s.slice(1));
-		if (s === '\x1B%') this.#enter(DEAF);
-		if (s === '\x1B[?{' && this.mode === TELEINFORMATIQUE) this.#follow();
-		return s;
+		if (order === '\x1B\0' && this.#region !== LOADING) return;
+		if (order === '\x1B\x1B' && this.#region === OPEN) this.#step(b); // the first is abandoned
+		this.#order = /^\x1B+$/.test(order) ? '\x1B' : orders && /^\x1B([9:;]|:.|;..?)$/s.test(order) ? order : '';
+		if (this.#order) return;
+		if (orders) return this.order(order.slice(1));
+		this.#step('\x1B');
+		this.#step(b);
 	}
 
-	#leave() {
-		this.row0 = this.mosaics = false;
-		this.#suspended = undefined;
+	#step(b = '') {
+		if (this.#region !== OPEN) return this.#pass(b);
+		if (b === '\0') return;
+		const s = (b < ' ' ? '' : this.#screen.slice(0, 23)) + b;
+		const not = this.iso ? /^\x1B[5-7]/ : this.pen.mosaics ? /^(\x1B%|[\x16\x19])/ : /^\x1B%/;
+		this.#screen = begun.test(s) && !not.test(s) ? s : '';
+		if (!this.#screen) this.obey(s);
 	}
 
-	#locate(at = '') {
-		const row = place(at, this.mode);
-		if (at[0] === '#' && !this.mode) this.#enter(LOADING);
-		if (/^[<>]/.test(at)) this.#enter(EXTERNAL);
-		if (row > 0 && !(this.mode && this.row0)) this.#leave();
-		if (row) return;
-		if (!this.row0) this.#saved = this.mosaics;
-		[this.row0, this.mosaics] = [true, false];
+	// Obeys the protocol layer, without its ESC.
+	order(q = '') {
+		const mode = [':2~', ':2}', ':1}', '9\x7F'].indexOf(q);
+		if (mode >= 0) this.#follow(mode % 3);
+		if (q === '9\x7F' && this.#region === DEAF) this.#region = OPEN;
+		if (/^:f/.test(q)) this.#opaque = q.charCodeAt(2);
+	}
+
+	obey(q = '') {
+		if (/[\x0E\x0F]/.test(q)) this.pen.mosaics = q === '\x0E' && !this.mode;
+		if (q === '\n' && !this.pen.row) {
+			Object.assign(this.pen, this.page);
+			[this.#region, this.#suspended] = [this.#suspended, OPEN];
+		}
+		if (/[\f\x1E]/.test(q) && !this.mode) this.go();
+		if (q[0] === '\x1F') this.#locate(q.slice(1));
+		if (q === '\x1B%') this.#enter(DEAF);
+		if (q === '\x1B[?{' && this.mode === TELEINFORMATIQUE) this.#follow();
+	}
+
+	#pass(b = '') {
+		const region = this.#region;
+		if (region === LOADING && b > '\0') this.loader.define(b);
+		if (b > '\0') this.#passed = (this.#passed + b).slice(-3);
+		if (b === '\0' || !region.test(this.#passed)) return;
+		this.#region = OPEN;
+		if (region !== LOADING) return;
+		this.#locate(this.#passed.slice(1));
+		if (!this.pen.row) this.#suspended = region;
 	}
 
 	#enter(region = DEAF) {
-		this.region = region;
-		this.passed = '';
+		this.#region = region;
+		this.#passed = '';
 	}
 
-	/** Takes what may be the last of a region. */
-	#pass(b = '') {
-		if (b > '\0') this.passed = (this.passed + b).slice(-3);
-		const { region, passed } = this;
-		if (b === '\0' || !region?.test(passed)) return b;
-		this.region = undefined;
-		if (region !== LOADING) return b;
-		this.#locate(passed.slice(1));
-		if (this.row0) this.#suspended = region; // row 00 only suspends it
-		return b;
+	#locate(at = '') {
+		const named = this.mode ? /^@[A-\x7F]/ : /^[@-X][A-h]/, old = this.mode ? /^00/ : /^([01]\d|2[0-4])/;
+		if (at[0] === '#' && !this.mode) {
+			this.#enter(LOADING);
+			this.loader.start(at[1]);
+		}
+		if (/^[<>]/.test(at)) this.#enter(EXTERNAL);
+		if (named.test(at)) this.go(at.charCodeAt(0) - 0x40, at.charCodeAt(1) - 0x40);
+		if (old.test(at)) this.go(+at); // obsolete
+	}
+
+	go(row = 1, column = 1) {
+		if (row) this.#suspended = OPEN;
+		else if (this.pen.row) this.page = { ...this.pen };
+		Object.assign(this.pen, home(), { row, column });
 	}
 
 	#follow(mode = VIDEOTEX) {
+		if (mode === this.mode) return;
 		this.mode = mode;
-		this.#leave();
+		this.start();
 	}
+
+	start() {} // to follow another standard
 }
