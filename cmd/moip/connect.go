@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"moip/internal/picture"
+	"moip/internal/recording"
 	"moip/internal/session"
 	"moip/internal/terminal"
 	"moip/internal/upstream"
@@ -66,7 +67,7 @@ func (c *connect) Run(ctx context.Context, out io.Writer) (err error) {
 		if failed != nil {
 			return fmt.Errorf("--record: %w", failed)
 		}
-		o.Record = file
+		o.Record = recording.NewWriter(file, recording.Header{Began: time.Now(), Title: public(c.URL), Terminal: "minitel"})
 		defer func() { err = cmp.Or(err, file.Close()) }()
 	}
 	if c.Dump {

@@ -13,12 +13,13 @@ import (
 	"syscall"
 
 	"moip/internal/picture"
+	"moip/internal/recording"
 	"moip/videotex"
 )
 
 // vdt shows what pages look like.
 type vdt struct {
-	Files  []string `arg:"" optional:"" name:"file" help:"Pages, as a Minitel receives them; - or none for standard input."`
+	Files  []string `arg:"" optional:"" name:"file" help:"Pages, as a Minitel receives them, or recordings (.cast); - or none for standard input."`
 	Output string   `short:"o" help:"Write to FILE, by its ending: .png (of many pages, too), .gif, .txt, .ansi, .html or .cells.json; an ending alone is standard output. Without it, the pages are shown here." placeholder:"FILE"`
 	Speed  int      `help:"Show in a GIF how the page is drawn at so many bit/s." placeholder:"BIT/S"`
 	Scale  int      `default:"1" help:"Pixels for a dot of the screen, 1 to 8." placeholder:"N"`
@@ -166,7 +167,7 @@ func readPage(file string) (page, error) {
 	name, from := "page", os.Stdin
 	if file != "-" {
 		name = filepath.Base(file)
-		if end := filepath.Ext(name); strings.EqualFold(end, ".vdt") {
+		if end := filepath.Ext(name); strings.EqualFold(end, ".vdt") || strings.EqualFold(end, ".cast") {
 			name = strings.TrimSuffix(name, end)
 		}
 		f, err := os.Open(file)
@@ -182,6 +183,23 @@ func readPage(file string) (page, error) {
 		err = fmt.Errorf("%s is a folder (name the pages in it)", file)
 	case err == nil && len(stream) > largestPage:
 		err = fmt.Errorf("%s: over %d MiB is no page", file, largestPage>>20)
+	case err == nil && strings.EqualFold(filepath.Ext(file), ".cast"):
+		stream, err = played(file, stream)
 	}
 	return page{name, stream}, err
+}
+
+// played returns all that a terminal is sent in a recording.
+func played(file string, text []byte) (stream []byte, err error) {
+	r, err := recording.NewReader(bytes.NewReader(text))
+	for err == nil {
+		var e recording.Event
+		if e, err = r.Next(); e.Kind == recording.Output {
+			stream = append(stream, e.Data...)
+		}
+	}
+	if err != io.EOF {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return stream, nil
 }

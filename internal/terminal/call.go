@@ -10,6 +10,7 @@ import (
 
 	"github.com/gdamore/tcell/v3"
 
+	"moip/internal/recording"
 	"moip/internal/session"
 	"moip/videotex"
 )
@@ -32,8 +33,8 @@ type call struct {
 	view   *view           // of the model, nil if nobody looks
 
 	line   *line
-	lost   error // why there is no line any more
-	record record
+	lost   error             // why there is no line any more
+	record *recording.Writer // nil for none
 	pace   pace
 
 	still *time.Timer // runs out when the page is
@@ -44,7 +45,7 @@ type call struct {
 func newCall(o Options) *call {
 	c := &call{
 		model:  videotex.NewScreen(),
-		record: newRecord(o.Record),
+		record: o.Record,
 		pace:   newPace(o.Speed),
 		still:  time.NewTimer(stillTime),
 		keys:   o.Keys,
@@ -91,7 +92,7 @@ func (c *call) run(ctx context.Context, end session.Endpoint, late <-chan time.T
 	if c.lost != nil && !errors.Is(c.lost, io.EOF) {
 		return fmt.Errorf("the connection is lost: %w", c.lost)
 	}
-	return c.record.err
+	return c.record.Err()
 }
 
 // sources returns what may be listened to now: the line while there is room for
@@ -116,7 +117,7 @@ func (c *call) restore() {
 
 // hear takes what has been received.
 func (c *call) hear(p []byte) {
-	c.record.received(p)
+	c.record.Add(recording.Output, p)
 	c.pace.add(p)
 	c.draw()
 }
@@ -129,8 +130,14 @@ func (c *call) draw() {
 	}
 	c.ring(p)
 	c.model.Write(p)
-	c.line.send(c.model.Replies())
+	c.send(c.model.Replies())
 	c.still.Reset(stillTime)
+}
+
+// send sends what the terminal has to say.
+func (c *call) send(p []byte) {
+	c.record.Add(recording.Input, p)
+	c.line.send(p)
 }
 
 // ring rings the bell if p does, once however often that is.
@@ -162,7 +169,7 @@ func (c *call) next() (done bool) {
 	if len(c.keys) == 0 {
 		return c.text != "" && c.shown()
 	}
-	c.line.send(c.keys[0])
+	c.send(c.keys[0])
 	c.keys = c.keys[1:]
 	c.still.Reset(stillTime)
 	return false
@@ -181,7 +188,7 @@ func (c *call) handle(event tcell.Event) (leaves bool) {
 			return c.view.suspend() != nil
 		}
 		sent, leaves := pressed(ev, c.parser.Mode())
-		c.line.send(sent)
+		c.send(sent)
 		if videotex.IsFin(sent) { // it does not wait for the page
 			c.pace.hurry()
 			c.draw()

@@ -12,6 +12,7 @@ import (
 
 	"github.com/gdamore/tcell/v3"
 
+	"moip/internal/recording"
 	"moip/internal/session"
 	"moip/internal/transport"
 )
@@ -50,7 +51,7 @@ func TestDump(t *testing.T) {
 			io.WriteString(peer, " b.")
 		}()
 		var record bytes.Buffer
-		s, err := Dump(t.Context(), end, "b.", time.Minute, Options{Keys: [][]byte{[]byte("a"), []byte("b")}, Record: &record})
+		s, err := Dump(t.Context(), end, "b.", time.Minute, Options{Keys: [][]byte{[]byte("a"), []byte("b")}, Record: recording.NewWriter(&record, recording.Header{})})
 		if err != nil {
 			t.Error(err)
 		}
@@ -60,8 +61,16 @@ func TestDump(t *testing.T) {
 		if took := time.Since(began); took != 7*time.Second/2 {
 			t.Errorf("it takes %v", took)
 		}
-		if n := strings.Count(record.String(), `"data"`); n != 3 {
-			t.Errorf("it records %d chunks:\n%s", n, &record)
+		want := `{"version":3,"term":{"cols":40,"rows":25}}
+[0,"o","\fqui ?\u001b9{"]
+[0,"i","\u0001Mg1\u0004"]
+[1,"i","a"]
+[0.5,"o"," a"]
+[1,"i","b"]
+[0,"o"," b."]
+`
+		if record.String() != want {
+			t.Errorf("it records\n%s", &record)
 		}
 		if _, err := peer.Read(make([]byte, 1)); err != io.EOF {
 			t.Errorf("it does not hang up: %v", err)

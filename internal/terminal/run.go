@@ -7,18 +7,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"time"
 
+	"moip/internal/recording"
 	"moip/internal/session"
 	"moip/videotex"
 )
 
 // Options are what a call may have besides. The zero value is usable.
 type Options struct {
-	Speed  int       // draw as a line of so many bit/s would, 0 for as fast as it comes
-	Keys   [][]byte  // type this, as Script returns it
-	Record io.Writer // write what is received, with its times; may be nil
+	Speed  int               // draw as a line of so many bit/s would, 0 for as fast as it comes
+	Keys   [][]byte          // type this, as Script returns it
+	Record *recording.Writer // of what is received and sent, nil for none
 }
 
 // What keeps Run and Dump from what they are to do, beside the end of the line.
