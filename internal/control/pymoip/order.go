@@ -170,7 +170,7 @@ func parsePing(s string) (time.Duration, error) {
 
 // parseSubprotocols reads [], [""] or ["a","b"], which is JSON. PyMoIP writes
 // an empty name for none; offering it would be an empty header, which strict
-// servers refuse. What else is no name, the dial will say.
+// servers refuse.
 func parseSubprotocols(s string) ([]string, error) {
 	var list []string
 	if err := json.Unmarshal([]byte(s), &list); err != nil {
@@ -178,7 +178,11 @@ func parseSubprotocols(s string) ([]string, error) {
 	}
 	var names []string
 	for _, name := range list {
-		if name != "" {
+		switch {
+		case name == "":
+		case unsayable(name):
+			return nil, errSubprotocols
+		default:
 			names = append(names, name)
 		}
 	}

@@ -134,7 +134,8 @@ func FuzzSieve(f *testing.F) {
 	f.Add([]byte("ab"+introductionHead+details+"\ncd"), 3)
 	f.Add([]byte(introductionHead+"PI"+introductionHead+"PID=\x01\x7f"), 1)
 	f.Add([]byte("\x01Cu3\x04\x01\x01\x7f\x7f\x7f\x04"), 2)
-	introductions := regexp.MustCompile(`\x01\x7f\x7f\x7f\x04(PID=[ -~]{0,508}\n?|P?I?D?$)?`)
+	f.Add([]byte(introductionHead+"I"), 1)
+	introductions := regexp.MustCompile(`\x01\x7f\x7f\x7f\x04(PID=[ -~]{0,508}\n?|(P|PI|PID)$)?`)
 	f.Fuzz(func(t *testing.T, stream []byte, size int) {
 		size = max(1, min(size, len(stream)))
 		var chunks []string
