@@ -55,9 +55,10 @@ func open(cfg *config.Config, log *slog.Logger, wire func(*gateway) error) (*gat
 }
 
 func (g *gateway) openDoors() error {
+	web := emulator.Handler()
 	for _, uri := range g.cfg.Listen {
 		l, err := downstream.Listen(uri, downstream.Options{
-			Ping: orNever(g.cfg.Limits.Ping), Stall: orNever(g.cfg.Limits.Stall), Web: emulator.Handler(), Log: g.log,
+			Ping: orNever(g.cfg.Limits.Ping), Stall: orNever(g.cfg.Limits.Stall), Web: web, Log: g.log,
 		})
 		if err != nil {
 			return withAdvice(err)

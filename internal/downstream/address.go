@@ -69,11 +69,3 @@ func speedOf(query url.Values) (int, error) {
 	}
 	return speed, nil
 }
-
-// slower returns the lower of two speeds, of which 0 is none.
-func slower(a, b int) int {
-	if a == 0 || b > 0 && b < a {
-		return b
-	}
-	return a
-}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/gobwas/ws"
 
+	"moip/internal/session"
 	"moip/internal/transport"
 )
 
@@ -51,7 +52,7 @@ func (l *Listener) upgrade(w http.ResponseWriter, r *http.Request, answer Answer
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	speed = slower(l.at.Speed, speed)
+	speed = session.Slower(l.at.Speed, speed)
 	upgrader := ws.HTTPUpgrader{Timeout: handshakeTime}
 	subprotocol := agree(r.Header["Sec-Websocket-Protocol"])
 	r.Header.Del("Sec-Websocket-Protocol")

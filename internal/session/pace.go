@@ -27,10 +27,15 @@ func (c *Call) pace() int {
 	if c.state == AtService {
 		shown = c.route.Speed
 	}
-	if c.speed == 0 || shown > 0 && shown < c.speed {
-		return shown
+	return Slower(c.speed, shown)
+}
+
+// Slower returns the lower of two speeds, of which 0 is none.
+func Slower(a, b int) int {
+	if a == 0 || b > 0 && b < a {
+		return b
 	}
-	return c.speed
+	return a
 }
 
 // pourPaced is pour for a line of some speed: it sends the bytes whose time on the
