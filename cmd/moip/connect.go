@@ -49,9 +49,8 @@ func (c *connect) Run(ctx context.Context, out io.Writer) (err error) {
 	if o.Keys, err = terminal.Script(c.Send); err != nil {
 		return fmt.Errorf("--send: %w", err)
 	}
-	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
+	ctx, stop := untilSignal(ctx)
 	defer stop()
-	context.AfterFunc(ctx, stop) // a second signal ends what waits for a terminal that takes nothing
 	began, limit := time.Now(), cmp.Or(c.Timeout, 10*time.Second)
 	patience := dialTime
 	if c.Dump {
@@ -78,6 +77,14 @@ func (c *connect) Run(ctx context.Context, out io.Writer) (err error) {
 		err = fmt.Errorf("%w (--dump needs none)", err)
 	}
 	return err
+}
+
+// untilSignal returns a context for what has the terminal. A second signal ends what
+// waits for a terminal that takes nothing.
+func untilSignal(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
+	context.AfterFunc(ctx, stop)
+	return ctx, stop
 }
 
 // dialTime is how long whoever is called may take to answer, at most.
