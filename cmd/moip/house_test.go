@@ -31,6 +31,7 @@ var house = map[string]string{
 	"internal/picture":               "videotex",
 	"internal/terminal":              "internal/recording internal/session videotex",
 	"internal/recording":             "",
+	"internal/serial":                "",
 	"internal/emulator":              "internal/picture",
 	"internal/golden":                "videotex",
 	"internal/browsertest":           "",
