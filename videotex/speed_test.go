@@ -14,6 +14,14 @@ func TestLineSpeed(t *testing.T) {
 	}
 }
 
+func TestTerminalSpeed(t *testing.T) {
+	for id, want := range map[string]int{"Cu<": 4800, "Bv6": 9600, "Cc2": 1200, "?z?": 9600, "B?6": 0, "\x00\x00\x00": 0} {
+		if got := TerminalSpeed([3]byte([]byte(id))); got != want {
+			t.Errorf("%q: %d bit/s, want %d", id, got, want)
+		}
+	}
+}
+
 // Orders are told when they leave, and not when they are none: in transparency
 // they are text.
 func TestMixerTellsOfOrders(t *testing.T) {

@@ -12,6 +12,19 @@ var models = map[byte]string{
 	't': "Terminatel 252", 'u': "Minitel 1B", 'v': "Minitel 2", 'w': "Minitel 10B", 'y': "Minitel 5", 'z': "Minitel 12",
 }
 
+// socketSpeeds are the highest of the sockets of those models that have more than
+// 1200 bit/s.
+var socketSpeeds = map[byte]int{'g': 9600, 'p': 9600, 'u': 4800, 'v': 9600, 'w': 4800, 'y': 9600, 'z': 9600}
+
+// TerminalSpeed returns the highest speed in bit/s of the socket of the terminal that
+// identified itself as maker, type and version, 0 if the type is not known.
+func TerminalSpeed(id [3]byte) int {
+	if models[id[1]] == "" {
+		return 0
+	}
+	return max(socketSpeeds[id[1]], 1200)
+}
+
 // TerminalName returns the French name of the terminal that identified itself
 // as maker, type and version, such as "Minitel 1B Telic-Alcatel". It is empty
 // if neither maker nor type is known.
