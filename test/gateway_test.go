@@ -25,7 +25,7 @@ type gateway struct {
 // start runs the program in dir and waits until it answers callers.
 func start(dir string, flags []string) (*gateway, error) {
 	for _, file := range []string{"--log", "--records"} {
-		if !slices.Contains(flags, file) {
+		if !slices.Contains(flags, file) && flags[0] != "serial" {
 			flags = append(flags, file, "none")
 		}
 	}

@@ -146,8 +146,12 @@ func (g *gateway) welcome(out io.Writer) {
 	fmt.Fprintln(out, "MoIP answers callers at")
 	for _, l := range g.listeners {
 		scheme, address, _ := strings.Cut(l.URI(), "://")
-		if scheme == "ws" {
+		switch scheme {
+		case "ws":
 			fmt.Fprintf(out, "  http://%s/  (a Minitel in the browser)\n", address)
+		case "serial":
+			fmt.Fprintf(out, "  %s  (a Minitel at its socket)\n", l.URI())
+			continue
 		}
 		for _, uri := range reached(scheme, l.Addr()) {
 			fmt.Fprintf(out, "  %s\n", uri)
@@ -201,13 +205,13 @@ func (g *gateway) start() {
 func (g *gateway) stop() {
 	g.log.Info("stopping", "calls", len(g.board.Calls()))
 	g.closeDoors()
-	g.doors.Wait()
 	// A caller's farewell has the drain limit; a little more is for the rest.
 	drain, cancel := context.WithTimeout(context.Background(), time.Duration(g.cfg.Limits.Drain)+time.Second)
 	defer cancel()
 	if g.board.Shutdown(drain) != nil {
 		g.log.Warn("calls are cut", "calls", len(g.board.Calls()))
 	}
+	g.doors.Wait() // a Minitel at a serial port is put back as it was
 	g.dismiss()
 	g.tasks.Wait()
 	g.close()

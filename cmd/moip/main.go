@@ -23,6 +23,7 @@ type commands struct {
 	Portal      portalAlone `cmd:"" help:"Run the portal alone, for gateways elsewhere."`
 	Connect     connect     `cmd:"" help:"Be a Minitel in this terminal, and call a gateway or a service."`
 	Replay      replay      `cmd:"" help:"Play a recording on the Minitel in this terminal."`
+	Serial      serialLine  `cmd:"" help:"Put a Minitel at a serial port through to a gateway."`
 	Vdt         vdt         `cmd:"" help:"Show pages: here, or as pictures, text or cells."`
 	CheckConfig checkConfig `cmd:"" help:"Check a configuration file and the files it names."`
 	Version     version     `cmd:"" help:"Print the version."`

@@ -18,7 +18,9 @@ type Config struct {
 	// Listen says where callers arrive: 1 to 64 of ws://host:port,
 	// telnet://host:port and tcp://host:port. No host means all addresses, port
 	// 0 any free one. With ?speed=1200, or 300, 4800, 9600, they see pages drawn
-	// as on a line of so many bit/s. Default ws://:9001 and telnet://:9000.
+	// as on a line of so many bit/s. serial:///dev/ttyUSB0 is a Minitel at that
+	// port, which ?speed=4800 raises to that speed; see doc/minitel-serial.md.
+	// Default ws://:9001 and telnet://:9000.
 	Listen []string `toml:"listen"`
 
 	// Directory is the file, or the folder of files, of the services that

@@ -1,6 +1,7 @@
 package downstream
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"net/netip"
@@ -9,20 +10,27 @@ import (
 	"strconv"
 	"strings"
 
+	"moip/internal/serial"
 	"moip/internal/session"
 )
 
 // An Address is where a Listener listens, and what lines its callers have.
 type Address struct {
-	Scheme string // ws, telnet or tcp
+	Scheme string // ws, telnet, tcp or serial
 	Host   string // "" for all addresses, IPv4 and IPv6
-	Port   string // from 0 to 65535, 0 for any that is free
+	Port   string // from 0 to 65535, 0 for any that is free; for serial its name
 	Speed  int    // one of session.Speeds, or 0 if the lines set their own
+	Parity serial.Parity
+	Flow   bool // heed XOFF and XON; for serial, as Parity is
 }
 
 // ParseAddress reads the URI of a Listener: ws://HOST:PORT, telnet://HOST:PORT or
-// tcp://HOST:PORT, each perhaps with ?speed=1200.
+// tcp://HOST:PORT, each perhaps with ?speed=1200, or serial://PORT, perhaps with
+// ?speed=4800&parity=software&flow=xonxoff.
 func ParseAddress(uri string) (a Address, err error) {
+	if port, ok := strings.CutPrefix(uri, "serial:"); ok {
+		return parseSerial(strings.TrimPrefix(port, "//"))
+	}
 	u, err := url.Parse(uri)
 	if err != nil || !strings.Contains(uri, "://") {
 		return a, fmt.Errorf("%.60q is not a URI (write ws://:9001, or ws://[::1]:9001)", uri)
@@ -31,7 +39,7 @@ func ParseAddress(uri string) (a Address, err error) {
 	_, noPort := strconv.ParseUint(u.Port(), 10, 16)
 	switch {
 	case !slices.Contains([]string{"ws", "telnet", "tcp"}, u.Scheme):
-		return a, fmt.Errorf("unknown scheme %.60q (use ws, telnet or tcp)", u.Scheme)
+		return a, fmt.Errorf("unknown scheme %.60q (use ws, telnet, tcp or serial)", u.Scheme)
 	case noPort != nil:
 		return a, fmt.Errorf("%.60q has no port from 0 to 65535 (write %s://:9001)", uri, u.Scheme)
 	}
@@ -46,6 +54,39 @@ func ParseAddress(uri string) (a Address, err error) {
 		return a, fmt.Errorf("%.60q is not a host (write 127.0.0.1, [::1], a name, or none for all addresses)", u.Hostname())
 	}
 	return Address{Scheme: u.Scheme, Host: u.Hostname(), Port: u.Port(), Speed: speed}, err
+}
+
+// parseSerial is ParseAddress for /dev/ttyUSB0?speed=4800, or COM3.
+func parseSerial(s string) (a Address, err error) {
+	name, asked, _ := strings.Cut(s, "?")
+	a = Address{Scheme: "serial"}
+	if a.Port, err = url.PathUnescape(name); err != nil || a.Port == "" {
+		return a, fmt.Errorf("%.60q names no serial port (write serial:///dev/ttyUSB0, or serial://COM3)", name)
+	}
+	query, err := url.ParseQuery(asked)
+	if err != nil {
+		return a, fmt.Errorf("%.60q is no query (write ?speed=4800&parity=auto)", asked)
+	}
+	if a.Speed, err = speedOf(query); err != nil {
+		return a, err
+	}
+	switch flow := query.Get("flow"); flow {
+	case "xonxoff":
+		a.Flow = true
+	case "", "none":
+	default:
+		return a, fmt.Errorf("%.60q is no flow control (use xonxoff or none)", flow)
+	}
+	a.Parity = serial.Parity(cmp.Or(query.Get("parity"), string(serial.ParityAuto)))
+	if !slices.Contains([]serial.Parity{serial.ParityAuto, serial.ParityLine, serial.ParitySoftware, serial.ParityNone}, a.Parity) {
+		return a, fmt.Errorf("%.60q is no parity (use auto, line, software or none)", a.Parity)
+	}
+	for key := range query {
+		if !slices.Contains([]string{"speed", "parity", "flow"}, key) {
+			return a, fmt.Errorf("a serial port has no %.60q (use speed, parity and flow)", key)
+		}
+	}
+	return a, nil
 }
 
 func isHost(s string) bool {

@@ -4,6 +4,7 @@ package downstream
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -15,6 +16,7 @@ import (
 	"sync"
 	"time"
 
+	"moip/internal/prise"
 	"moip/internal/session"
 	"moip/internal/telnet"
 	"moip/internal/transport"
@@ -39,8 +41,10 @@ type Options struct {
 // A Listener accepts callers at one address.
 type Listener struct {
 	at       Address
-	listener net.Listener
+	listener net.Listener // nil for serial
 	server   *http.Server // for ws
+	attended context.Context
+	leave    context.CancelFunc // ends attended
 	options  Options
 
 	mu     sync.RWMutex // held for reading while a call is answered
@@ -55,7 +59,11 @@ func Listen(uri string, o Options) (*Listener, error) {
 	}
 	o.Ping = cmp.Or(o.Ping, DefaultPing)
 	o.Log = cmp.Or(o.Log, slog.New(slog.DiscardHandler))
-
+	l := &Listener{at: at, options: o}
+	if at.Scheme == "serial" {
+		l.attended, l.leave = context.WithCancel(context.Background())
+		return l, nil // the port may come later
+	}
 	listener, err := net.Listen("tcp", net.JoinHostPort(at.Host, at.Port))
 	if err != nil {
 		if failed, ok := errors.AsType[*net.OpError](err); ok {
@@ -63,18 +71,26 @@ func Listen(uri string, o Options) (*Listener, error) {
 		}
 		return nil, fmt.Errorf("listen on %q: %w", uri, err)
 	}
-	l := &Listener{at: at, listener: patient{listener, o.Log}, options: o}
-	if l.at.Scheme == "ws" {
+	l.listener = patient{listener, o.Log}
+	if at.Scheme == "ws" {
 		l.server = newServer(o.Log)
 	}
 	return l, nil
 }
 
-// Addr returns where the Listener listens.
-func (l *Listener) Addr() net.Addr { return l.listener.Addr() }
+// Addr returns where the Listener listens, nil for a serial port.
+func (l *Listener) Addr() net.Addr {
+	if l.listener == nil {
+		return nil
+	}
+	return l.listener.Addr()
+}
 
 // URI returns what somebody at this machine may open to call.
 func (l *Listener) URI() string {
+	if l.listener == nil {
+		return "serial://" + l.at.Port
+	}
 	address := l.Addr().(*net.TCPAddr)
 	host := address.IP.String()
 	if address.IP.IsUnspecified() {
@@ -83,14 +99,18 @@ func (l *Listener) URI() string {
 	return l.at.Scheme + "://" + net.JoinHostPort(host, strconv.Itoa(address.Port))
 }
 
-// Serve has callers answered until Close, and then returns nil. It is called
-// once.
+// Serve has callers answered until Close, and then returns nil; at a serial port,
+// once the call under way is over. It is called once.
 func (l *Listener) Serve(answer Answer) error {
 	var err error
-	if l.at.Scheme == "ws" {
+	switch l.at.Scheme {
+	case "ws":
 		l.server.Handler = l.handler(answer)
 		err = l.server.Serve(l.listener)
-	} else {
+	case "serial":
+		l.attend(answer)
+		return nil
+	default:
 		err = l.serve(answer)
 	}
 	if errors.Is(err, http.ErrServerClosed) || errors.Is(err, net.ErrClosed) {
@@ -120,9 +140,24 @@ func (l *Listener) serve(answer Answer) error {
 	}
 }
 
-// answer has a call answered, unless the Listener was closed meanwhile. Should
-// that panic, one caller is lost and not all.
+// attend is Serve for the Minitel at a serial port.
+func (l *Listener) attend(answer Answer) {
+	prise.Serve(l.attended, prise.Options{
+		Path: l.at.Port, Speed: l.at.Speed, Parity: l.at.Parity, Flow: l.at.Flow, Log: l.options.Log,
+	}, func(e session.Endpoint, from session.Caller) { l.put(answer, e, from) })
+}
+
+// answer has the call at the other end of conn answered.
 func (l *Listener) answer(answer Answer, e session.Endpoint, conn net.Conn, speed int) {
+	if speed > 0 {
+		tune(conn, speed/10) // a second of the line
+	}
+	l.put(answer, e, session.Caller{Transport: l.at.Scheme, Addr: addressOf(conn), Speed: speed})
+}
+
+// put has a call answered, unless the Listener was closed meanwhile. Should that
+// panic, one caller is lost and not all.
+func (l *Listener) put(answer Answer, e session.Endpoint, from session.Caller) {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	if l.closed {
@@ -135,10 +170,7 @@ func (l *Listener) answer(answer Answer, e session.Endpoint, conn net.Conn, spee
 			e.Close()
 		}
 	}()
-	if speed > 0 {
-		tune(conn, speed/10) // a second of the line
-	}
-	answer(e, session.Caller{Transport: l.at.Scheme, Addr: addressOf(conn), Speed: speed})
+	answer(e, from)
 }
 
 // addressOf returns where a connection comes from.
@@ -157,6 +189,10 @@ func (l *Listener) Close() error {
 	l.mu.Lock()
 	l.closed = true
 	l.mu.Unlock()
+	if l.leave != nil {
+		l.leave()
+		return nil
+	}
 	if l.server != nil {
 		l.server.Close() // and with it whoever has not said yet what it wants
 	}

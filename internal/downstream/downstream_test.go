@@ -21,6 +21,8 @@ import (
 	"github.com/gobwas/ws"
 	"go.uber.org/goleak"
 
+	"moip/internal/prise/minitest"
+	"moip/internal/serial"
 	"moip/internal/session"
 	"moip/internal/telnet"
 )
@@ -167,7 +169,7 @@ func TestURI(t *testing.T) {
 func TestListenRefuses(t *testing.T) {
 	taken := open(t, "tcp://127.0.0.1:0", Options{}, nil)
 	for uri, want := range map[string]string{
-		"http://:80":               `unknown scheme "http" (use ws, telnet or tcp)`,
+		"http://:80":               `unknown scheme "http" (use ws, telnet, tcp or serial)`,
 		":9000":                    `":9000" is not a URI (write ws://:9001, or ws://[::1]:9001)`,
 		"9000":                     "is not a URI",
 		"ws:9000":                  "is not a URI",
@@ -185,6 +187,13 @@ func TestListenRefuses(t *testing.T) {
 		"tcp://:9000?speed=fast":   `"fast" is not a speed`,
 		"tcp://192.0.2.1:0":        "cannot assign requested address",
 		taken.URI():                "address already in use",
+
+		"serial:":                          `"" names no serial port (write serial:///dev/ttyUSB0, or serial://COM3)`,
+		"serial://COM3?speed=2400":         `"2400" is not a speed`,
+		"serial:///dev/ttyS0?parity=odd":   `"odd" is no parity (use auto, line, software or none)`,
+		"serial:///dev/ttyS0?flow=rtscts":  `"rtscts" is no flow control (use xonxoff or none)`,
+		"serial:///dev/ttyS0?baud=1200":    `a serial port has no "baud" (use speed, parity and flow)`,
+		"serial:///dev/ttyS0?speed=1200;a": "is no query",
 	} {
 		_, err := Listen(uri, Options{})
 		if err == nil {
@@ -196,6 +205,41 @@ func TestListenRefuses(t *testing.T) {
 	if _, err := Listen(taken.URI(), Options{}); !errors.Is(err, syscall.EADDRINUSE) {
 		t.Error(err)
 	}
+}
+
+func TestSerialAddress(t *testing.T) {
+	for uri, want := range map[string]Address{
+		"serial:///dev/ttyUSB0":                        {Port: "/dev/ttyUSB0", Parity: serial.ParityAuto},
+		"serial:/dev/ttyUSB0":                          {Port: "/dev/ttyUSB0", Parity: serial.ParityAuto},
+		"serial://COM3?speed=4800":                     {Port: "COM3", Speed: 4800, Parity: serial.ParityAuto},
+		"serial:COM3?parity=software&flow=xonxoff":     {Port: "COM3", Parity: serial.ParitySoftware, Flow: true},
+		"serial:///dev/a%20b?speed=0&flow=none":        {Port: "/dev/a b", Parity: serial.ParityAuto},
+		"serial:///dev/serial/by-id/usb-FTDI_A50285BI": {Port: "/dev/serial/by-id/usb-FTDI_A50285BI", Parity: serial.ParityAuto},
+	} {
+		want.Scheme = "serial"
+		if got, err := ParseAddress(uri); got != want || err != nil {
+			t.Errorf("%s: %+v, %v", uri, got, err)
+		}
+	}
+}
+
+// A Minitel is a caller like others.
+func TestSerialCaller(t *testing.T) {
+	m := minitest.New(t, minitest.Telic1B)
+	m.On()
+	answer, callers := echo(t)
+	l := open(t, "serial://"+m.Path, Options{}, answer)
+	if l.URI() != "serial://"+m.Path || l.Addr() != nil {
+		t.Errorf("it listens at %s, %v", l.URI(), l.Addr())
+	}
+	m.AwaitText("Appuyez")
+	m.Press("A")
+	if from := await(t, callers); from.Transport != "serial" || from.Speed != 1200 {
+		t.Errorf("the caller is %+v", from)
+	}
+	m.Press("BONJOUR")
+	m.AwaitText("BONJOUR")
+	m.Unplug() // a Listener that is closed stays for the call
 }
 
 // The speed of a caller's line is the lower of those that the listener and the
