@@ -16,8 +16,8 @@ export const chars = String.fromCharCode;
 export const other = (pairs = '', c = '') => pairs[pairs.indexOf(c) + 1 || 99] ?? c;
 
 /** What follows SS2 for each of G2, which is in the order of the display circuit; some have nothing. */
-export const shifts = "~~~ ' Hu # Ca ~~~ Ha Ho Au { j ~~~ , Ci . / 0 1 Be He Hi Kc Cu Aa 8 Ae z Ce < = > Co".split(' ');
-const g2 = '~§ü£â}äöùßŒ{←î→↓°±éëïçûà÷èœê¼½¾ô', g0 = '^↑`─{▏}▕~▔\x7F█', older = '\x15▌*▐?█\0 ';
+export const shifts = " ' Hu # Ca  Ha Ho Au { j  , Ci . / 0 1 Be He Hi Kc Cu Aa 8 Ae z Ce < = > Co".split(' ');
+export const g2 = '~§ü£â}äöùßŒ{←î→↓°±éëïçûà÷èœê¼½¾ô', g0 = '^↑`─{▏}▕~▔\x7F█', older = '\x15▌*▐?█\0 ';
 
 /** The character closest to what a cell shows. */
 export function character({ set, code } = SPACE) {

@@ -1,8 +1,9 @@
 // The keyboard: what the Minitel's keys and those of a PC send.
 
+import { g2, shifts } from './cell.js';
 import { TELEINFORMATIQUE, VIDEOTEX } from './parser.js';
+import { Screen } from './screen.js';
 
-/** @typedef {import('./screen.js').Screen} Screen */
 
 /** Function keys: what follows SEP, or is sent in Téléinformatique, where they are on a PC, and what is said of that. */
 const key = (name = '', code = '', tele = '', at = '', crib = at) => ({ name, code, tele, at: at.split(' '), crib });
@@ -23,28 +24,24 @@ const arrows = { ArrowUp: 'A\v', ArrowDown: 'B\n', ArrowRight: 'C\t', ArrowLeft:
 /** Keys that are themselves in Téléinformatique; not with Shift, for Tab to leave. @type {Record<string, string>} */
 const plain = { Enter: '\r', Backspace: '\b', Tab: '\t', Escape: '\x1B' };
 
-/** What follows SS2 for the characters of G2, as videotex.Encode has it. */
-const accented = new Map(
-	"àAa èAe ùAu éBe âCa êCe îCi ôCo ûCu äHa ëHe ïHi öHo üHu çKc £# §' ←, ↑- →. ↓/ °0 ±1 ÷8 ¼< ½= ¾> Œj œz ß{"
-		.split(' ').map(pair => [pair[0], pair.slice(1)]));
+/** What comes nearest to a sign that is not in the sets. @type {Record<string, string>} */
+const nearest = { '↑': '\x19-', '’': "'", '‘': "'", '«': '"', '»': '"', '“': '"', '”': '"', '–': '-', '—': '-', '…': '...', '€': 'EUR' };
 
-/** What comes nearest to a sign that no Minitel has. @type {Record<string, string>} */
-const nearest = { '’': "'", '‘': "'", '«': '"', '»': '"', '“': '"', '”': '"', '–': '-', '—': '-', '…': '...', '€': 'EUR' };
-
-/** What a function key sends. @param {Screen} screen */
-export const sentBy = (key = connexionFin, screen) =>
+/** What a function key sends. */
+export const sentBy = (key = connexionFin, screen = new Screen()) =>
 	screen.mode === TELEINFORMATIQUE ? '\x1B' + key.tele : '\x13' + key.code;
 
-/** What is sent for text. Characters that no key sends are left out. */
-export const typed = (text = '') => [...text].map(c =>
-	accented.has(c) ? '\x19' + accented.get(c) : (nearest[c] ?? c.normalize('NFD')).replace(/[^ -~]/g, '')).join('');
+/** What is sent for text, as videotex.Encode has it. Characters that no key sends are left out. */
+export const typed = (text = '') => [...text].map(c => {
+	const shift = shifts[g2.indexOf(c)];
+	return shift ? '\x19' + shift : nearest[c] ?? c.normalize('NFD').replace(/[^ -~]/g, '');
+}).join('');
 
 /**
  * What a key of a PC is: a function key, or text to be sent, or none of the
  * Minitel's. Letters are capitals, and small with Shift, unless small is asked for.
- * @param {KeyboardEvent} e @param {Screen} screen
  */
-export function pressed(e, screen, small = false) {
+export function pressed(e = new KeyboardEvent(''), screen = new Screen(), small = false) {
 	const { key } = e, tele = screen.mode === TELEINFORMATIQUE;
 	// Alt with a sign is how a Mac's keyboard has it.
 	if ((e.ctrlKey || e.metaKey || e.altKey && /^\w+$/.test(key)) && !e.getModifierState('AltGraph')) return '';

@@ -79,9 +79,10 @@ export class Parser {
 
 	#pass(b = '') {
 		const region = this.#region;
-		if (region === LOADING && b > '\0') this.loader.define(b);
-		if (b > '\0') this.#passed = (this.#passed + b).slice(-3);
-		if (b === '\0' || !region.test(this.#passed)) return;
+		if (b === '\0') return;
+		if (region === LOADING) this.loader.define(b);
+		this.#passed = (this.#passed + b).slice(-3);
+		if (!region.test(this.#passed)) return;
 		this.#region = OPEN;
 		if (region !== LOADING) return;
 		this.#locate(this.#passed.slice(1));

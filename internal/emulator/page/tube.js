@@ -1,8 +1,8 @@
 // The tube: draws a screen on a canvas, dot for dot as package picture does.
 
-import { BOLD, BOTTOM, DRCS0, DRCS1, FLASHING, G0, G1, G2, INVERTED, LINED, MASKED, RIGHT, SEPARATED, TALL, WIDE } from './cell.js';
-
-/** @typedef {import('./screen.js').Screen} Screen @typedef {import('./cell.js').Cell} Cell */
+import { BOLD, BOTTOM, DRCS0, DRCS1, FLASHING, G0, G1, G2, INVERTED, LINED, MASKED, RIGHT, SEPARATED, SPACE, TALL, WIDE
+	} from './cell.js';
+import { Screen } from './screen.js';
 
 /** What most Minitels show for colours, in percent. */
 const greys = [0, 50, 70, 90, 40, 60, 80, 100];
@@ -26,22 +26,15 @@ export class Tube {
 	#pixels = new ImageData(1, 1);
 	#view = new Uint32Array(1);
 
-	/**
-	 * @param {HTMLCanvasElement} canvas
-	 * @param {Uint8Array} font 96 forms of G0 and 32 of G2, ten rows each
-	 */
-	constructor(canvas, font) {
+	/** The font has 96 forms of G0 and 32 of G2, ten rows each. @param {HTMLCanvasElement} canvas */
+	constructor(canvas, font = new Uint8Array()) {
 		this.canvas = canvas;
 		this.context = canvas.getContext('2d', { alpha: false });
 		this.font = font;
 	}
 
-	/**
-	 * Draws all of the screen: 320 x 250 dots, or with 80 columns 640 x 250, each
-	 * two pixels high.
-	 * @param {Screen} screen
-	 */
-	draw(screen) {
+	/** Draws all of the screen: 320 x 250 dots, or with 80 columns 640 x 250, each two pixels high. */
+	draw(screen = new Screen()) {
 		const wide = screen.columns === 80, width = 8 * screen.columns, { row: at, column, on } = screen.cursor;
 		if (this.#pixels.width !== width) {
 			[this.canvas.width, this.canvas.height] = [width, wide ? 500 : 250];
@@ -50,7 +43,9 @@ export class Tube {
 		}
 		for (let row = 0; row < 25; row++) {
 			screen.row(row).forEach((c, x) => {
-				const form = this.#hidden(screen, c) ? blank : this.#shape(screen, c);
+				// An inverted one that flashes is dark when the others are not.
+				const hidden = c.attr & FLASHING && this.dark !== !!(c.attr & INVERTED) || c.attr & MASKED && !screen.revealed;
+				const form = hidden ? blank : this.#shape(screen, c);
 				const cursor = on && !this.dark && row === at && x === column - 1;
 				for (let y = 0; y < 10; y++) {
 					const turned = (c.attr & INVERTED ? 0xFF : 0) ^ form[y], flip = cursor && (!wide || y === 9) ? 7 : 0;
@@ -58,9 +53,7 @@ export class Tube {
 				}
 			});
 		}
-		if (wide) {
-			for (let y = 0; y < 500 * width; y += 2 * width) this.#view.copyWithin(y + width, y, y + width);
-		}
+		if (wide) for (let y = 0; y < 500 * width; y += 2 * width) this.#view.copyWithin(y + width, y, y + width);
 		this.context?.putImageData(this.#pixels, 0, 0);
 	}
 
@@ -69,13 +62,8 @@ export class Tube {
 		for (let x = 0; x < 8; x++) this.#view[at + x] = colors[dots << x & 0x80 ? ink : paper];
 	}
 
-	/** Whether a cell shows no sign. An inverted one that flashes is dark when the others are not. @param {Screen} screen @param {Cell} cell */
-	#hidden({ revealed }, { attr }) {
-		return attr & FLASHING && this.dark !== !!(attr & INVERTED) || attr & MASKED && !revealed;
-	}
-
-	/** The dots that are set in a cell. @param {Screen} screen @param {Cell} cell */
-	#shape(screen, { set, code, attr }) {
+	/** The dots that are set in a cell. */
+	#shape(screen = new Screen(), { set, code, attr } = SPACE) {
 		let rows = this.#form(screen, set, code);
 		if (set === G1 && attr & SEPARATED) rows = rows.map((r, y) => [2, 6, 9].includes(y) ? 0 : r & 0x77);
 		if (attr & BOLD) rows = rows.map(r => r | r >> 1);
@@ -86,19 +74,13 @@ export class Tube {
 		return rows;
 	}
 
-	/** @param {Screen} screen @returns {number[]} */
-	#form(screen, set = 0, code = 0) {
-		switch (set) {
-			case G0: return this.#letter(code - 0x20);
-			case G2: return this.#letter(96 + code);
-			case DRCS0: case DRCS1: return [...screen.glyph(set, code)];
-			case G1: return blank.map((_, y) => { // blocks of four dots, in rows of three, four and three
-				const pair = code >> (y + 1 >> 2) * 2;
-				return (pair & 1) * 0xF0 | (pair & 2) * 0x0F >> 1;
-			});
-		}
-		return [...blank];
+	#form(screen = new Screen(), set = 0, code = 0) {
+		const letter = 10 * (set === G2 ? 96 + code : code - 0x20);
+		if (set === G0 || set === G2) return [...this.font.subarray(letter, letter + 10)];
+		if (set === DRCS0 || set === DRCS1) return [...screen.glyph(set, code)];
+		return blank.map((_, y) => { // of G1: blocks of four dots, in rows of three, four and three
+			const pair = set === G1 ? code >> (y + 1 >> 2) * 2 : 0;
+			return (pair & 1) * 0xF0 | (pair & 2) * 0x0F >> 1;
+		});
 	}
-
-	#letter(n = 0) { return [...this.font.subarray(10 * n, 10 * n + 10)]; }
 }
