@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"flag"
 	"fmt"
 	"image"
@@ -35,6 +36,7 @@ import (
 
 	"moip/internal/browsertest"
 	"moip/internal/picture"
+	"moip/internal/recording"
 	"moip/videotex"
 )
 
@@ -625,6 +627,179 @@ func TestBrowserKeepsPages(t *testing.T) {
 	}
 }
 
+// recorded returns a recording of what a terminal was sent, a part at a time.
+func recorded(t *testing.T, parts ...[]byte) string {
+	t.Helper()
+	var b bytes.Buffer
+	w := recording.NewWriter(&b, recording.Header{Title: "ws://localhost:9001", Terminal: "minitel"})
+	for _, part := range parts {
+		w.Add(recording.Output, part)
+		w.Add(recording.Input, []byte("\x13A"))
+	}
+	if err := w.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+// drops drops a file on the page.
+func (b *tab) drops(name, content string) {
+	b.Helper()
+	p, err := json.Marshal([]string{content, name})
+	if err != nil {
+		b.Fatal(err)
+	}
+	value[bool](b, `(([content, name]) => {
+		const dataTransfer = new DataTransfer();
+		dataTransfer.items.add(new File([content], name));
+		const taken = type => !document.body.dispatchEvent(new DragEvent(type, {dataTransfer, bubbles: true, cancelable: true}));
+		return taken("dragover") && taken("drop");
+	})(`+string(p)+`) || (() => { throw new Error("it is not for the page"); })()`)
+}
+
+// TestBrowserPlays plays recordings of all pages instead of a call: one is chosen,
+// the others dropped on the page.
+func TestBrowserPlays(t *testing.T) {
+	pages, err := filepath.Glob("../videotex/testdata/*.vdt")
+	if err != nil || len(pages) == 0 {
+		t.Fatal("no pages", err)
+	}
+	h := plays(t)
+	b := opens(t, "http://"+h.gateway().doors["ws"]+"/")
+	h.answers()
+	h.sends([]byte("\x1B:2}what was on the screen, in 80 columns"))
+	h.hears("\x13p")
+	for i, page := range pages {
+		stream, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cast := recorded(t, []byte("\x1B9{"), stream[:len(stream)/2], stream[len(stream)/2:]) // nobody hears who the terminal is
+		name := filepath.Base(page) + ".cast"
+		if i == 0 {
+			file := filepath.Join(t.TempDir(), name)
+			if err := os.WriteFile(file, []byte(cast), 0o666); err != nil {
+				t.Fatal(err)
+			}
+			b.does(chromedp.SetUploadFiles("#file", []string{file}))
+		} else {
+			b.drops(name, cast)
+		}
+		model := videotex.NewScreen()
+		model.Write([]byte("\x1B9{"))
+		model.Write(stream)
+		model.Indicate('F')
+		want := picture.Image(model, picture.Options{Cursor: true})
+		b.until(page, func() bool { return same(b.picture(), want) })
+		b.says("Lecture terminée. Connexion/Fin pour rappeler.")
+	}
+	h.hangsUp()
+	b.presses("x", kb.F9)
+	h.answers()
+	b.says("En ligne avec le portail")
+	b.presses("y")
+	h.hears("Y")
+}
+
+// hangsUp expects that the caller does, without another key.
+func (h *host) hangsUp() {
+	h.Helper()
+	h.conn.SetReadDeadline(time.Now().Add(patience))
+	if got, err := io.ReadAll(h.conn); err != nil || len(got) > 0 {
+		h.Fatalf("heard %q, %v, not the end", got, err)
+	}
+}
+
+// The button for recordings asks for a file.
+func TestBrowserChoosesRecording(t *testing.T) {
+	h := plays(t)
+	b := opens(t, "http://"+h.gateway().doors["ws"]+"/")
+	h.answers()
+	b.says("En ligne")
+	value[bool](b, `(document.getElementById("file").onclick = () => { document.title = "asked"; return false; }) && true`)
+	b.clicks("#play")
+	b.until("a question for a file", func() bool { return value[string](b, "document.title") == "asked" })
+}
+
+// Any key ends a recording, and none of them is sent.
+func TestBrowserStopsPlaying(t *testing.T) {
+	const long = `{"version": 2, "width": 40, "height": 25}
+[0.5, "o", "\f\u001bFIl \u0019Betait %d fois"]
+# a day later
+[86400, "o", "\r\nune princesse"]
+[86400.5, "o", "cut of`
+	h := plays(t)
+	b := opens(t, "http://"+h.gateway().doors["ws"]+"/")
+	h.answers()
+	b.says("En ligne avec le portail")
+	b.presses(kb.F9) // a question that has no answer any more
+	for i, key := range []string{"x", kb.Enter, kb.F9, "click", "paste"} {
+		b.drops("conte.cast", fmt.Sprintf(long, i))
+		b.says("Lecture de conte.cast. Une touche l’arrête.")
+		if i == 0 {
+			h.hangsUp()
+		}
+		if value[bool](b, `document.getElementById("hang-up").open`) {
+			t.Error("the page still asks whether to hang up")
+		}
+		b.reads(fmt.Sprintf("Il était %d fois", i))
+		b.saves("playing.png")
+		switch key {
+		case "click":
+			b.clicks("#characters button:first-child")
+		case "paste":
+			value[bool](b, `(() => {
+				const clipboardData = new DataTransfer();
+				clipboardData.setData("text", "ici");
+				return document.dispatchEvent(new ClipboardEvent("paste", {clipboardData}));
+			})()`)
+		default:
+			b.presses(key)
+		}
+		b.says("Lecture terminée. Connexion/Fin pour rappeler.")
+	}
+	b.function("Connexion/Fin")
+	h.answers()
+	b.says("En ligne avec le portail")
+	b.presses("z")
+	h.hears("Z")
+	b.drops("conte.cast", fmt.Sprintf(long, 5))
+	b.says("Lecture de conte.cast")
+	b.drops("autre.cast", recorded(t, []byte("\fAutre histoire")))
+	b.reads("Autre histoire")
+	b.says("Lecture terminée")
+}
+
+// What is no recording leaves the call alone.
+func TestBrowserPlaysNothingElse(t *testing.T) {
+	h := plays(t)
+	b := opens(t, "http://"+h.gateway().doors["ws"]+"/")
+	h.answers()
+	b.says("En ligne avec le portail")
+	for _, content := range []string{"Bonjour", "{\"version\":3}\n[0.1,\"o\",\"\u2500\"]\n"} {
+		b.drops("photo.cast", content)
+		b.says("photo.cast n’est pas un enregistrement de Minitel.")
+		b.says("En ligne avec le portail")
+	}
+	b.presses("z")
+	h.hears("Z")
+}
+
+// A recording is drawn at the speed of the line, as calls are.
+func TestBrowserPlaysAtSpeed(t *testing.T) {
+	h := plays(t)
+	b := opens(t, "http://"+h.gateway().doors["ws"]+"/?speed=1200")
+	h.answers()
+	b.says("En ligne")
+	began := time.Now()
+	b.drops("page.cast", recorded(t, []byte("\x0C"+strings.Repeat("x", 238)+".")))
+	b.says("Lecture terminée")
+	if took := time.Since(began); took < 1900*time.Millisecond {
+		t.Errorf("240 bytes took %v at 1200 bit/s", took)
+	}
+	b.reads(".")
+}
+
 // TestBrowserReads is a Minitel for those who do not see it.
 func TestBrowserReads(t *testing.T) {
 	g := runs(t, "--ws", "127.0.0.1:0")
@@ -735,8 +910,8 @@ func TestBrowserRemembers(t *testing.T) {
 	is("4800 sound")
 	b.does(chromedp.Navigate(page + "?color&speed=9600"))
 	is("9600 color sound")
-	for _, rubbish := range []string{"{", "null", `{"speed":{"toString":1}}`, "speed=7&color=%FF&__proto__=1"} {
-		value[bool](b, fmt.Sprintf(`(localStorage.minitel = %q) && true`, rubbish))
+	for _, rubbish := range []string{"{", "null", "7", "\xFF"} {
+		value[bool](b, fmt.Sprintf(`["speed", "color", "sound", "reader"].map(id => localStorage["minitel-" + id] = %q) && true`, rubbish))
 		b.does(chromedp.Navigate(page))
 		is("0 color")
 	}

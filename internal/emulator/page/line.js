@@ -20,6 +20,7 @@ export class Line {
 	#reason = ''; // why the gateway ends the call, if it has said so
 	#speed = 0;
 	/** @type {State} */ state = 'ended';
+	title = ''; // of what is played instead of a call, or was
 
 	/** @param {string} url of the gateway @param {Ears} ears */
 	constructor(url, ears) {
@@ -31,22 +32,44 @@ export class Line {
 	call() {
 		if (this.state === 'calling' || this.state === 'open') return;
 		clearTimeout(this.#again);
-		this.#reason = '';
+		this.#reason = this.title = '';
 		const socket = new WebSocket(this.url);
+		this.#socket = socket;
 		socket.binaryType = 'arraybuffer';
 		socket.onopen = () => this.#change('open');
 		socket.onmessage = e => this.#hear(e.data);
 		socket.onclose = e => this.#closed(e.code);
-		this.#socket = socket;
 		setTimeout(() => socket.readyState || socket.close(), 10000); // no answer
 		this.#change('calling');
+	}
+
+	/** Hangs up, and hears what was recorded when it is due. @param {[number, string][]} sent */
+	play(title = '', sent) {
+		this.stop();
+		this.title = title;
+		this.#change('open');
+		const began = performance.now();
+		let n = 0;
+		this.#again = setInterval(() => {
+			while (sent[n]?.[0] <= performance.now() - began) this.#hear(sent[n++][1]);
+			if (!sent[n] && this.idle) this.stop();
+		}, 20);
+	}
+
+	/** Ends what there is, without a word to anybody. */
+	stop() {
+		clearTimeout(this.#again);
+		if (this.#socket) this.#socket.onclose = null; // from now on it is silent
+		this.#socket?.close();
+		this.flush();
+		this.#change('ended');
 	}
 
 	/** Calls now if it would call later. */
 	retry() { if (this.state === 'broken') this.call(); }
 
 	/** Sends p in one message, if there is somebody to hear it. */
-	send(p = '') { if (this.state === 'open' && p) this.#socket?.send(p); }
+	send(p = '') { if (this.state === 'open' && !this.title && p) this.#socket?.send(p); }
 
 	/** Sets the bit/s, 0 for as fast as it comes. */
 	pace(speed = 0) {
@@ -56,7 +79,7 @@ export class Line {
 
 	flush() { this.#deliver(this.#size); }
 
-	get idle() { return this.#size === 0; }
+	get idle() { return !this.#size; }
 
 	/** @param {State} state */
 	#change(state, seconds = 0) {
@@ -84,8 +107,7 @@ export class Line {
 		this.#change('broken', Math.ceil(delay));
 	}
 
-	/** @param {Uint8Array<ArrayBuffer>} p */
-	#add(p) {
+	#add(p = new Uint8Array()) {
 		if (!p.length) return;
 		if (this.idle) this.#free = Math.max(this.#free, performance.now()); // an idle line saves up nothing
 		this.#waiting.push(p);

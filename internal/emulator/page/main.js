@@ -3,57 +3,51 @@
 import { characterKeys, connexionFin, envoi, functionKeys, pressed, typed } from './keyboard.js';
 import { Minitel } from './minitel.js';
 import { pageOf } from './page.js';
+import { recorded } from './recording.js';
 import { Tube } from './tube.js';
 import { spoken, told } from './words.js';
 
-/** @template {HTMLElement} T @param {string} id @param {new () => T} kind @returns {T} */
-function element(id, kind) {
+/** @template {HTMLElement} T @param {new () => T} kind */
+function element(id = '', kind) {
 	const e = document.getElementById(id);
 	if (e instanceof kind) return e;
 	throw new Error(`no ${id}`);
 }
-const block = (id = '') => element(id, HTMLElement), b = (id = '') => element(id, HTMLButtonElement);
+const b = (id = '') => element(id, HTMLElement);
+const make = (tag = '', properties = {}) => Object.assign(document.createElement(tag), properties);
 const canvas = element('screen', HTMLCanvasElement), typing = element('typing', HTMLFormElement);
 const question = element('hang-up', HTMLDialogElement), speed = element('speed', HTMLSelectElement);
-const text = block('text'), state = block('state'), characters = block('characters');
+const file = element('file', HTMLInputElement), text = b('text'), state = b('state'), characters = b('characters');
 
-// What the user chooses is kept; what the address says, which stands above, is not.
 const query = new URLSearchParams(location.search);
-let kept = new URLSearchParams();
-try {
-	kept = new URLSearchParams(localStorage.minitel);
-} catch { /* nothing is kept here */ }
-
-function keep(id = '', choice = '') {
-	kept.set(id, choice);
+/** What the user has chosen, or chooses now. What the address says stands above that, and is not kept. */
+function kept(id = '', choice = '') {
 	try {
-		localStorage.minitel = kept;
-	} catch { /* nor will it be */ }
+		if (choice) localStorage['minitel-' + id] = choice;
+		return localStorage['minitel-' + id];
+	} catch { /* nothing is kept here */ }
 }
 
-const gateway = new URL('?news', location.href.split(/[?#]/)[0]);
-gateway.protocol = gateway.protocol.replace('http', 'ws');
 const code = (new URLSearchParams(location.hash.slice(1)).get('code') ?? '').slice(0, 40);
-const minitel = new Minitel(gateway.href, code, {
+const gateway = location.href.split(/[?#]/)[0].replace('http', 'ws');
+const minitel = new Minitel(gateway + '?news', code, {
 	drawn: paint, still: read, rang: ring, told: tell, confirm: () => question.showModal(),
 });
 const tube = new Tube(canvas, new Uint8Array(await (await fetch('font')).arrayBuffer()));
 
 /** Fills the room with the screen, by a whole number of pixels for a dot unless that leaves much. */
-function fit({ clientWidth, clientHeight } = block('tube')) {
+function fit({ clientWidth, clientHeight } = b('tube')) {
 	const room = Math.min(clientWidth / 320, clientHeight / 250) * devicePixelRatio, whole = Math.floor(room);
 	const width = 320 * (whole > 0.65 * room ? whole : room);
 	canvas.style.width = `${width / devicePixelRatio}px`;
 	canvas.style.imageRendering = width % canvas.width ? 'auto' : 'pixelated';
 }
 
-let painting = false;
+let painting = 0;
 /** Paints the screen, once for all that changes until then. */
 function paint() {
-	if (painting) return;
-	painting = true;
-	requestAnimationFrame(() => {
-		painting = false;
+	cancelAnimationFrame(painting);
+	painting = requestAnimationFrame(() => {
 		characters.classList.toggle('small', small());
 		tube.draw(minitel.screen);
 		fit();
@@ -63,7 +57,7 @@ function paint() {
 /** Has new words on the screen read out. */
 function read() {
 	spoken(minitel.screen).forEach((words, row) => {
-		const line = text.children[row] ?? text.appendChild(document.createElement('div'));
+		const line = text.children[row] ?? text.appendChild(make('div'));
 		if (line.textContent !== words) line.textContent = words;
 	});
 }
@@ -94,40 +88,38 @@ function ring() {
 let shifted = false; // the user wants the other letters than the host
 function small() { return minitel.screen.keyboard.small !== shifted; }
 
-/** @param {() => void} onclick */
-const button = (textContent = '', onclick) =>
-	Object.assign(document.createElement('button'), { type: 'button', textContent, onclick });
+const button = (textContent = '', onclick = () => {}) => make('button', { textContent, onclick });
 
-/** Makes a button a switch that calls f, now as well. @param {HTMLButtonElement} b @param {(on: boolean) => void} f */
-function turns(b, on = false, f) {
+/** Makes a button a switch that calls f, now as well. @param {(on: boolean) => void} f */
+function turns(b = make(), on = false, f) {
 	b.ariaPressed = `${on}`;
 	b.onclick = () => {
 		turns(b, !on, f);
-		if (b.id) keep(b.id, `${!on}`);
+		if (b.id) kept(b.id, `${!on}`);
 	};
 	f(on);
 	paint();
 }
 
-block('functions').append(...functionKeys.map(key => {
+b('functions').append(...functionKeys.map(key => {
 	const b = button(key.name.replace('/', '/\u200B'), () => minitel.press(key)); // a line may end there
 	b.id = key.name;
-	b.append(Object.assign(document.createElement('small'), { textContent: key.crib }));
+	b.append(make('small', { textContent: key.crib }));
 	return b;
 }));
-const shift = button('Maj', () => {});
+const shift = button('Maj');
 characters.append(...[...characterKeys, ' '].map(c =>
 	button(c.replace(' ', 'Espace'), () => minitel.send(small() ? c.toLowerCase() : c))), shift);
 turns(shift, false, on => { shifted = on; });
 
 document.onkeydown = e => {
-	const at = e.target;
+	const at = e.target instanceof Element ? e.target.localName : '';
 	if (question.open) {
 		if (e.key !== connexionFin.at[0] || e.repeat) return;
 		question.close('yes');
 	} else {
-		if ((at instanceof HTMLInputElement || at instanceof HTMLSelectElement) && !/^F\d$/.test(e.key)) return;
-		if (at instanceof HTMLButtonElement && /^( |Enter)$/.test(e.key)) return;
+		if (/input|select/.test(at) && !/^F\d$/.test(e.key)) return;
+		if (at === 'button' && /^( |Enter)$/.test(e.key)) return;
 		const key = pressed(e, minitel.screen, small());
 		if (!key) return;
 		if (typeof key === 'string') minitel.send(key);
@@ -167,21 +159,21 @@ typing.onsubmit = e => {
 };
 
 const pace = () => minitel.line.pace(+speed.value);
-speed.value = query.get('speed') ?? kept.get('speed') ?? '';
+speed.value = query.get('speed') ?? kept('speed');
 speed.value ||= '0';
 let mouse = false;
 speed.onmousedown = () => { mouse = true; };
 speed.onkeydown = () => { mouse = false; };
 speed.onchange = () => {
 	pace();
-	keep('speed', speed.value);
+	kept('speed', speed.value);
 	if (mouse) speed.blur(); // its user types on
 };
 pace();
 
-turns(b('color'), query.has('color') || !query.has('grey') && kept.get('color') !== 'false', on => { tube.grey = !on; });
-turns(b('sound'), kept.get('sound') === 'true', on => { sound = on; });
-turns(b('reader'), query.has('text') || kept.get('reader') === 'true', on => {
+turns(b('color'), query.has('color') || !query.has('grey') && kept('color') !== 'false', on => { tube.grey = !on; });
+turns(b('sound'), kept('sound') === 'true', on => { sound = on; });
+turns(b('reader'), query.has('text') || kept('reader') === 'true', on => {
 	document.body.classList.toggle('reader', on);
 	typing.hidden = !on;
 });
@@ -190,16 +182,35 @@ document.body.classList.toggle('bare', query.has('bare'));
 b('copy').onclick = () => document.execCommand('copy'); // the other way needs https
 b('png').onclick = () => canvas.toBlob(picture => picture && save(picture, 'png'));
 b('vdt').onclick = () => save(new Blob([pageOf(minitel.screen)]), 'vdt');
+b('play').onclick = () => {
+	file.value = ''; // it may be the same again
+	file.click();
+};
+file.onchange = () => play();
+document.ondragover = e => e.preventDefault();
+document.ondrop = e => {
+	if (e.dataTransfer?.files.length) e.preventDefault();
+	play(e.dataTransfer?.files ?? null);
+};
+
+async function play(files = file.files) {
+	for (const f of files ?? []) try {
+		minitel.line.play(f.name, recorded(await f.text()));
+	} catch {
+		say(`${f.name} n’est pas un enregistrement de Minitel.`);
+	}
+}
+
 b('full').hidden = !document.fullscreenEnabled;
 b('full').onclick = () => document.fullscreenElement ? document.exitFullscreen() : document.documentElement.requestFullscreen();
 
 function save(content = new Blob(), ending = '') {
 	const href = URL.createObjectURL(content), now = new Date().toISOString().slice(0, 19).replaceAll(':', '');
-	Object.assign(document.createElement('a'), { href, download: `minitel-${now}.${ending}` }).click();
+	make('a', { href, download: `minitel-${now}.${ending}` }).click();
 	setTimeout(() => URL.revokeObjectURL(href), 10000);
 }
 
-new ResizeObserver(paint).observe(block('tube'));
+new ResizeObserver(paint).observe(b('tube'));
 
 const calm = matchMedia('(prefers-reduced-motion: reduce)');
 setInterval(() => {
@@ -209,9 +220,9 @@ setInterval(() => {
 
 // A phone that slept has lost the line.
 document.onvisibilitychange = () => document.hidden || minitel.line.retry();
-addEventListener('online', () => minitel.line.retry());
+window.ononline = () => minitel.line.retry();
 
-addEventListener('hashchange', () => location.reload()); // another code
+window.onhashchange = () => location.reload(); // another code
 
 minitel.line.call();
 if (query.has('url')) say('Ce Minitel n’appelle que sa propre passerelle\xA0: «\xA0url\xA0» n’est pas suivi.');

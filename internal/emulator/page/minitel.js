@@ -24,12 +24,8 @@ export class Minitel {
 	#since = 0; // when the screen was still
 	#hungUp = -finAgain; // when the user agreed to end the call
 
-	/**
-	 * @param {string} url of the gateway
-	 * @param {string} code of a service, typed when a call has begun, or none
-	 * @param {Owner} owner
-	 */
-	constructor(url, code, owner) {
+	/** Calls a gateway, and types the code of a service, if there is one, when a call has begun. @param {Owner} owner */
+	constructor(url = '', code = '', owner) {
 		this.code = code;
 		this.owner = owner;
 		this.line = new Line(url, {
@@ -41,7 +37,7 @@ export class Minitel {
 			changed: (state, seconds) => {
 				this.wait = seconds;
 				if (state === 'open') this.#begin();
-				this.screen.indicate(state === 'open' ? 'C' : 'F');
+				this.screen.letter = state === 'open' ? 'C' : 'F';
 				owner.drawn();
 				owner.told();
 			},
@@ -56,11 +52,11 @@ export class Minitel {
 		this.#typed = false;
 	}
 
-	/** Draws, and has it read when the screen is still, but not for long. @param {Iterable<number>} p */
+	/** Draws, and has it read when the screen is still, but not for long. @param {Uint8Array} p */
 	#draw(p) {
 		const { bells } = this.screen;
 		this.screen.write(p);
-		this.send(this.screen.takeReplies());
+		this.line.send(this.screen.takeReplies());
 		if (this.screen.bells !== bells) this.owner.rang();
 		this.owner.drawn();
 		const now = performance.now();
@@ -75,16 +71,20 @@ export class Minitel {
 		this.owner.still();
 		if (this.#typed || !this.line.idle || this.news?.event === 'waiting') return;
 		this.#typed = true;
-		if (this.code && !this.#away) this.send(typed(this.code) + '\x13A');
+		if (this.code && !this.#away) this.line.send(typed(this.code) + '\x13A');
 	}
 
-	send(p = '') { this.line.send(p); }
+	/** Sends what a key does. Any ends a recording. */
+	send(p = '') {
+		if (this.line.title && p) this.line.stop();
+		else this.line.send(p);
+	}
 
 	/** Presses a function key. Connexion/Fin calls, or asks before it ends a call. */
 	press(key = connexionFin) {
 		if (key !== connexionFin) this.send(sentBy(key, this.screen));
 		else if (this.line.state !== 'open') this.line.call();
-		else if (this.#away || performance.now() - this.#hungUp < finAgain) this.#fin();
+		else if (this.line.title || this.#away || performance.now() - this.#hungUp < finAgain) this.#fin();
 		else this.owner.confirm();
 	}
 

@@ -22,24 +22,21 @@ const { max, min } = Math;
 /** A terminal as its user and its host see it, as videotex.Screen. Bit 7 is ignored. */
 export class Screen extends Terminal {
 	cells = Array.from({ length: 25 }, line); // as the display circuit holds them
-	columns = 40;
 	insert = false;
 	chosen = [false]; // of choices
 	#last = 0; // the character for REP
 	bells = 0; // how often it rang
 	#cursor = false;
-	#letter = '';
+	letter = ''; // the terminal's own on row 00: F, C if it is connected, or none
 	#kept = home(); // by ESC 3/7, in 80 columns
 
-	constructor(identity = 'Mg1') {
+	constructor() {
 		super();
-		this.identity = identity;
 		this.start();
 	}
 
 	start() {
 		const wide = this.mode > 0, { status } = this;
-		this.columns = wide ? 80 : 40;
 		this.cells[0].fill(SPACE);
 		this.erase();
 		this.go();
@@ -58,6 +55,8 @@ export class Screen extends Terminal {
 	/** @param {Iterable<number>} bytes */
 	write(bytes) { for (const b of bytes) this.step(b); }
 
+	get columns() { return this.mode > 0 ? 80 : 40; }
+
 	get cursor() { return { row: this.pen.row, column: this.pen.column, on: this.#cursor }; }
 
 	/** What a redefined character looks like: ten rows, bit 7 on the left. */
@@ -69,12 +68,9 @@ export class Screen extends Terminal {
 	/** Whether it gives small letters, has cursor keys, and sends these as C0. */
 	get keyboard() { return { small: !!(this.status.r & 8), extended: !!(this.status.Y & 1), c0: !!(this.status.Y & 4) }; }
 
-	/** Sets the terminal's own letter on row 00: F, C if it is connected, or none. */
-	indicate(letter = '') { this.#letter = letter; }
-
 	/** What a row shows: in 40 columns, what the display circuit makes of it. */
 	row(row = 0) {
-		const cells = this.cells[row].slice(0, this.columns), letter = row ? 0 : this.#letter.charCodeAt(0);
+		const cells = this.cells[row].slice(0, this.columns), letter = row ? 0 : this.letter.charCodeAt(0);
 		if (letter && this.mode) cells[76] = cell(G0, letter);
 		else if (letter) cells.splice(36, 3, SPACE, SPACE, cell(G0, letter, 7, 0, INVERTED));
 		let paper = 0, zone = 0, left = SPACE; // a left half that waits for the other
@@ -96,10 +92,12 @@ export class Screen extends Terminal {
 		return n > 0 && n % 2 === 0;
 	}
 
+	/** Whether a cell has no text: what is masked, and the upper half of what is tall. */
+	hides({ attr } = SPACE) { return attr & MASKED && !this.revealed || (attr & (TALL | BOTTOM)) === TALL; }
+
 	/** The text. A large character is in its lower left cell, what is masked is left out. */
 	toString() {
-		const shown = (c = SPACE) => c.attr & MASKED && !this.revealed || c.attr & RIGHT || (c.attr & (TALL | BOTTOM)) === TALL
-			? ' ' : character(c);
+		const shown = (c = SPACE) => c.attr & RIGHT || this.hides(c) ? ' ' : character(c);
 		return this.cells.map((_, row) => this.row(row).map(shown).join('') + '\n').join('');
 	}
 

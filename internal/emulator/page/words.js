@@ -1,6 +1,7 @@
 // What the user is told: of the call, and what is on the screen.
 
-import { BOTTOM, G0, G2, MASKED, RIGHT, TALL, character } from './cell.js';
+import { G0, G2, RIGHT, character } from './cell.js';
+import { Screen } from './screen.js';
 
 /** The gateway's reasons. @type {Record<string, string>} */
 const reasons = {
@@ -15,7 +16,8 @@ export function told({ line, news, reached, wait }) {
 	const { event, service, reason = '' } = news ?? {}, because = reasons[reason] ? `\xA0: ${reasons[reason]}` : '';
 	if (line.state === 'calling') return 'Appel en cours…';
 	if (line.state === 'broken') return `${reached ? 'Liaison coupée' : 'La passerelle ne répond pas'}. Nouvel appel dans ${wait}\xA0s.`;
-	if (line.state === 'ended') return `Appel terminé${because}. Connexion/Fin pour rappeler.`;
+	if (line.state === 'ended') return `${line.title ? 'Lecture terminée' : 'Appel terminé'}${because}. Connexion/Fin pour rappeler.`;
+	if (line.title) return `Lecture de ${line.title}. Une touche l’arrête.`;
 	switch (event) {
 		case 'redirecting': return `Appel de ${service}…`;
 		case 'redirected': return `En ligne avec ${service}. Connexion/Fin ramène au portail.`;
@@ -25,15 +27,9 @@ export function told({ line, news, reached, wait }) {
 	return `${service ? `Retour de ${service}${because}. ` : ''}En ligne avec le portail.`;
 }
 
-/**
- * What is on the screen in words, row by row: no pictures, no gaps, large characters side by side.
- * @param {import('./screen.js').Screen} screen
- */
-export const spoken = screen => screen.cells.map((_, row) => screen.row(row)
+/** What is on the screen in words, row by row: no pictures, no gaps, large characters side by side. */
+export const spoken = (screen = new Screen()) => screen.cells.map((_, row) => screen.row(row)
 	.slice(0, row ? 80 : 36) // what is beyond, the state says
 	.filter(({ attr }) => !(attr & RIGHT))
-	.map(c => {
-		const hidden = c.attr & MASKED && !screen.revealed || (c.attr & (TALL | BOTTOM)) === TALL;
-		return !hidden && (c.set === G0 || c.set === G2) ? character(c) : ' ';
-	})
+	.map(c => (c.set === G0 || c.set === G2) && !screen.hides(c) ? character(c) : ' ')
 	.join('').replace(/[\s_─▏▕▔█]+/g, ' ').trim());

@@ -1,6 +1,7 @@
 // What the tests ask of the decoder.
 import * as cell from '../page/cell.js';
 import { pageOf } from '../page/page.js';
+import { recorded } from '../page/recording.js';
 import { Screen } from '../page/screen.js';
 
 /** @typedef {import('../page/cell.js').Cell} Cell */
@@ -14,14 +15,15 @@ const hex = (/** @type {string} */ s) => Array.from(bytes(s), b => b.toString(16
 
 /** The screen after a stream. @param {Case} c */
 function screenOf({ stream, chunks = [], identity, letter }) {
-	const screen = new Screen(identity && String.fromCharCode(...identity)), p = bytes(stream);
+	const screen = new Screen(), p = bytes(stream);
+	if (identity) screen.identity = String.fromCharCode(...identity);
 	let at = 0;
 	for (const n of chunks) {
 		screen.write(p.subarray(at, at + n));
 		at += n;
 	}
 	screen.write(p.subarray(at));
-	screen.indicate(letter ?? '');
+	screen.letter = letter ?? '';
 	return screen;
 }
 
@@ -112,3 +114,12 @@ export const news = cases => cases.map(c => {
 	const { bells, keyboard } = screenOf(c);
 	return { bells, ...keyboard };
 });
+
+/** What a recording tells, each part after its time in ms. @param {string} text */
+export function recording(text) {
+	try {
+		return 'recording' + recorded(text).map(([at, data]) => ` ${Math.round(at)} ${hex(data)}`).join('');
+	} catch {
+		return 'none';
+	}
+}
