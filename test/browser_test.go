@@ -800,6 +800,31 @@ func TestBrowserPlaysAtSpeed(t *testing.T) {
 	b.reads(".")
 }
 
+// Who asks for a recording, by the address of the page, asks the gateway.
+func TestBrowserAsksForRecording(t *testing.T) {
+	g := runs(t, "--ws", "127.0.0.1:0")
+	asked := make(chan string, 1)
+	proxy := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: g.doors["ws"]})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Upgrade") != "" {
+			asked <- r.URL.RawQuery
+		}
+		proxy.ServeHTTP(w, r)
+	}))
+	t.Cleanup(server.Close)
+	b := opens(t, server.URL+"/")
+	for query, want := range map[string]string{"": "news", "?record": "news&record", "?grey&record=1#code=MIRE": "news&record"} {
+		b.does(chromedp.Navigate(server.URL + "/" + query))
+		for got := ""; got != want; {
+			select {
+			case got = <-asked:
+			case <-time.After(patience):
+				t.Fatalf("%s: the gateway is not asked for %s", query, want)
+			}
+		}
+	}
+}
+
 // TestBrowserReads is a Minitel for those who do not see it.
 func TestBrowserReads(t *testing.T) {
 	g := runs(t, "--ws", "127.0.0.1:0")

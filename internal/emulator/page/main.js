@@ -30,7 +30,7 @@ function kept(id = '', choice = '') {
 
 const code = (new URLSearchParams(location.hash.slice(1)).get('code') ?? '').slice(0, 40);
 const gateway = location.href.split(/[?#]/)[0].replace('http', 'ws');
-const minitel = new Minitel(gateway + '?news', code, {
+const minitel = new Minitel(gateway + (query.has('record') ? '?news&record' : '?news'), code, {
 	drawn: paint, still: read, rang: ring, told: tell, confirm: () => question.showModal(),
 });
 const tube = new Tube(canvas, new Uint8Array(await (await fetch('font')).arrayBuffer()));
