@@ -11,13 +11,16 @@ import (
 	"time"
 )
 
-// A load is a service, which repeats what it is told, and its callers.
+// A load is a service, which repeats what it is told unless that asks for pages,
+// and its callers.
 type load struct {
 	at              string // what callers call
 	caller, service protocol
 	door            net.Listener
+	hear            func(call int, c *stream) // what a caller does who has been greeted
 	volley          atomic.Pointer[volley]
-	failed          chan error // the first failure
+	heard           atomic.Int64 // bytes of pages
+	failed          chan error   // the first failure
 
 	mu     sync.Mutex
 	calls  []*stream
@@ -32,6 +35,7 @@ func newLoad(caller, service protocol) (*load, error) {
 		return nil, err
 	}
 	l := &load{at: door.Addr().String(), caller: caller, service: service, door: door, failed: make(chan error, 1)}
+	l.hear = l.listen
 	go l.serve()
 	return l, nil
 }
@@ -48,7 +52,7 @@ func (l *load) serve() {
 			for err == nil {
 				var p []byte
 				if p, err = s.receive(); err == nil {
-					err = s.send(p)
+					err = answer(s, p)
 				}
 			}
 		}()
@@ -82,7 +86,7 @@ func (l *load) call(n int) error {
 		return <-l.failed
 	}
 	for i, c := range l.calls[first:] {
-		go l.listen(first+i, c)
+		go l.hear(first+i, c)
 	}
 	return nil
 }

@@ -2,6 +2,8 @@
 // callers and a service: what a call costs in memory, and a key in time. It
 // prints the table of doc/performance.md, which explains it.
 //
+// With -evening it measures what callers cost who read, at the speed of a line.
+//
 // It runs on Linux, from the root of the module, and uses only the loopback.
 package main
 
@@ -25,6 +27,7 @@ var (
 	seconds = flag.Int("seconds", 3, "how long keys are typed at each rate")
 	quick   = flag.Bool("quick", false, "one short round of few calls, to try it")
 	write   = flag.Bool("write", false, "write the table to doc/performance.md")
+	reading = flag.Bool("evening", false, "measure what callers cost who read, on lines with a speed and without")
 	only    = flag.String("run", "", "measure only gateways whose title matches this `regexp`")
 )
 
@@ -63,6 +66,9 @@ func run(ctx context.Context) error {
 	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", filepath.Join(dir, "moip"), "./cmd/moip")
 	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	if *reading {
+		return spendEvenings(ctx, dir)
 	}
 	for round := range *rounds {
 		log.Printf("round %d of %d", round+1, *rounds)

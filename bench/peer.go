@@ -42,20 +42,21 @@ type peer struct {
 var peers = []peer{
 	{name: "direct", caller: tcp, service: tcp, most: math.MaxInt},
 	{name: "direct", caller: wsText, service: wsText, most: math.MaxInt},
-	{name: "MoIP", caller: tcp, service: tcp, most: math.MaxInt, command: moip("tcp", "tcp")},
+	{name: "MoIP", caller: tcp, service: tcp, most: math.MaxInt, command: moip("tcp", "tcp", "")},
 	{name: "HAProxy", caller: tcp, service: tcp, most: math.MaxInt, command: haproxy, program: "haproxy"},
-	{name: "MoIP", caller: wsText, service: wsText, most: math.MaxInt, command: moip("ws", "ws")},
-	{name: "MoIP", caller: wsText, service: tcp, most: math.MaxInt, command: moip("ws", "tcp")},
+	{name: "MoIP", caller: wsText, service: wsText, most: math.MaxInt, command: moip("ws", "ws", "")},
+	{name: "MoIP", caller: wsText, service: tcp, most: math.MaxInt, command: moip("ws", "tcp", "")},
 	// It refuses text.
 	{name: "websockify", caller: wsBinary, service: tcp, most: 500, forks: true, command: websockify, program: "websockify"},
 }
 
-// moip runs MoIP as it comes, but for a portal without a control link.
-func moip(caller, portal string) func(dir, at, service string) (*exec.Cmd, error) {
+// moip runs MoIP as it comes, but for a portal without a control link, and what
+// the address for callers asks for.
+func moip(caller, portal, query string) func(dir, at, service string) (*exec.Cmd, error) {
 	return func(dir, at, service string) (*exec.Cmd, error) {
 		file := filepath.Join(dir, "moip.toml")
-		config := fmt.Sprintf("listen = [\"%s://%s\"]\nlog = \"none\"\nlink = \"none\"\n[portal]\nurl = \"%s://%s\"\n",
-			caller, at, portal, service)
+		config := fmt.Sprintf("listen = [\"%s://%s/%s\"]\nlog = \"none\"\nlink = \"none\"\n[portal]\nurl = \"%s://%s\"\n",
+			caller, at, query, portal, service)
 		return exec.Command(filepath.Join(dir, "moip"), "--config", file), os.WriteFile(file, []byte(config), 0o600)
 	}
 }

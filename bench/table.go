@@ -21,7 +21,7 @@ type row struct {
 // report prints the table and, if asked to, writes it to doc/performance.md.
 func report(rows []*row) error {
 	var t bytes.Buffer
-	fmt.Fprintf(&t, "%s\n\n| | calls | RSS a call, KiB |", circumstances(rows))
+	fmt.Fprintf(&t, "%s, %d s at each rate.\n\n| | calls | RSS a call, KiB |", circumstances(rows), *seconds)
 	for _, rate := range rates {
 		fmt.Fprintf(&t, " %d keys/s: CPU a message, µs | p50, µs | p99, µs |", rate)
 	}
@@ -31,7 +31,7 @@ func report(rows []*row) error {
 	}
 	os.Stdout.Write(t.Bytes())
 	if *write {
-		return insert("doc/performance.md", t.Bytes())
+		return insert("doc/performance.md", "bench", t.Bytes())
 	}
 	return nil
 }
@@ -69,6 +69,10 @@ func (r *row) spread(format string, of func(*sample) float64) string {
 	for _, s := range r.samples {
 		values = append(values, of(s))
 	}
+	return spread(format, values)
+}
+
+func spread(format string, values []float64) string {
 	if len(values) == 0 {
 		return "–"
 	}
@@ -92,12 +96,12 @@ func circumstances(rows []*row) string {
 			text += fmt.Sprintf(", %s %s", r.program, version)
 		}
 	}
-	return text + fmt.Sprintf(". Medians of %d rounds (least…most), %d s at each rate.", *rounds, *seconds)
+	return text + fmt.Sprintf(". Medians of %d rounds (least…most)", *rounds)
 }
 
-// insert replaces what is between the markers in a file.
-func insert(name string, table []byte) error {
-	const from, to = "<!-- bench -->\n", "<!-- /bench -->"
+// insert replaces what is between the markers of a table in a file.
+func insert(name, marker string, table []byte) error {
+	from, to := "<!-- "+marker+" -->\n", "<!-- /"+marker+" -->"
 	text, err := os.ReadFile(name)
 	if err != nil {
 		return err
