@@ -21,7 +21,6 @@ import (
 	"github.com/gobwas/ws"
 	"go.uber.org/goleak"
 
-	"moip/internal/prise/minitest"
 	"moip/internal/serial"
 	"moip/internal/session"
 	"moip/internal/telnet"
@@ -221,25 +220,6 @@ func TestSerialAddress(t *testing.T) {
 			t.Errorf("%s: %+v, %v", uri, got, err)
 		}
 	}
-}
-
-// A Minitel is a caller like others.
-func TestSerialCaller(t *testing.T) {
-	m := minitest.New(t, minitest.Telic1B)
-	m.On()
-	answer, callers := echo(t)
-	l := open(t, "serial://"+m.Path, Options{}, answer)
-	if l.URI() != "serial://"+m.Path || l.Addr() != nil {
-		t.Errorf("it listens at %s, %v", l.URI(), l.Addr())
-	}
-	m.AwaitText("Appuyez")
-	m.Press("A")
-	if from := await(t, callers); from.Transport != "serial" || from.Speed != 1200 {
-		t.Errorf("the caller is %+v", from)
-	}
-	m.Press("BONJOUR")
-	m.AwaitText("BONJOUR")
-	m.Unplug() // a Listener that is closed stays for the call
 }
 
 // The speed of a caller's line is the lower of those that the listener and the

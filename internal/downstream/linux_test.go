@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"moip/internal/prise/minitest"
 	"moip/internal/session"
 )
 
@@ -113,4 +114,23 @@ func TestNoDescriptors(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A Minitel is a caller like others.
+func TestSerialCaller(t *testing.T) {
+	m := minitest.New(t, minitest.Telic1B)
+	m.On()
+	answer, callers := echo(t)
+	l := open(t, "serial://"+m.Path, Options{}, answer)
+	if l.URI() != "serial://"+m.Path || l.Addr() != nil {
+		t.Errorf("it listens at %s, %v", l.URI(), l.Addr())
+	}
+	m.AwaitText("Appuyez")
+	m.Press("A")
+	if from := await(t, callers); from.Transport != "serial" || from.Speed != 1200 {
+		t.Errorf("the caller is %+v", from)
+	}
+	m.Press("BONJOUR")
+	m.AwaitText("BONJOUR")
+	m.Unplug() // a Listener that is closed stays for the call
 }
