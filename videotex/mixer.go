@@ -2,6 +2,7 @@ package videotex
 
 import (
 	"slices"
+	"strings"
 	"sync"
 )
 
@@ -33,6 +34,8 @@ type Mixer struct {
 	echo    []byte  // what waits to be let in, see part
 	parser  Parser  // follows what was sent
 	article []byte  // the newest, nil once sent
+	badge   string  // behind each article, see Badge
+	fades   bool    // the badge is blanks, and there for one article more
 	glyph   []byte  // the character REP repeats, as it was sent
 	spell   bool    // an article or an echo has gone out since glyph was shown
 }
@@ -108,8 +111,31 @@ func (m *Mixer) release() {
 
 // Article sets the article to send next; see the function Article for its
 // form. It replaces one that is not yet sent: a slow terminal shows the
-// current cost, not the history of it. The Mixer keeps a.
+// current cost, not the history of it. It ends with LF. The Mixer keeps a.
 func (m *Mixer) Article(a []byte) { m.article = a }
+
+// Badge has text stand in inverse video at the end of row 00, up to column 36: at
+// once, and over whatever an article has there from now on. To say it again shows
+// it again, should the stream have written there; an empty text takes it away. It
+// has letters and digits alone.
+func (m *Mixer) Badge(text string) {
+	if m.fades = text == ""; m.fades {
+		text = strings.Repeat(" ", len(m.badge))
+	}
+	m.badge = text
+	if m.article == nil && text != "" {
+		m.article = []byte{US, 0x40, 0x41, LF}
+	}
+}
+
+// badged returns an article with the badge.
+func (m *Mixer) badged(a []byte) []byte {
+	p := Page(slices.Clip(a[:len(a)-1])).At(0, 37-len(m.badge))
+	if !m.fades {
+		p = p.Attr(Inverse)
+	}
+	return append(append(p, m.badge...), LF)
+}
 
 // Size returns how many bytes of the main stream wait.
 func (m *Mixer) Size() int { return len(m.waiting()) }
@@ -129,9 +155,7 @@ func (m *Mixer) Next(dst []byte, n int) []byte {
 fill:
 	for end := len(dst) + n; len(dst) < end; {
 		if m.article != nil && m.parser.AtRest() {
-			dst = append(dst, m.article...)
-			m.follow(m.article)
-			m.article, m.spell = nil, true
+			dst = m.sendArticle(dst)
 			continue
 		}
 		if len(m.parts) == 0 {
@@ -160,6 +184,20 @@ fill:
 		m.release()
 	}
 	return dst
+}
+
+// sendArticle appends the article, with the badge if there is one.
+func (m *Mixer) sendArticle(dst []byte) []byte {
+	a := m.article
+	if m.badge != "" {
+		a = m.badged(a)
+	}
+	if m.fades {
+		m.badge, m.fades = "", false
+	}
+	m.follow(a)
+	m.article, m.spell = nil, true
+	return append(dst, a...)
 }
 
 // unit returns the length of the shortest run of whole sequences at the head

@@ -110,6 +110,9 @@ func merge(r *rand.Rand, page []byte) (*Screen, int) {
 			articles++
 			m.Article(Article(fmt.Sprintf("%d,50 F é", articles)))
 		}
+		if r.IntN(4) == 0 {
+			m.Badge([]string{"ENR", ""}[r.IntN(2)])
+		}
 		for range r.IntN(3) {
 			send()
 		}
@@ -172,6 +175,50 @@ func TestArticlesSpoilNoRealPage(t *testing.T) {
 		if total == 0 {
 			t.Errorf("%s: no article was let in", name)
 		}
+	}
+}
+
+// A badge stands behind all articles and over what they have there, also when it
+// is said while one waits; it is shown again on demand, and leaves no trace.
+func TestBadge(t *testing.T) {
+	long := strings.Repeat("x", 36)
+	row := func(text, badge string) string { return fmt.Sprintf("%-33.33s%-3s    ", text, badge) }
+	var m Mixer
+	s := NewScreen()
+	expect := func(want string) {
+		t.Helper()
+		s.Write(m.Next(nil, 100))
+		got, _, _ := strings.Cut(s.String(), "\n")
+		if got != want {
+			t.Errorf("row 00 is\n%q, want\n%q", got, want)
+		}
+		for column := 34; column <= 36; column++ {
+			if c := s.Cell(0, column); (c.Attr&Inverted != 0) != (c.Rune() == rune("ENR"[column-34])) {
+				t.Errorf("column %d: %+v", column, c)
+			}
+		}
+	}
+	m.Badge("ENR")
+	expect(row("", "ENR"))
+	m.Article(Article("0,12 F"))
+	expect(row("0,12 F", "ENR"))
+	m.Article(Article(long))
+	expect(row(long, "ENR"))
+	m.Write(nil, []byte("\x1F\x40\x41\x18\n")) // by whoever has the screen
+	expect(row("", ""))
+	m.Badge("ENR")
+	expect(row("", "ENR"))
+	m.Badge("")
+	expect(row("", ""))
+	m.Article(Article("0,24 F"))
+	m.Badge("ENR")
+	m.Badge("")
+	expect(row("0,24 F", ""))
+	m.Article(Article(long))
+	expect(long + "    ")
+	m.Badge("")
+	if p := m.Next(nil, 100); p != nil {
+		t.Errorf("no badge is taken away by %q", p)
 	}
 }
 
