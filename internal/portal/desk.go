@@ -35,7 +35,7 @@ type desk struct {
 const (
 	messageRow = 22
 	keysRow    = 24
-	row00      = 36              // columns; the others are the terminal's (1-3-2-4-4)
+	row00      = 32              // columns; behind them it is shown that a call is recorded (session), and then what is the terminal's
 	billEvery  = 5 * time.Second // the cost is shown anew, if it has changed
 	maxHeld    = 256
 )

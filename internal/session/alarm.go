@@ -22,6 +22,7 @@ const (
 	callOver
 	drained // the farewell has had its time
 	paced   // the caller's line has room for more
+	badgeDue
 	alarms
 )
 
@@ -105,17 +106,19 @@ func (c *Call) ring(a alarm) {
 	case idleWarn, idleOver:
 		c.ringIdle(a)
 	case visitWarn:
-		c.say("Fin de la consultation dans 1 minute")
+		c.say("Fin de la visite dans 1 minute")
 	case visitOver:
 		c.recall(ReasonVisit, nil)
 	case callWarn:
-		c.say("Fin de la communication dans 1 minute")
+		c.say("Fin de l'appel dans 1 minute")
 	case callOver:
 		c.hangup(ReasonTotal, nil)
 	case drained:
 		c.drop(c.caller)
 	case paced:
 		c.show()
+	case badgeDue:
+		c.ringBadge()
 	}
 }
 

@@ -11,17 +11,18 @@ import (
 
 // BenchmarkRelay takes one key from the caller through the call to a service,
 // and its echo back to the screen.
-func BenchmarkRelay(b *testing.B) {
+func BenchmarkRelay(b *testing.B) { relay(b, &Config{}, Caller{}) }
+
+func relay(b *testing.B, cfg *Config, who Caller) {
 	screen, events := make(chan byte, 1), make(chan EventType, 8)
 	caller, service := newTube(), newTube()
 	caller.hears = func(p []byte) { screen <- p[len(p)-1] }
 	service.hears = func(p []byte) { service.says <- append(service.echo[:0], p...) }
-	c := Start(&Config{
-		DialPortal:  func(ctx context.Context, _ ID, _ Route) (Endpoint, error) { <-ctx.Done(); return nil, ctx.Err() },
-		DialService: func(context.Context, ID, Route) (Endpoint, error) { return service, nil },
-		Limits:      limits,
-		Emit:        func(e Event) { events <- e.Type },
-	}, 1, Caller{}, caller)
+	cfg.DialPortal = func(ctx context.Context, _ ID, _ Route) (Endpoint, error) { <-ctx.Done(); return nil, ctx.Err() }
+	cfg.DialService = func(context.Context, ID, Route) (Endpoint, error) { return service, nil }
+	cfg.Limits = limits
+	cfg.Emit = func(e Event) { events <- e.Type }
+	c := Start(cfg, 1, who, caller)
 	if err := c.Redirect(Route{Name: "echo"}); err != nil {
 		b.Fatal(err)
 	}

@@ -40,6 +40,10 @@ type Config struct {
 	// Emit is told of every event. It is called with the call's lock held:
 	// it must neither block nor call a method of the Call.
 	Emit func(Event)
+
+	// Recorder begins a recording of a call, by whatever rule. It is called with
+	// the call's lock held, and must not block. nil where none are kept.
+	Recorder func(Info) Recorder
 }
 
 // Limits bounds a call in time. 0 means no limit.
@@ -84,6 +88,9 @@ type Call struct {
 	notice   string                 // why the last visit ended, to be shown again
 	news     *Event                 // that the caller's end has not been told yet, see tell
 
+	recorder Recorder    // nil unless the call is recorded
+	order    recordOrder // of an operator, whether it is to be
+
 	route   Route         // of the visit under way
 	attempt *attempt      // to reach the service
 	seeking *attempt      // to reach the portal
@@ -118,6 +125,8 @@ func Start(cfg *Config, id ID, who Caller, e Endpoint) *Call {
 	c.emit(Event{Type: Began})
 	c.limitCall()
 	c.caller = c.join(e, c.typed, c.callerGone)
+	c.followRules("")
+	c.show()
 	c.seek()
 	return c
 }
@@ -177,13 +186,21 @@ type Info struct {
 	In, Out  uint64            // bytes from and to the caller
 	Identity [3]byte           // maker, type, version as the terminal told, 0 if it has not
 	Facts    map[string]string // what its protocol told besides, such as TTYPE
+	Recorded bool
 }
 
 // Info returns how the call stands.
 func (c *Call) Info() Info {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	i := Info{ID: c.id, Caller: c.who, Began: c.began, State: c.state, In: c.in, Out: c.out, Identity: c.identity}
+	return c.info()
+}
+
+func (c *Call) info() Info {
+	i := Info{
+		ID: c.id, Caller: c.who, Began: c.began, State: c.state, In: c.in, Out: c.out, Identity: c.identity,
+		Recorded: c.recorder != nil,
+	}
 	if c.state == Dialing || c.state == AtService {
 		i.Service = c.route.Name
 	}
@@ -197,6 +214,7 @@ func (c *Call) emit(e Event) {
 	e.Call, e.At, e.Caller = c.id, time.Now(), c.who
 	e.Began, e.In, e.Out, e.Visited = c.began, c.in, c.out, slices.Clip(c.visited)
 	c.Emit(e)
+	c.markEvent(e)
 	if e.Type != Waiting { // see wait
 		c.note(e)
 	}
@@ -219,7 +237,7 @@ func (c *Call) hangup(r Reason, err error) {
 	c.screen.Switch(nil)
 	c.note(Event{Type: Ended, Reason: r})
 	if text := farewell[r]; text != "" {
-		c.screen.Article(videotex.Article(text))
+		c.article(videotex.Article(text))
 	}
 	c.set(drained, c.draining())
 	c.show()
@@ -235,6 +253,7 @@ func (c *Call) settle() {
 			end.Dropped = e.Dropped()
 		}
 		c.emit(end)
+		c.endRecording("the call is over")
 	}
 }
 

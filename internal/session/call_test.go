@@ -439,7 +439,7 @@ func TestLimits(t *testing.T) {
 		r.sleep(1)
 		r.sees(article("Êtes-vous là ? Fin dans 1 minute"))
 		r.sleep(warning)
-		r.sees(article("Fin : aucune touche depuis longtemps"))
+		r.sees(article("Fin : plus aucune touche reçue"))
 		r.expectEvents("began", "ended idle")
 	})
 	play(t, func(r *rig) { // output is not activity
@@ -453,11 +453,11 @@ func TestLimits(t *testing.T) {
 	play(t, func(r *rig) {
 		r.visits("up")
 		r.keepAlive(limits.Visit - warning)
-		r.sees(article("Fin de la consultation dans 1 minute"))
+		r.sees(article("Fin de la visite dans 1 minute"))
 		r.sleep(warning)
 		r.expectEvents("began", "redirecting", "redirected", "returned visit")
 		r.keepAlive(limits.Call - limits.Visit - warning)
-		r.sees(article("Fin de la communication dans 1 minute"))
+		r.sees(article("Fin de l'appel dans 1 minute"))
 		r.sleep(warning)
 		r.sees(article("Fin : durée maximale atteinte"))
 		r.expectEvents("ended total")
@@ -523,7 +523,7 @@ func TestPortalAway(t *testing.T) {
 		r.portalErr = lost
 		r.portal.leave(lost)
 		r.sleep(limits.Wait)
-		r.sees(article("Fin : service toujours indisponible"))
+		r.sees(article("Fin : service indisponible"))
 		r.expectEvents("began", "waiting", "ended noportal")
 	})
 	play(t, func(r *rig) { // the caller does not wait

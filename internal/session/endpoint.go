@@ -59,6 +59,7 @@ type Caller struct {
 	Transport string         // "ws", "telnet" or "tcp"
 	Addr      netip.AddrPort // of the terminal
 	Speed     int            // of its line, one of Speeds, or 0 if the line sets its own
+	Record    bool           // all of its call is to be recorded
 }
 
 // A Route says how to reach a service.
@@ -78,6 +79,7 @@ type Route struct {
 	Visit        time.Duration // the longest visit, 0 for the gateway's limit
 	RealIP       RealIP        // how the service is told who calls
 	Speed        int           // the speed it is shown at, one of Speeds, or 0 for the caller's
+	Record       bool          // visits to it are recorded
 
 	// Caller is on whose behalf the service is dialled. The call sets it if
 	// RealIP asks for it; elsewhere it is nil.

@@ -30,6 +30,9 @@ func (c *Call) typed(p []byte) {
 		return
 	}
 	c.in += uint64(len(p))
+	if c.recorder != nil {
+		c.recorder.Typed(p)
+	}
 	for {
 		var key []byte
 		if key, p = c.keys.Next(p); key == nil {
@@ -214,7 +217,11 @@ func (c *Call) asker(a videotex.Answer) int {
 // terminal has no business to give that one.
 func (c *Call) identify(key []byte) bool {
 	c.identity = [3]byte(key[1:4])
-	return c.identity != [3]byte{0x7F, 0x7F, 0x7F}
+	if c.identity == [3]byte{0x7F, 0x7F, 0x7F} {
+		return false
+	}
+	c.mark("terminal %q", c.identity[:])
+	return true
 }
 
 // asks notes that a stream puts a question to the terminal.

@@ -56,9 +56,8 @@ func (c *Call) pourPaced(out []byte, speed int) {
 			c.clear(paced)
 			return
 		}
-		c.out += uint64(len(p))
 		c.free += time.Duration(len(p)) * each
-		if c.caller.end.Send(p) {
+		if c.send(p) {
 			c.flush(c.caller) // it is slower than it should be, and shows again after that
 			return
 		}

@@ -166,6 +166,11 @@ func playAt(t *testing.T, speed int, f func(*rig)) {
 
 func playConfigured(t *testing.T, cfg *Config, speed int, caller func(*peer) Endpoint, f func(*rig)) {
 	t.Helper()
+	playCaller(t, cfg, Caller{Transport: "ws", Addr: terminal, Speed: speed}, caller, f)
+}
+
+func playCaller(t *testing.T, cfg *Config, who Caller, caller func(*peer) Endpoint, f func(*rig)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		r := &rig{T: t, caller: newPeer()}
 		cfg.DialPortal = r.dialPortal
@@ -179,7 +184,7 @@ func playConfigured(t *testing.T, cfg *Config, speed int, caller func(*peer) End
 			defer r.mu.Unlock()
 			r.events, r.last = append(r.events, s), e
 		}
-		r.Call = Start(cfg, 1, Caller{Transport: "ws", Addr: terminal, Speed: speed}, caller(r.caller))
+		r.Call = Start(cfg, 1, who, caller(r.caller))
 		synctest.Wait()
 		f(r)
 		r.caller.leave(io.EOF)

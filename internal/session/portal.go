@@ -102,7 +102,7 @@ func (c *Call) portalSaid(p []byte) {
 	c.clear(finUnheard)
 	if c.state == AtService {
 		if a := c.articles.Write(p); a != nil {
-			c.screen.Article(a)
+			c.article(a)
 			c.show()
 		}
 		return

@@ -226,7 +226,7 @@ func TestVisitOfARoute(t *testing.T) {
 		playWith(t, &Config{Limits: own}, func(r *rig) {
 			r.follows(Route{Name: "up", Visit: 10 * time.Minute})
 			r.keepAlive(9 * time.Minute)
-			r.sees(article("Fin de la consultation dans 1 minute"))
+			r.sees(article("Fin de la visite dans 1 minute"))
 			r.sleep(time.Minute)
 			r.expectEvents("began", "redirecting", "redirected", "returned visit")
 			r.visits("up")

@@ -47,8 +47,7 @@ func (c *Call) pour(out []byte) {
 			c.slow = false
 			return
 		}
-		c.out += uint64(len(p))
-		if c.caller.end.Send(p) {
+		if c.send(p) {
 			c.slow = true
 			c.flush(c.caller)
 			return
@@ -58,6 +57,6 @@ func (c *Call) pour(out []byte) {
 
 // say shows text on row 00, as soon as the terminal is at rest.
 func (c *Call) say(text string) {
-	c.screen.Article(videotex.Article(text))
+	c.article(videotex.Article(text))
 	c.show()
 }

@@ -6,7 +6,8 @@ import (
 	"moip/videotex"
 )
 
-// What the caller reads on row 00, in French, in 36 columns: what follows is the terminal's (1-3-2-4-4).
+// What the caller reads on row 00, in French, in 33 columns: the badge of whoever is
+// recorded follows, and then what is the terminal's (1-3-2-4-4).
 
 // returned tells why a visit ended. A caller who pressed Connexion/Fin knows.
 var returned = map[Reason]string{
@@ -15,7 +16,7 @@ var returned = map[Reason]string{
 	ReasonLost:     "Liaison avec le service rompue",
 	ReasonRefused:  "Ce service est inaccessible",
 	ReasonTimeout:  "Ce service ne répond pas",
-	ReasonStalled:  "Ce service ne prend plus vos touches",
+	ReasonStalled:  "Ce service n'écoute plus",
 	ReasonVisit:    "Durée de consultation dépassée",
 }
 
@@ -25,9 +26,9 @@ var farewell = map[Reason]string{
 	ReasonFin:      "Au revoir",
 	ReasonRecalled: "Fin de la communication",
 	ReasonStalled:  "Fin : le portail ne répond plus",
-	ReasonIdle:     "Fin : aucune touche depuis longtemps",
+	ReasonIdle:     "Fin : plus aucune touche reçue",
 	ReasonTotal:    "Fin : durée maximale atteinte",
-	ReasonNoPortal: "Fin : service toujours indisponible",
+	ReasonNoPortal: "Fin : service indisponible",
 	ReasonShutdown: "Fin : arrêt du système",
 }
 

@@ -105,6 +105,7 @@ func (c *Call) connected(e Endpoint, err error) {
 	if len(c.visited) < 16 {
 		c.visited = append(c.visited, c.route.Name)
 	}
+	c.followRules("the visit begins")
 	c.emit(Event{Type: Redirected, Route: c.route})
 	c.give(c.service, []byte(c.route.Start))
 	c.catchUp()
@@ -153,6 +154,7 @@ func (c *Call) recall(r Reason, err error) {
 	}
 	c.attempt, c.service, c.state = nil, nil, AtPortal
 	c.emit(Event{Type: Returned, Route: c.route, Reason: r, Err: err})
+	c.followRules("the visit is over")
 	if c.portal == nil {
 		c.seek()
 	} else {
