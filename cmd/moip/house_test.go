@@ -33,7 +33,7 @@ var house = map[string]string{
 	"internal/services":              "internal/session minitel videotex",
 	"internal/picture":               "videotex",
 	"internal/terminal":              "internal/recording internal/session videotex",
-	"internal/recording":             "",
+	"internal/recording":             "internal/session videotex",
 	"internal/emulator":              "internal/picture",
 	"internal/golden":                "videotex",
 	"internal/browsertest":           "",

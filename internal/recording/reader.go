@@ -39,7 +39,7 @@ func NewReader(r io.Reader) (*Reader, error) {
 		return nil, errors.New(`it is no recording: its first line is not that of an asciicast of version 2 or 3, {"version": 3, ...}`)
 	}
 	d.version = h.Version
-	d.Header.Title = h.Title
+	d.Header.Title, d.Header.Env = h.Title, h.Env
 	if h.Timestamp != 0 {
 		d.Header.Began = time.Unix(h.Timestamp, 0).UTC()
 	}

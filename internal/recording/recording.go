@@ -18,6 +18,10 @@ type Header struct {
 	Began    time.Time // to the second; zero if that is not known
 	Title    string    // "" for none
 	Terminal string    // "" if it is not known
+
+	// Env is what else is known, by names as MOIP_ROUTE: a recording made by
+	// others may have the variables of their environment there.
+	Env map[string]string
 }
 
 // A Kind says what an Event is, by the codes of asciicasts.
@@ -27,9 +31,11 @@ type Kind byte
 const (
 	Output Kind = 'o' // sent to the terminal
 	Input  Kind = 'i' // sent by it
+	Mark   Kind = 'm' // a name for the moment, such as a chapter's
 )
 
-// An Event is something that happened, and how long after the one before.
+// An Event is something that happened, and how long after the one before. Data
+// are bytes of the line, for other kinds than Output and Input text in UTF-8.
 type Event struct {
 	After time.Duration
 	Kind  Kind
@@ -42,6 +48,8 @@ type header struct {
 	Term      *term  `json:"term,omitempty"` // version 3
 	Timestamp int64  `json:"timestamp,omitempty"`
 	Title     string `json:"title,omitempty"`
+
+	Env map[string]string `json:"env,omitempty"`
 
 	// Version 2.
 	Width  int `json:"width,omitempty"`
@@ -65,6 +73,10 @@ func parse(line []byte) (at float64, e Event, err error) {
 		return 0, e, errors.New(`is no event (as [0.5, "o", "text"])`)
 	}
 	e.Kind = Kind(code[0])
+	if e.Kind != Output && e.Kind != Input {
+		e.Data = append(e.Data, data...)
+		return at, e, nil
+	}
 	for _, r := range data {
 		if r > 0xFF {
 			return 0, e, fmt.Errorf("has %q, which is no byte", r)

@@ -51,7 +51,7 @@ func TestWriter(t *testing.T) {
 		time.Sleep(time.Minute)
 		w.Add(Input, []byte("\x19Be"))
 		want := `{"version":3,"term":{"cols":40,"rows":25,"type":"Minitel 1B"},"timestamp":946684800,"title":"SALON"}
-[0.012,"o","\f\u001bA<Ã©>é\u0000"]
+[0.012,"o","\u000c\u001bA<Ã©>é\u0000"]
 [0,"i","\u0013A"]
 [0.001,"i","\u0013A"]
 [0,"i","\u0013A"]
@@ -88,9 +88,12 @@ func TestWrittenIsRead(t *testing.T) {
 		for range rapid.IntRange(0, 20).Draw(rt, "events") {
 			events = append(events, Event{
 				After: time.Duration(rapid.IntRange(0, 100000).Draw(rt, "ms")) * time.Millisecond,
-				Kind:  rapid.SampledFrom([]Kind{Output, Input}).Draw(rt, "kind"),
+				Kind:  rapid.SampledFrom([]Kind{Output, Input, Mark}).Draw(rt, "kind"),
 				Data:  rapid.SliceOfN(rapid.Byte(), 1, 50).Draw(rt, "data"),
 			})
+			if e := &events[len(events)-1]; e.Kind == Mark {
+				e.Data = []byte(strings.ToValidUTF8(string(e.Data), "é"))
+			}
 		}
 		synctest.Test(t, func(t *testing.T) {
 			var b bytes.Buffer

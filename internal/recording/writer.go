@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
-	"strings"
+	"strconv"
 	"time"
 )
 
@@ -13,34 +13,40 @@ import (
 type Writer struct {
 	w    io.Writer
 	last time.Time // of the last event, as it was told
+	line []byte    // the last one
 	err  error
 }
 
 // NewWriter begins a recording. Its time starts now, its header's may be another.
 // The writer is given whole lines, one at a time.
 func NewWriter(w io.Writer, h Header) *Writer {
-	r := &Writer{w: w, last: time.Now()}
-	first := header{Version: 3, Term: &term{40, 25, h.Terminal}, Title: h.Title}
+	return newWriter(w, h, time.Now())
+}
+
+func newWriter(w io.Writer, h Header, from time.Time) *Writer {
+	r := &Writer{w: w, last: from}
+	first := header{Version: 3, Term: &term{40, 25, h.Terminal}, Title: h.Title, Env: h.Env}
 	if !h.Began.IsZero() {
 		first.Timestamp = h.Began.Unix()
 	}
-	r.line(first)
+	r.line = append(text(first), '\n')
+	r.write()
 	return r
 }
 
 // Add notes what has happened just now. Nothing that is empty has.
-func (w *Writer) Add(k Kind, data []byte) {
-	if w == nil || len(data) == 0 {
+func (w *Writer) Add(k Kind, data []byte) { w.add(time.Now(), k, data) }
+
+// add is Add for what happened at a time that is no earlier than the last.
+func (w *Writer) add(at time.Time, k Kind, data []byte) {
+	if w == nil || len(data) == 0 || w.err != nil {
 		return
 	}
 	// Times are told to the millisecond, and rounding does not add up.
-	after := time.Since(w.last).Round(time.Millisecond)
+	after := max(at.Sub(w.last).Round(time.Millisecond), 0)
 	w.last = w.last.Add(after)
-	var text strings.Builder
-	for _, b := range data {
-		text.WriteRune(rune(b))
-	}
-	w.line([]any{after.Seconds(), string(rune(k)), text.String()})
+	w.line = appendEvent(w.line[:0], after, k, data)
+	w.write()
 }
 
 // Err returns why the recording has ended before its time, nil if it has not.
@@ -51,14 +57,49 @@ func (w *Writer) Err() error {
 	return w.err
 }
 
-func (w *Writer) line(v any) {
-	if w.err != nil {
-		return
+func (w *Writer) write() { _, w.err = w.w.Write(w.line) }
+
+// appendEvent appends the line of an event.
+func appendEvent(line []byte, after time.Duration, k Kind, data []byte) []byte {
+	line = append(line, '[')
+	line = strconv.AppendFloat(line, after.Seconds(), 'f', -1, 64)
+	line = append(line, ',', '"', byte(k), '"', ',')
+	if k == Output || k == Input {
+		line = appendBytes(line, data)
+	} else {
+		line = append(line, text(string(data))...)
 	}
+	return append(line, "]\n"...)
+}
+
+// appendBytes appends data as a string of JSON, a byte as the character of its
+// code. That is done for every key of every call, so not by package json.
+func appendBytes(line, data []byte) []byte {
+	const hex = "0123456789abcdef"
+	line = append(line, '"')
+	for _, b := range data {
+		switch {
+		case b == '"', b == '\\':
+			line = append(line, '\\', b)
+		case b < 0x20:
+			line = append(line, `\u00`...)
+			line = append(line, hex[b>>4], hex[b&0xF])
+		case b < 0x80:
+			line = append(line, b)
+		default:
+			line = append(line, 0xC0|b>>6, 0x80|b&0x3F)
+		}
+	}
+	return append(line, '"')
+}
+
+// text returns v as JSON, without what is for pages of the web.
+func text(v any) []byte {
 	var b bytes.Buffer
 	lines := json.NewEncoder(&b)
 	lines.SetEscapeHTML(false)
-	if w.err = lines.Encode(v); w.err == nil {
-		_, w.err = w.w.Write(b.Bytes())
+	if err := lines.Encode(v); err != nil {
+		panic(err) // strings and numbers: cannot be
 	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 }

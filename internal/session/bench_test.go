@@ -32,8 +32,7 @@ func relay(b *testing.B, cfg *Config, who Caller) {
 	b.ReportAllocs()
 	for b.Loop() {
 		caller.says <- key
-		if got := <-screen; got != videotex.Suite {
-			b.Fatalf("the screen got %#x", got)
+		for <-screen != videotex.Suite { // but a badge, perhaps
 		}
 	}
 	close(caller.says)
