@@ -154,41 +154,6 @@ func TestReaderRefuses(t *testing.T) {
 	}
 }
 
-func TestPlayer(t *testing.T) {
-	const text = `{"version":3,"term":{"cols":40,"rows":25}}
-[1,"o","a"]
-[1,"i","typed"]
-[2,"o","b"]
-`
-	for factor, want := range map[float64][2]time.Duration{1: {time.Second, 4 * time.Second}, 2: {time.Second / 2, 2 * time.Second}, 0: {}} {
-		synctest.Test(t, func(t *testing.T) {
-			r, err := NewReader(strings.NewReader(text))
-			if err != nil {
-				t.Fatal(err)
-			}
-			p := Play(r, factor)
-			began := time.Now()
-			for i, data := range []string{"a", "b"} {
-				got, err := p.Receive()
-				if at := time.Since(began); string(got) != data || err != nil || at != want[i] {
-					t.Errorf("%v times as fast: %q, %v after %v, want %q after %v", factor, got, err, at, data, want[i])
-				}
-			}
-			if _, err := p.Receive(); err != io.EOF {
-				t.Errorf("at the end: %v", err)
-			}
-		})
-	}
-	synctest.Test(t, func(t *testing.T) { // closed while it waits
-		r, _ := NewReader(strings.NewReader(text))
-		p := Play(r, 1)
-		time.AfterFunc(time.Second/2, func() { p.Close(); p.Close() })
-		if got, err := p.Receive(); err != io.EOF {
-			t.Errorf("closed: %q, %v", got, err)
-		}
-	})
-}
-
 func FuzzReader(f *testing.F) {
 	f.Add("{\"version\":3,\"term\":{\"cols\":40,\"rows\":25}}\n[0.5,\"o\",\"a\"]\n[1e300,\"o\",\"\\u00e9\"]\n# x\n[null,null,null]")
 	f.Add("{\"version\":2}\n[-1,\"i\",\"\"]\n[1.5,\"r\",\"80x24\"]")
