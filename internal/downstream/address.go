@@ -20,13 +20,14 @@ type Address struct {
 	Host   string // "" for all addresses, IPv4 and IPv6
 	Port   string // from 0 to 65535, 0 for any that is free; for serial its name
 	Speed  int    // one of session.Speeds, or 0 if the lines set their own
+	Record Record // which calls are recorded, "" if that is said elsewhere
 	Parity serial.Parity
 	Flow   bool // heed XOFF and XON; for serial, as Parity is
 }
 
 // ParseAddress reads the URI of a Listener: ws://HOST:PORT, telnet://HOST:PORT or
-// tcp://HOST:PORT, each perhaps with ?speed=1200, or serial://PORT, perhaps with
-// ?speed=4800&parity=software&flow=xonxoff.
+// tcp://HOST:PORT, each perhaps with ?speed=1200, record=all or both, or
+// serial://PORT, perhaps with parity=software and flow=xonxoff as well.
 func ParseAddress(uri string) (a Address, err error) {
 	if port, ok := strings.CutPrefix(uri, "serial:"); ok {
 		return parseSerial(strings.TrimPrefix(port, "//"))
@@ -46,6 +47,9 @@ func ParseAddress(uri string) (a Address, err error) {
 	u.Path = strings.TrimSuffix(u.Path, "/")
 	query := u.Query()
 	speed, err := speedOf(query)
+	record, fault := recordOf(query)
+	err = cmp.Or(err, fault)
+	query.Del("record")
 	switch query.Del("speed"); {
 	case u.String() != bare.String(), len(query) > 0:
 		bare.RawQuery = ""
@@ -53,7 +57,7 @@ func ParseAddress(uri string) (a Address, err error) {
 	case !isHost(u.Hostname()):
 		return a, fmt.Errorf("%.60q is not a host (write 127.0.0.1, [::1], a name, or none for all addresses)", u.Hostname())
 	}
-	return Address{Scheme: u.Scheme, Host: u.Hostname(), Port: u.Port(), Speed: speed}, err
+	return Address{Scheme: u.Scheme, Host: u.Hostname(), Port: u.Port(), Speed: speed, Record: record}, err
 }
 
 // parseSerial is ParseAddress for /dev/ttyUSB0?speed=4800, or COM3.
@@ -70,6 +74,9 @@ func parseSerial(s string) (a Address, err error) {
 	if a.Speed, err = speedOf(query); err != nil {
 		return a, err
 	}
+	if a.Record, err = recordOf(query); err != nil {
+		return a, err
+	}
 	switch flow := query.Get("flow"); flow {
 	case "xonxoff":
 		a.Flow = true
@@ -82,8 +89,8 @@ func parseSerial(s string) (a Address, err error) {
 		return a, fmt.Errorf("%.60q is no parity (use auto, line, software or none)", a.Parity)
 	}
 	for key := range query {
-		if !slices.Contains([]string{"speed", "parity", "flow"}, key) {
-			return a, fmt.Errorf("a serial port has no %.60q (use speed, parity and flow)", key)
+		if !slices.Contains([]string{"speed", "record", "parity", "flow"}, key) {
+			return a, fmt.Errorf("a serial port has no %.60q (use speed, record, parity and flow)", key)
 		}
 	}
 	return a, nil

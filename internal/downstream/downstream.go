@@ -36,6 +36,10 @@ type Options struct {
 	Stall time.Duration // how long a caller may take nothing, 0 for transport.DefaultStall
 	Web   http.Handler  // answers browsers at ws listeners; nil tells them that only WebSockets are answered
 	Log   *slog.Logger  // nil for none
+
+	// Record says which calls are to be recorded, if the address does not; "" is
+	// RecordNone.
+	Record Record
 }
 
 // A Listener accepts callers at one address.
@@ -135,7 +139,7 @@ func (l *Listener) serve(answer Answer) error {
 			} else {
 				e = transport.TCP(conn, l.options.Stall)
 			}
-			l.answer(answer, e, conn, l.at.Speed)
+			l.answer(answer, e, conn, session.Caller{Speed: l.at.Speed, Record: l.records(false)})
 		})
 	}
 }
@@ -144,15 +148,20 @@ func (l *Listener) serve(answer Answer) error {
 func (l *Listener) attend(answer Answer) {
 	prise.Serve(l.attended, prise.Options{
 		Path: l.at.Port, Speed: l.at.Speed, Parity: l.at.Parity, Flow: l.at.Flow, Log: l.options.Log,
-	}, func(e session.Endpoint, from session.Caller) { l.put(answer, e, from) })
+	}, func(e session.Endpoint, from session.Caller) {
+		from.Record = l.records(false)
+		l.put(answer, e, from)
+	})
 }
 
-// answer has the call at the other end of conn answered.
-func (l *Listener) answer(answer Answer, e session.Endpoint, conn net.Conn, speed int) {
-	if speed > 0 {
-		tune(conn, speed/10) // a second of the line
+// answer has the call at the other end of conn answered. Of the caller, what was
+// asked for is known.
+func (l *Listener) answer(answer Answer, e session.Endpoint, conn net.Conn, from session.Caller) {
+	if from.Speed > 0 {
+		tune(conn, from.Speed/10) // a second of the line
 	}
-	l.put(answer, e, session.Caller{Transport: l.at.Scheme, Addr: addressOf(conn), Speed: speed})
+	from.Transport, from.Addr = l.at.Scheme, addressOf(conn)
+	l.put(answer, e, from)
 }
 
 // put has a call answered, unless the Listener was closed meanwhile. Should that

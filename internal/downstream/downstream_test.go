@@ -184,6 +184,8 @@ func TestListenRefuses(t *testing.T) {
 		"ws://h\u00f4te:9000":      `"hôte" is not a host`,
 		"tcp://:9000?speed=110":    `"110" is not a speed in bit/s (use 300, 1200, 4800, 9600, or 0 for none)`,
 		"tcp://:9000?speed=fast":   `"fast" is not a speed`,
+		"tcp://:9000?record=some":  `"some" is unknown (use none, asked or all)`,
+		"tcp://:9000?record":       `"" is unknown (use none, asked or all)`,
 		"tcp://192.0.2.1:0":        "cannot assign requested address",
 		taken.URI():                "address already in use",
 
@@ -191,7 +193,7 @@ func TestListenRefuses(t *testing.T) {
 		"serial://COM3?speed=2400":         `"2400" is not a speed`,
 		"serial:///dev/ttyS0?parity=odd":   `"odd" is no parity (use auto, line, software or none)`,
 		"serial:///dev/ttyS0?flow=rtscts":  `"rtscts" is no flow control (use xonxoff or none)`,
-		"serial:///dev/ttyS0?baud=1200":    `a serial port has no "baud" (use speed, parity and flow)`,
+		"serial:///dev/ttyS0?baud=1200":    `a serial port has no "baud" (use speed, record, parity and flow)`,
 		"serial:///dev/ttyS0?speed=1200;a": "is no query",
 	} {
 		_, err := Listen(uri, Options{})
@@ -208,16 +210,55 @@ func TestListenRefuses(t *testing.T) {
 
 func TestSerialAddress(t *testing.T) {
 	for uri, want := range map[string]Address{
-		"serial:///dev/ttyUSB0":                        {Port: "/dev/ttyUSB0", Parity: serial.ParityAuto},
-		"serial:/dev/ttyUSB0":                          {Port: "/dev/ttyUSB0", Parity: serial.ParityAuto},
-		"serial://COM3?speed=4800":                     {Port: "COM3", Speed: 4800, Parity: serial.ParityAuto},
-		"serial:COM3?parity=software&flow=xonxoff":     {Port: "COM3", Parity: serial.ParitySoftware, Flow: true},
-		"serial:///dev/a%20b?speed=0&flow=none":        {Port: "/dev/a b", Parity: serial.ParityAuto},
-		"serial:///dev/serial/by-id/usb-FTDI_A50285BI": {Port: "/dev/serial/by-id/usb-FTDI_A50285BI", Parity: serial.ParityAuto},
+		"serial:///dev/ttyUSB0":                               {Port: "/dev/ttyUSB0", Parity: serial.ParityAuto},
+		"serial:/dev/ttyUSB0":                                 {Port: "/dev/ttyUSB0", Parity: serial.ParityAuto},
+		"serial://COM3?speed=4800":                            {Port: "COM3", Speed: 4800, Parity: serial.ParityAuto},
+		"serial:COM3?record=all&parity=software&flow=xonxoff": {Port: "COM3", Record: RecordAll, Parity: serial.ParitySoftware, Flow: true},
+		"serial:///dev/a%20b?speed=0&flow=none":               {Port: "/dev/a b", Parity: serial.ParityAuto},
+		"serial:///dev/serial/by-id/usb-FTDI_A50285BI":        {Port: "/dev/serial/by-id/usb-FTDI_A50285BI", Parity: serial.ParityAuto},
 	} {
 		want.Scheme = "serial"
 		if got, err := ParseAddress(uri); got != want || err != nil {
 			t.Errorf("%s: %+v, %v", uri, got, err)
+		}
+	}
+}
+
+// Which calls are recorded says the address or, if it does not, the options. Callers
+// who may ask for it do so in the URL of a WebSocket.
+func TestRecord(t *testing.T) {
+	for _, test := range []struct {
+		uri        string
+		options    Record
+		plain, ask bool
+	}{
+		{"ws://127.0.0.1:0", "", false, false},
+		{"ws://127.0.0.1:0", RecordNone, false, false},
+		{"ws://127.0.0.1:0", RecordAsked, false, true},
+		{"ws://127.0.0.1:0", RecordAll, true, true},
+		{"ws://127.0.0.1:0?record=none", RecordAll, false, false},
+		{"ws://127.0.0.1:0?record=asked", RecordAll, false, true},
+		{"ws://127.0.0.1:0?speed=1200&record=all", RecordNone, true, true},
+		{"tcp://127.0.0.1:0?record=asked", RecordAll, false, false},
+		{"telnet://127.0.0.1:0?record=all", "", true, true},
+	} {
+		answer, callers := echo(t)
+		l := open(t, test.uri, Options{Record: test.options}, answer)
+		for query, want := range map[string]bool{"": test.plain, "?news&record": test.ask} {
+			if l.at.Scheme == "ws" {
+				c, _, err := websocket.Dial(t.Context(), l.URI()+"/"+query, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer c.CloseNow()
+			} else if query == "" {
+				dial(t, l)
+			} else {
+				continue
+			}
+			if from := await(t, callers); from.Record != want {
+				t.Errorf("%s, %q: a caller by %q is recorded: %v", test.uri, test.options, query, from.Record)
+			}
 		}
 	}
 }

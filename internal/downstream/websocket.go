@@ -52,7 +52,7 @@ func (l *Listener) upgrade(w http.ResponseWriter, r *http.Request, answer Answer
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	speed = session.Slower(l.at.Speed, speed)
+	from := session.Caller{Speed: session.Slower(l.at.Speed, speed), Record: l.records(r.URL.Query().Has("record"))}
 	upgrader := ws.HTTPUpgrader{Timeout: handshakeTime}
 	subprotocol := agree(r.Header["Sec-Websocket-Protocol"])
 	r.Header.Del("Sec-Websocket-Protocol")
@@ -78,9 +78,9 @@ func (l *Listener) upgrade(w http.ResponseWriter, r *http.Request, answer Answer
 		Stall:  l.options.Stall,
 	})
 	if r.URL.Query().Has("news") {
-		l.answer(answer, informed{e}, conn, speed)
+		l.answer(answer, informed{e}, conn, from)
 	} else {
-		l.answer(answer, e, conn, speed)
+		l.answer(answer, e, conn, from)
 	}
 }
 
