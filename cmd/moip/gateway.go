@@ -18,6 +18,7 @@ import (
 	"moip/internal/control/pymoip"
 	"moip/internal/downstream"
 	"moip/internal/emulator"
+	"moip/internal/recording"
 	"moip/internal/session"
 	"moip/internal/switchboard"
 	"moip/internal/upstream"
@@ -31,6 +32,7 @@ type gateway struct {
 	board     *switchboard.Board
 	answer    func(session.Endpoint, session.Caller) // a new call
 	teletel   *teletel                               // nil unless the portal is inside
+	records   *recording.Folder                      // nil if nothing is recorded
 	work      []func(context.Context)                // what else goes on, until the context is done
 	about     string                                 // the portal, for people
 
@@ -43,7 +45,10 @@ type gateway struct {
 func open(cfg *config.Config, log *slog.Logger, wire func(*gateway) error) (*gateway, error) {
 	g := &gateway{cfg: cfg, log: log, board: switchboard.New(log)}
 	g.answer = g.board.Answer
-	err := wire(g)
+	err := g.openRecordings()
+	if err == nil {
+		err = wire(g)
+	}
 	if err == nil {
 		err = g.openDoors()
 	}
@@ -54,11 +59,24 @@ func open(cfg *config.Config, log *slog.Logger, wire func(*gateway) error) (*gat
 	return g, nil
 }
 
+func (g *gateway) openRecordings() (err error) {
+	if g.cfg.Recordings.Folder == "" {
+		return nil
+	}
+	o := g.cfg.Recordings.Options()
+	o.Log = g.log
+	if g.records, err = recording.OpenFolder(g.cfg.Recordings.Folder, o); err != nil {
+		return fmt.Errorf("recordings: %w", err)
+	}
+	return nil
+}
+
 func (g *gateway) openDoors() error {
 	web := emulator.Handler()
 	for _, uri := range g.cfg.Listen {
 		l, err := downstream.Listen(uri, downstream.Options{
 			Ping: orNever(g.cfg.Limits.Ping), Stall: orNever(g.cfg.Limits.Stall), Web: web, Log: g.log,
+			Record: g.cfg.Recordings.Calls,
 		})
 		if err != nil {
 			return withAdvice(err)
@@ -91,14 +109,23 @@ func orNever(d config.Duration) time.Duration {
 // calls returns what all calls have in common, but for the portal.
 func (g *gateway) calls() session.Config {
 	limits := g.cfg.Limits
-	dialer := &upstream.Dialer{Stall: orNever(limits.Stall)}
-	return session.Config{
-		DialService: dialer.Dial,
+	dialer, projector := &upstream.Dialer{Stall: orNever(limits.Stall)}, recording.NewProjector(g.log)
+	calls := session.Config{
+		DialService: func(ctx context.Context, call session.ID, r session.Route) (session.Endpoint, error) {
+			if recording.IsRoute(r.URL) {
+				return projector.Dial(ctx, call, r)
+			}
+			return dialer.Dial(ctx, call, r)
+		},
 		Limits: session.Limits{
 			Idle: time.Duration(limits.Idle), Visit: time.Duration(limits.Visit), Call: time.Duration(limits.Call),
 			Dial: time.Duration(limits.Dial), Wait: time.Duration(limits.Wait), Drain: time.Duration(limits.Drain),
 		},
 	}
+	if g.records != nil {
+		calls.Recorder = g.records.Record
+	}
+	return calls
 }
 
 // wire connects the board with the portal, inside or not, and the services.
@@ -108,6 +135,9 @@ func (g *gateway) wire() error {
 	}
 	calls := g.calls()
 	calls.Portal = g.cfg.Portal.Session("portal")
+	if recording.IsRoute(calls.Portal.URL) {
+		calls.Portal.Fin = session.FinClose // it hears no keys
+	}
 	calls.DialPortal = calls.DialService
 	g.about = public(g.cfg.Portal.URL)
 	url := g.cfg.LinkURL()
@@ -135,6 +165,7 @@ func (g *gateway) wireTeletel() error {
 		return err
 	}
 	p := g.teletel.portal(g.board, false)
+	calls.Portal.Record = g.cfg.Portal.Record
 	calls.DialPortal, calls.DialService = p.Dial, g.teletel.dial
 	g.about = "built in, " + g.teletel.about()
 	g.board.Open(calls, p.Event)
@@ -223,6 +254,9 @@ func (g *gateway) close() {
 	g.closeDoors()
 	if g.teletel != nil {
 		g.teletel.close()
+	}
+	if g.records != nil {
+		g.records.Close()
 	}
 }
 

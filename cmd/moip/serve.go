@@ -24,6 +24,7 @@ type serve struct {
 	Directory    *string `help:"File or folder of the services that the built-in portal lists; without it, the directory inside." placeholder:"PATH"`
 	Pages        *string `help:"Folder of the .vdt files that the service PAGES shows." placeholder:"FOLDER"`
 	Records      *string `help:"File to which each visit to a service adds a line, or none." placeholder:"FILE"`
+	Recordings   *string `help:"Folder in which calls are recorded, if their callers ask for it or the configuration file says so." placeholder:"FOLDER"`
 	Log          *string `help:"Log file, or none." placeholder:"FILE"`
 	LogLevel     *string `help:"Least to log: debug, info, warn or error." placeholder:"LEVEL"`
 }
@@ -46,7 +47,7 @@ func (s *serve) config() (*config.Config, error) {
 func (s *serve) override(cfg *config.Config) error {
 	for flag, at := range map[*string]*string{
 		s.Videotext: &cfg.Portal.URL, s.Command: &cfg.Link, s.Directory: &cfg.Directory,
-		s.Pages: &cfg.Pages, s.Records: &cfg.Records, s.Log: &cfg.Log,
+		s.Pages: &cfg.Pages, s.Records: &cfg.Records, s.Recordings: &cfg.Recordings.Folder, s.Log: &cfg.Log,
 	} {
 		if flag != nil {
 			*at = *flag

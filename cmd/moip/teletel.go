@@ -6,11 +6,13 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"moip/internal/config"
 	"moip/internal/directory"
 	"moip/internal/ledger"
 	"moip/internal/portal"
+	"moip/internal/recording"
 	"moip/internal/services"
 	"moip/internal/session"
 )
@@ -41,6 +43,9 @@ func (g *gateway) openTeletel(dial session.Dial) (err error) {
 		if t.ledger, err = ledger.Open(path, g.log); err != nil {
 			return fmt.Errorf("records: %w; --records none does without", err)
 		}
+	}
+	if g.records == nil && slices.ContainsFunc(t.book.Directory().Services(), func(s directory.Service) bool { return s.Record }) {
+		g.log.Warn("recordings: services ask for them, but there is no folder for any")
 	}
 	g.teletel = t
 	g.work = append(g.work, t.book.Run)
@@ -89,7 +94,7 @@ func (t *teletel) portal(board portal.Board, alone bool) *portal.Portal {
 
 // dial reaches services, those that are inside too.
 func (t *teletel) dial(ctx context.Context, call session.ID, r session.Route) (session.Endpoint, error) {
-	if directory.IsInside(r) {
+	if directory.IsInside(r) && !recording.IsRoute(r.URL) {
 		return t.services.Dial(ctx, call, r)
 	}
 	return t.outside(ctx, call, r)

@@ -10,6 +10,7 @@ import (
 
 	"moip/internal/config/tomlfile"
 	"moip/internal/downstream"
+	"moip/internal/recording"
 )
 
 // A Config is the content of a configuration file, moip.toml. Its comments are
@@ -18,8 +19,9 @@ type Config struct {
 	// Listen says where callers arrive: 1 to 64 of ws://host:port,
 	// telnet://host:port and tcp://host:port. No host means all addresses, port
 	// 0 any free one. With ?speed=1200, or 300, 4800, 9600, they see pages drawn
-	// as on a line of so many bit/s. serial:///dev/ttyUSB0 is a Minitel at that
-	// port, which ?speed=4800 raises to that speed; see doc/minitel-serial.md.
+	// as on a line of so many bit/s; with ?record=none, asked or all, that holds for
+	// their calls instead of Recordings.Calls. serial:///dev/ttyUSB0 is a Minitel at
+	// that port, which ?speed=4800 raises to that speed; see doc/minitel-serial.md.
 	// Default ws://:9001 and telnet://:9000.
 	Listen []string `toml:"listen"`
 
@@ -64,6 +66,8 @@ type Config struct {
 	// Portal is the service that callers reach first. Its URL is "builtin" for
 	// the portal inside, which needs no other key. Default builtin.
 	Portal Route `toml:"portal"`
+
+	Recordings Recordings `toml:"recordings"`
 
 	Limits Limits `toml:"limits"`
 }
@@ -111,6 +115,13 @@ func Default() *Config {
 		LogSize: 10,
 		LogKeep: 5,
 		Portal:  Route{URL: "builtin"},
+		Recordings: Recordings{
+			Calls:    downstream.RecordAsked,
+			Keys:     recording.KeysShown,
+			Keep:     Duration(720 * time.Hour),
+			FileSize: 16,
+			Size:     1024,
+		},
 		Limits: Limits{
 			Idle:  Duration(10 * time.Minute),
 			Visit: Duration(60 * time.Minute),
@@ -151,6 +162,8 @@ func Parse(name string, data []byte) (*Config, error) {
 		c.Cache = file.Path(c.Cache)
 	}
 	c.Portal.CA = file.Path(c.Portal.CA)
+	c.Portal.URL = recording.ResolveRoute(c.Portal.URL, file.Path)
+	c.Recordings.Folder = file.Path(c.Recordings.Folder)
 	return c, nil
 }
 
@@ -170,7 +183,7 @@ func (c *Config) Builtin() bool { return c.Portal.URL == "" || c.Portal.URL == "
 // LinkURL returns where the control link goes, "" if there is none.
 func (c *Config) LinkURL() string {
 	switch {
-	case c.Link == "none", c.Link == "" && c.Builtin():
+	case c.Link == "none", c.Link == "" && (c.Builtin() || recording.IsRoute(c.Portal.URL)):
 		return ""
 	case c.Link == "":
 		return "ws://localhost:8764"
@@ -207,6 +220,7 @@ func (c *Config) check(fault report) {
 		c.Portal.Check(portal)
 	}
 	c.checkLink(fault)
+	c.checkRecordings(fault)
 	c.Limits.check(fault)
 }
 
@@ -254,7 +268,7 @@ func (c *Config) checkLink(fault report) {
 	if u, err := url.Parse(link); err != nil || u.Scheme != "ws" && u.Scheme != "wss" || u.Hostname() == "" {
 		// Not which it is: there may be a password in it.
 		fault("link", `is not a WebSocket URL (write ws://localhost:8764, or "none")`)
-	} else if c.Builtin() {
+	} else if c.Builtin() || recording.IsRoute(c.Portal.URL) {
 		fault("link", `the built-in portal has none (set url in [portal], or link = "none")`)
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"go.uber.org/goleak"
 
+	"moip/internal/recording"
 	"moip/internal/session"
 	"moip/internal/upstream"
 )
@@ -69,6 +70,7 @@ func TestExampleWithoutComments(t *testing.T) {
 	want := Default()
 	want.Directory = "../../doc/services.toml"
 	want.Cache, want.Pages = "../../doc/cache", "../../doc/pages"
+	want.Recordings.Folder = "../../doc/recordings"
 	want.Link = "ws://localhost:8764"
 	want.Portal = Route{
 		URL:          "ws://localhost:8765",
@@ -254,6 +256,21 @@ func TestFaults(t *testing.T) {
 		{"[portal]\necho = 'yes'\n", "2: portal.echo: must be true or false (without quotes)"},
 		{"[portal]\necho = 1\n", "2: portal.echo: must be true or false (without quotes)"},
 
+		{"[portal]\nurl = 'replay:'\n", "2: portal.url: names no file (write replay:call.cast, or a folder)"},
+		{"[portal]\nurl = 'replay:a?speed=2'\n", `2: portal.url: "2" is no speed (use 0.1x to 1000x, 300, 1200, 4800, 9600 or max)`},
+		{"[portal]\nrecord = true\n", `2: portal.record: needs a folder (write folder = "recordings" in [recordings])`},
+		{"link = 'ws://x'\nportal.url = 'replay:a'\n", `1: link: the built-in portal has none (set url in [portal], or link = "none")`},
+
+		{"recordings = 'folder'\n", "1: recordings: must be a table (write [recordings], and its keys below)"},
+		{"[recordings]\ncalls = 'some'\n", `2: recordings.calls: "some" is unknown (use none, asked or all)`},
+		{"[recordings]\ncalls = 'all'\n", `2: recordings.calls: needs a folder (write folder = "recordings" in [recordings])`},
+		{"listen = ['ws://:1?record=some']\n", `1: listen: "some" is unknown (use none, asked or all)`},
+		{"listen = ['ws://:1?record=asked']\n", `1: listen: "ws://:1?record=asked" needs a folder (write folder = "recordings" in [recordings])`},
+		{"[recordings]\nkeys = 'some'\n", `2: recordings.keys: "some" is unknown (use all, shown or none)`},
+		{"[recordings]\nkeep = '30m'\n", "2: recordings.keep: 30m is out of range (1h to 87600h, or 0 for ever)"},
+		{"[recordings]\nfile_size = 0\n", "2: recordings.file_size: 0 is out of range (1 to 1024, in megabytes)"},
+		{"[recordings]\nsize = -1\n", "2: recordings.size: -1 is out of range (1 to 1048576, in megabytes, or 0 for no bound)"},
+
 		{"[limits]\nidle = '10x'\n", `2: limits.idle: "10x" is not a duration (write 10m, 90s, or 0 for none)`},
 		{"[limits]\nidle = 600\n", `2: limits.idle: "600" is not a duration (write 10m, 90s, or 0 for none)`},
 		{"[limits]\nidle = '-10m'\n", `2: limits.idle: "-10m" is not a duration (write 10m, 90s, or 0 for none)`},
@@ -279,6 +296,33 @@ moip.toml:5: limits.ping: 1ms is out of range (100ms to 1h, or 0 for none)`},
 		if diff := cmp.Diff("moip.toml:"+test.want, fmt.Sprint(err)); diff != "" || c != nil {
 			t.Errorf("%q: %s", test.text, diff)
 		}
+	}
+}
+
+func TestRecordings(t *testing.T) {
+	c, err := Parse("/etc/moip/moip.toml", []byte(`
+		listen = ["ws://:1?record=all", "tcp://:2?record=none"]
+		[portal]
+		url = "replay:museum?speed=1200"
+		record = true
+		[recordings]
+		folder = "kept"
+		calls = "all"
+		keys = "none"
+		keep = "1h"
+		file_size = 1
+		size = 0
+	`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := recording.Options{Keys: recording.KeysNone, Keep: time.Hour, FileSize: 1 << 20}
+	if diff := cmp.Diff(want, c.Recordings.Options()); diff != "" {
+		t.Error(diff)
+	}
+	portal := c.Portal.Session("")
+	if c.Recordings.Folder != "/etc/moip/kept" || portal.URL != "replay:/etc/moip/museum?speed=1200" || !portal.Record || c.LinkURL() != "" {
+		t.Errorf("%+v, %+v", c.Recordings, portal)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"moip/internal/recording"
 	"moip/internal/session"
 	"moip/internal/upstream"
 	"moip/videotex"
@@ -21,7 +22,9 @@ const (
 
 // A Route is how to reach a service, as files write it.
 type Route struct {
-	// URL is where the service is: ws://, wss://, telnet:// or tcp://.
+	// URL is where the service is: ws://, wss://, telnet:// or tcp://; or
+	// replay:PATH, for a recording or a folder of them, relative to the file that
+	// names it, perhaps with ?speed=1200, 2x or max.
 	URL string `toml:"url"`
 
 	// Ping is the silence after which a WebSocket ping is sent, for services
@@ -77,6 +80,10 @@ type Route struct {
 	// Speed is that of the line on which callers see the service, if theirs is no
 	// slower: 300, 1200, 4800 or 9600 bit/s, or 0 for none. Default 0.
 	Speed int `toml:"speed"`
+
+	// Record has visits to the service recorded, in the folder of the gateway's
+	// recordings. Default false.
+	Record bool `toml:"record"`
 }
 
 // Session returns the route under name or, if that is empty, under its URL.
@@ -100,6 +107,7 @@ func (r Route) Session(name string) session.Route {
 		Case:         r.Case.session(),
 		RealIP:       r.RealIP.session(),
 		Speed:        r.Speed,
+		Record:       r.Record,
 	}
 }
 
@@ -107,6 +115,10 @@ func (r Route) Session(name string) session.Route {
 func (r Route) Check(fault func(key, format string, args ...any)) {
 	if r.URL == "" {
 		fault("url", `is missing (write url = "ws://...", or wss, telnet, tcp)`)
+	} else if recording.IsRoute(r.URL) {
+		if _, _, err := recording.ParseRoute(r.URL); err != nil {
+			fault("url", "%v", err)
+		}
 	} else if err := upstream.Check(session.Route{URL: r.URL}); err != nil {
 		fault("url", "%v", err)
 	} else if r.RealIP == "x-forwarded-for" && !strings.HasPrefix(strings.ToLower(r.URL), "ws") {

@@ -16,6 +16,7 @@ import (
 
 	"moip/internal/config"
 	"moip/internal/directory/yellowpages"
+	"moip/internal/recording"
 	"moip/internal/tariff"
 )
 
@@ -180,6 +181,9 @@ func checkEntry(e yellowpages.Entry, name string) (err error) {
 	}
 	if e.Alias != "" {
 		return nil
+	}
+	if recording.IsRoute(e.Address) {
+		return errors.New("url: leads to recordings, which nobody from elsewhere can have played")
 	}
 	route(e).Check(func(key, format string, args ...any) {
 		err = cmp.Or(err, fmt.Errorf(key+": "+format, args...))

@@ -100,6 +100,7 @@ func TestImportFaults(t *testing.T) {
 		`{"name": "ABCDEFGHIJKLMNOPQRSTU", "address": "tcp://x:1"}`:            `"ABCDEFGHIJKLMNOPQRSTU": is not a code`,
 		fmt.Sprintf(entry, "file:///etc/passwd"):                               `"X": url: `,
 		fmt.Sprintf(entry, "builtin:salon"):                                    `"X": url: `,
+		fmt.Sprintf(entry, "replay:/recordings"):                               `"X": url: `,
 		fmt.Sprintf(entry, "builtin"):                                          `"X": url: `,
 		fmt.Sprintf(entry, "serial:/dev/ttyS0"):                                `"X": url: `,
 		fmt.Sprintf(entry, "http://x"):                                         `"X": url: `,

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"moip/internal/config/tomlfile"
+	"moip/internal/recording"
 	"moip/internal/tariff"
 )
 
@@ -133,7 +134,7 @@ func (r *reader) readProfiles(s *source) {
 			p.faulty[key] = true
 			fault(key, format, args...)
 		})
-		p.CA = s.Path(p.CA)
+		p.CA, p.URL = s.Path(p.CA), recording.ResolveRoute(p.URL, s.Path)
 		r.profiles[key] = p
 	}
 }
@@ -170,7 +171,7 @@ func (r *reader) readServices(s *source) {
 func (r *reader) readService(s *source, table string, e *entry) {
 	has := func(key string) bool { return s.Has(table + "." + key) }
 	fault := s.at(table)
-	e.CA = s.Path(e.CA)
+	e.CA, e.URL = s.Path(e.CA), recording.ResolveRoute(e.URL, s.Path)
 	if has("profile") {
 		p, known := r.profiles[strings.ToLower(e.Profile)]
 		if !known {

@@ -19,6 +19,30 @@ import (
 // builtin are the services that the starter directory finds inside.
 var builtin = []string{"mire", "clavier", "heure", "pages", "salon", "echo"}
 
+// A recording is where the file that names it says, and is inside.
+func TestReplay(t *testing.T) {
+	d, err := Parse("/etc/moip/services.toml", []byte(`
+		[profile.show]
+		url = "replay:shows/one.cast"
+		record = true
+		[[service]]
+		code = "MUSEE"
+		url = "replay:museum?speed=1200"
+		[[service]]
+		code = "SHOW"
+		profile = "show"
+	`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for code, url := range map[string]string{"MUSEE": "replay:/etc/moip/museum?speed=1200", "SHOW": "replay:/etc/moip/shows/one.cast"} {
+		s, _ := d.Lookup(code)
+		if s.URL != url || !IsInside(s.Route) || s.ProbeEvery() != 0 || s.Record != (code == "SHOW") {
+			t.Errorf("%s is %+v", code, s)
+		}
+	}
+}
+
 func TestFaults(t *testing.T) {
 	const good = "[[service]]\ncode = 'A'\nurl = 'ws://a'\n"
 	for _, test := range []struct{ text, want string }{
@@ -60,6 +84,8 @@ services.toml:4: service.ping: 1ms is out of range (100ms to 24h, or 0 for none)
 		{good + "description = \"a\\tb\"\n", `4: service.description: '\t' cannot be shown on a Minitel (write French, without control characters)`},
 		{good + "data = 'yes'\n", `4: service.data: "yes" is unknown (use none, path, query or typed)`},
 		{"[[service]]\ncode = 'A'\nurl = 'tcp://a:1'\ndata = 'path'\n", `4: service.data: only a ws or wss URL has a path (use typed or none)`},
+		{"[[service]]\ncode = 'A'\nurl = 'replay:'\n", "3: service.url: names no file (write replay:call.cast, or a folder)"},
+		{"[[service]]\ncode = 'A'\nurl = 'replay:a'\ndata = 'path'\n", `4: service.data: only a ws or wss URL has a path (use typed or none)`},
 		{"[[service]]\ncode = 'A'\nurl = 'builtin:mire'\ndata = 'query'\n", `4: service.data: only a ws or wss URL has a query (use typed or none)`},
 		{good + "probe = '9s'\n", `4: service.probe: 9s is out of range (10s to 24h, or "none")`},
 		{good + "probe = '25h'\n", `4: service.probe: 25h is out of range (10s to 24h, or "none")`},

@@ -11,6 +11,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"moip/internal/recording"
 	"moip/internal/session"
 	"moip/internal/tariff"
 	"moip/videotex"
@@ -83,8 +84,11 @@ func (s Service) With(data string) (session.Route, error) {
 
 const inside = "builtin:" // and the name of a service that the gateway has inside
 
-// IsInside reports whether r leads to a service that the gateway has inside.
-func IsInside(r session.Route) bool { return strings.HasPrefix(r.URL, inside) }
+// IsInside reports whether r leads to what the gateway has inside: a service, or
+// recordings that it plays.
+func IsInside(r session.Route) bool {
+	return strings.HasPrefix(r.URL, inside) || recording.IsRoute(r.URL)
+}
 
 // A Probe says how often a service is tried: at an interval of 10s to 24h, never,
 // or as is usual where it is.

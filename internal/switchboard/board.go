@@ -87,6 +87,16 @@ func (b *Board) Recall(id session.ID) error {
 	return c.Recall()
 }
 
+// Record has a call recorded from now on, or no more, whatever its rules say. It
+// returns ErrUnknown, session.ErrOver or session.ErrNoRecordings, or nil.
+func (b *Board) Record(id session.ID, on bool) error {
+	c, err := b.call(id)
+	if err != nil {
+		return err
+	}
+	return c.Record(on)
+}
+
 // Calls returns how all calls stand, oldest first.
 func (b *Board) Calls() []session.Info {
 	all := b.all()

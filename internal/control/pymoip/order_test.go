@@ -89,6 +89,8 @@ func TestNoRoute(t *testing.T) {
 		`,None,[]`:                   errURI,
 		`http://h/,None,[]`:          errURI,
 		`builtin:directory,None,[]`:  errURI,
+		`replay:/recordings,None,[]`: errURI, // which are private
+		`replay://host/x,None,[]`:    errURI,
 		`ws:h,None,[]`:               errURI,
 		`ws:///path,None,[]`:         errURI,
 		"ws://h\x00/,None,[]":        errURI,
@@ -199,7 +201,7 @@ func TestWriteOrder(t *testing.T) {
 func TestUnsayable(t *testing.T) {
 	for want, routes := range map[error][]session.Route{
 		errURI: {
-			{}, {URL: "builtin:MIRE"}, {URL: "builtin://MIRE"}, {URL: "http://example.net"}, {URL: "ws:///path"},
+			{}, {URL: "builtin:MIRE"}, {URL: "builtin://MIRE"}, {URL: "replay:a.cast"}, {URL: "http://example.net"}, {URL: "ws:///path"},
 			{URL: "ws://example.net/\n"}, {URL: "tcp:example.net:23"},
 		},
 		errComma:     {{URL: "ws://example.net/a,b"}},
