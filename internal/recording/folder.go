@@ -13,6 +13,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -119,7 +120,7 @@ func (f *Folder) Record(about session.Info) session.Recorder {
 		"MOIP_ROUTE":     cmp.Or(about.Service, "portal"),
 	}
 	if about.Identity != [3]byte{} {
-		env["MOIP_TERMINAL"] = fmt.Sprintf("%q", about.Identity[:])
+		env["MOIP_TERMINAL"] = strings.Trim(strconv.Quote(string(about.Identity[:])), `"`)
 	} else if kind := about.Facts["TTYPE"]; kind != "" {
 		env["MOIP_TERMINAL"] = kind
 	}

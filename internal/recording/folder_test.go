@@ -139,7 +139,7 @@ func TestFolder(t *testing.T) {
 			text, _ := os.ReadFile(filepath.Join(path, name))
 			first, _, _ := strings.Cut(string(text), "\n")
 			const header = `{"version":3,"term":{"cols":40,"rows":25,"type":"minitel"},"timestamp":946684800,"title":"SALON",` +
-				`"env":{"MOIP_CALL":"12","MOIP_ROUTE":"SALON","MOIP_SPEED":"1200","MOIP_TERMINAL":"\"Cu1\"","MOIP_TRANSPORT":"ws"}}`
+				`"env":{"MOIP_CALL":"12","MOIP_ROUTE":"SALON","MOIP_SPEED":"1200","MOIP_TERMINAL":"Cu1","MOIP_TRANSPORT":"ws"}}`
 			if first != header {
 				t.Errorf("the header is\n%s", first)
 			}

@@ -3,6 +3,8 @@ package session
 import (
 	"bytes"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"moip/videotex"
@@ -220,7 +222,7 @@ func (c *Call) identify(key []byte) bool {
 	if c.identity == [3]byte{0x7F, 0x7F, 0x7F} {
 		return false
 	}
-	c.mark("terminal %q", c.identity[:])
+	c.mark("terminal %s", strings.Trim(strconv.Quote(string(c.identity[:])), `"`))
 	return true
 }
 

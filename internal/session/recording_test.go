@@ -111,7 +111,7 @@ func TestRecordedCall(t *testing.T) {
 		if !strings.Contains(s.all, "arr\x19Cet du syst\x19Aeme") && !strings.Contains(s.all, "Fin : arr") {
 			t.Errorf("no farewell in %q", s.all)
 		}
-		s.expectTape(0, s.all, `"\x01Cu1\x04"`, `terminal "Cu1"`, "at SALON", `"Bonjour\x13A"`, `"\x13I"`,
+		s.expectTape(0, s.all, `"\x01Cu1\x04"`, "terminal Cu1", "at SALON", `"Bonjour\x13A"`, `"\x13I"`,
 			"back from SALON: fin", "the end: shutdown", "ends: the call is over")
 	})
 }

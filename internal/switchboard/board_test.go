@@ -146,6 +146,9 @@ func TestOrders(t *testing.T) {
 	if err := r.Redirect(1, session.Route{}); !errors.Is(err, session.ErrBusy) {
 		t.Error(err)
 	}
+	if err := r.Record(1, true); !errors.Is(err, session.ErrNoRecordings) {
+		t.Error(err)
+	}
 	if err := r.Recall(1); err != nil {
 		t.Error(err)
 	}
@@ -155,7 +158,7 @@ func TestOrders(t *testing.T) {
 	r.reads(caller, "Retour au portail\x18\n")
 	caller.Close()
 	r.hears(1, session.Ended)
-	for _, err := range []error{r.Redirect(1, session.Route{}), r.Recall(1), r.Redirect(7, session.Route{})} {
+	for _, err := range []error{r.Redirect(1, session.Route{}), r.Recall(1), r.Redirect(7, session.Route{}), r.Record(1, true), r.Record(7, false)} {
 		if !errors.Is(err, ErrUnknown) && !errors.Is(err, session.ErrOver) {
 			t.Errorf("%v for a call that is not there", err)
 		}
