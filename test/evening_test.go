@@ -120,6 +120,7 @@ type guest struct {
 
 	mu     sync.Mutex
 	screen *videotex.Screen
+	got    []byte // all that the screen was sent
 	over   bool
 	news   chan struct{}
 	visits []string // made, by name
@@ -219,6 +220,7 @@ func (g *guest) read() {
 		n, err := g.conn.Read(p)
 		g.mu.Lock()
 		g.screen.Write(p[:n])
+		g.got = append(g.got, p[:n]...)
 		g.over = err != nil
 		replies := g.screen.Replies()
 		g.mu.Unlock()

@@ -23,14 +23,18 @@ type gateway struct {
 }
 
 // start runs the program in dir and waits until it answers callers.
-func start(dir string, flags []string) (*gateway, error) {
+func start(dir string, flags []string) (*gateway, error) { return startBy(nil, dir, flags) }
+
+// startBy is start by a command that is given the program and its arguments.
+func startBy(command []string, dir string, flags []string) (*gateway, error) {
 	for _, file := range []string{"--log", "--records"} {
 		if !slices.Contains(flags, file) && flags[0] != "serial" {
 			flags = append(flags, file, "none")
 		}
 	}
+	line := slices.Concat(command, []string{program}, flags, []string{"--log-level", "debug"})
 	g := &gateway{
-		command: exec.Command(program, append(flags, "--log-level", "debug")...),
+		command: exec.Command(line[0], line[1:]...),
 		doors:   map[string]string{},
 		log:     log{news: make(chan struct{})},
 		exited:  make(chan struct{}),
