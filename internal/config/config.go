@@ -60,7 +60,7 @@ type Config struct {
 
 	// Link is the control link to the portal, a ws or wss URL, or "none".
 	// Default ws://localhost:8764 with a portal of one's own, none with the
-	// built-in one. LinkURL has the answer.
+	// built-in one and with recordings for a portal. LinkURL has the answer.
 	Link string `toml:"link"`
 
 	// Portal is the service that callers reach first. Its URL is "builtin" for
@@ -269,7 +269,7 @@ func (c *Config) checkLink(fault report) {
 		// Not which it is: there may be a password in it.
 		fault("link", `is not a WebSocket URL (write ws://localhost:8764, or "none")`)
 	} else if c.Builtin() || recording.IsRoute(c.Portal.URL) {
-		fault("link", `the built-in portal has none (set url in [portal], or link = "none")`)
+		fault("link", `the built-in portal has none, nor have recordings (set url in [portal], or link = "none")`)
 	}
 }
 

@@ -229,7 +229,7 @@ func TestFaults(t *testing.T) {
 		{"log_level = 'verbose'\n", `1: log_level: "verbose" is unknown (use debug, info, warn or error)`},
 		{"log_level = 0\n", `1: log_level: "0" is unknown (use debug, info, warn or error)`},
 
-		{"link = 'ws://localhost:8764'\n", `1: link: the built-in portal has none (set url in [portal], or link = "none")`},
+		{"link = 'ws://localhost:8764'\n", `1: link: the built-in portal has none, nor have recordings (set url in [portal], or link = "none")`},
 		{"link = 'telnet://localhost:8764'\nportal.url = 'ws://x'\n", `1: link: is not a WebSocket URL (write ws://localhost:8764, or "none")`},
 		{"link = 'ws:8764'\nportal.url = 'ws://x'\n", `1: link: is not a WebSocket URL (write ws://localhost:8764, or "none")`},
 
@@ -259,7 +259,7 @@ func TestFaults(t *testing.T) {
 		{"[portal]\nurl = 'replay:'\n", "2: portal.url: names no file (write replay:call.cast, or a folder)"},
 		{"[portal]\nurl = 'replay:a?speed=2'\n", `2: portal.url: "2" is no speed (use 0.1x to 1000x, 300, 1200, 4800, 9600 or max)`},
 		{"[portal]\nrecord = true\n", `2: portal.record: needs a folder (write folder = "recordings" in [recordings])`},
-		{"link = 'ws://x'\nportal.url = 'replay:a'\n", `1: link: the built-in portal has none (set url in [portal], or link = "none")`},
+		{"link = 'ws://x'\nportal.url = 'replay:a'\n", `1: link: the built-in portal has none, nor have recordings (set url in [portal], or link = "none")`},
 
 		{"recordings = 'folder'\n", "1: recordings: must be a table (write [recordings], and its keys below)"},
 		{"[recordings]\ncalls = 'some'\n", `2: recordings.calls: "some" is unknown (use none, asked or all)`},
@@ -339,7 +339,7 @@ func TestValidate(t *testing.T) {
 	c.Listen = append(c.Listen, "tcp://:9000")
 	c.Link = "ws://localhost:8764"
 	want := `listen: "tcp://:9000" has the port of "telnet://:9000" (give each its own)
-link: the built-in portal has none (set url in [portal], or link = "none")`
+link: the built-in portal has none, nor have recordings (set url in [portal], or link = "none")`
 	if diff := cmp.Diff(want, fmt.Sprint(c.Validate())); diff != "" {
 		t.Error(diff)
 	}
