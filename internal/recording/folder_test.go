@@ -267,6 +267,7 @@ func TestFullDisk(t *testing.T) {
 		why    string
 	}{
 		"no room": {full(t), "no space left on device"},
+		"a fault": {func(string) (io.WriteCloser, error) { return disk{}, nil }, "panic: "},
 		"no file": {func(string) (io.WriteCloser, error) { return nil, syscall.EMFILE }, "too many open files"},
 	} {
 		synctest.Test(t, func(t *testing.T) {

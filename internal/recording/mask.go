@@ -21,8 +21,10 @@ const (
 const (
 	// maxHold is how long a character waits to be shown.
 	maxHold = 2 * time.Second
-	// maxHeld bounds what waits behind it.
-	maxHeld = 256 << 10
+	// maxHeld bounds what waits behind it, and maxWaiting how many characters
+	// wait: a paste is not typed by anybody.
+	maxHeld    = 256 << 10
+	maxWaiting = 200
 )
 
 // A moment is an event of a recording, and when it was.
@@ -80,6 +82,7 @@ type mask struct {
 	ended   []*field // whose characters wait
 	held    []*moment
 	size    int // bytes of held
+	open    int // characters that wait
 
 	// What the terminal shows, where Keys are shown.
 	screen *videotex.Screen
@@ -243,12 +246,14 @@ func (m *mask) chars(h *moment, from, to int) (all []*char) {
 func (m *mask) add(h *moment, c *char) {
 	h.mask = append(h.mask, c)
 	h.open++
+	m.open++
 }
 
 // type1 takes a character that was typed.
 func (m *mask) type1(c *char, code rune) {
 	f := m.typing
-	if m.screen == nil || f.hidden || code == 0 {
+	if m.screen == nil || f.hidden || code == 0 || m.open > maxWaiting {
+		f.hidden = true
 		m.hide(c)
 		return
 	}
@@ -285,6 +290,7 @@ func (m *mask) show(c *char) {
 	if c.state < shows {
 		c.state = shows
 		c.of.open--
+		m.open--
 	}
 }
 
@@ -292,6 +298,7 @@ func (m *mask) hide(c *char) {
 	if c.state < shows {
 		c.state = hides
 		c.of.open--
+		m.open--
 	}
 	if !m.hideField(m.typing, c) {
 		for _, f := range m.ended {
@@ -376,7 +383,7 @@ func drawn(q []byte) (code rune, places int) {
 		return videotex.Decode(q), 1
 	case q[0] == videotex.SYN, q[0] == videotex.SUB:
 		return 0, 1
-	case q[0] == videotex.REP:
+	case q[0] == videotex.REP && len(q) > 1:
 		return 0, int(q[1] & 0x3F)
 	}
 	return 0, 0

@@ -63,6 +63,7 @@ func TestMask(t *testing.T) {
 		"a space":          {[]string{"<\x1BT", ">a b", "<a b"}, []string{"<\x1BT", ">a b", "<a b"}},
 		"loading a set":    {[]string{"<\x1FCE", ">0", "<\x1F#   B0\x1F#100", "3000<"}, []string{"<\x1FCE", ">*", "<\x1F#   B0\x1F#100", "<"}},
 		"redefined":        {[]string{"<\x1FCE\x1B( B", ">a", "<a"}, []string{"<\x1FCE\x1B( B", ">*", "<*"}},
+		"paste":            {[]string{">" + strings.Repeat("x", 300), "<x"}, []string{">" + strings.Repeat("*", 300), "<x"}},
 		"flood":            {[]string{">a", "<" + strings.Repeat("\x1FAAx", maxHeld/4), "<y"}, []string{">*", "<" + strings.Repeat("\x1FAAx", maxHeld/4), "<y"}},
 	} {
 		if got, want := masked(KeysShown, test.in...), strings.Join(test.want, "\n"); got != want {
@@ -119,8 +120,9 @@ func TestMaskHidesPasswords(t *testing.T) {
 
 // Nothing is lost: what is recorded is what was, but for asterisks, in its order.
 func FuzzMask(f *testing.F) {
-	f.Add([]byte("\x02ia\x01oa\x03i\x13A\x09o\x1FAA*"))
-	f.Add([]byte("\x05i\x01secret\x05o\x1BX *\x04i\x19Be\r"))
+	f.Add([]byte("\x01ia\x01pa\x02i\x13A\x04p\x1FAA*"))
+	f.Add([]byte("\x01i\x01\x06isecret\x04p\x1BX *\x04i\x19Be\r"))
+	f.Add([]byte("\x01ia\x03p\x1B%\x12")) // nothing is repeated where nothing is drawn
 	f.Fuzz(func(t *testing.T, p []byte) {
 		var want, got [2][]byte
 		last := time.Duration(-1)
@@ -149,7 +151,7 @@ func FuzzMask(f *testing.F) {
 			p = p[2+n:]
 		}
 		m.end()
-		if m.waiting() || m.size != 0 {
+		if m.waiting() || m.size != 0 || m.open != 0 {
 			t.Error("something is held back")
 		}
 		for i := range got {

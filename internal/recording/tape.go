@@ -3,9 +3,11 @@ package recording
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
 	"io"
 	"iter"
 	"maps"
+	"runtime/debug"
 	"time"
 )
 
@@ -31,8 +33,14 @@ func newTape(r *Recording) *tape {
 	return t
 }
 
-// write writes what is queued and not held back.
+// write writes what is queued and not held back. Should that panic, one recording is
+// lost and not all calls.
 func (t *tape) write() {
+	defer func() {
+		if reason := recover(); reason != nil {
+			t.fail(fmt.Errorf("panic: %v\n%s", reason, debug.Stack()))
+		}
+	}()
 	queue, why, err := t.next(t.taken)
 	t.taken = queue
 	if err == nil {
