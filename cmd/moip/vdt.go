@@ -163,6 +163,9 @@ func readPages(files []string) (pages []page, err error) {
 // largestPage is how much of a file is taken for a page: over an hour at 9600 bit/s.
 const largestPage = 4 << 20
 
+// largestRecording is the same for one, which tells its bytes in more of them.
+const largestRecording = 64 << 20
+
 func readPage(file string) (page, error) {
 	name, from := "page", os.Stdin
 	if file != "-" {
@@ -177,13 +180,18 @@ func readPage(file string) (page, error) {
 		defer f.Close()
 		from = f
 	}
-	stream, err := io.ReadAll(io.LimitReader(from, largestPage+1))
+	isRecording := strings.EqualFold(filepath.Ext(file), ".cast")
+	limit := int64(largestPage)
+	if isRecording {
+		limit = largestRecording
+	}
+	stream, err := io.ReadAll(io.LimitReader(from, limit+1))
 	switch {
 	case errors.Is(err, syscall.EISDIR):
 		err = fmt.Errorf("%s is a folder (name the pages in it)", file)
-	case err == nil && len(stream) > largestPage:
-		err = fmt.Errorf("%s: over %d MiB is no page", file, largestPage>>20)
-	case err == nil && strings.EqualFold(filepath.Ext(file), ".cast"):
+	case err == nil && int64(len(stream)) > limit:
+		err = fmt.Errorf("%s: over %d MiB is no page", file, limit>>20)
+	case err == nil && isRecording:
 		stream, err = played(file, stream)
 	}
 	return page{name, stream}, err

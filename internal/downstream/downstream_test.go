@@ -244,7 +244,7 @@ func TestRecord(t *testing.T) {
 	} {
 		answer, callers := echo(t)
 		l := open(t, test.uri, Options{Record: test.options}, answer)
-		for query, want := range map[string]bool{"": test.plain, "?news&record": test.ask} {
+		for query, want := range map[string]bool{"": test.plain, "?record=no": test.plain, "?news&record": test.ask, "?record=1": test.ask} {
 			if l.at.Scheme == "ws" {
 				c, _, err := websocket.Dial(t.Context(), l.URI()+"/"+query, nil)
 				if err != nil {

@@ -33,6 +33,12 @@ func recordOf(query url.Values) (r Record, err error) {
 	return r, err
 }
 
+// asksToBeRecorded reports whether a caller does, by ?record. What may mean no does
+// not mean yes.
+func asksToBeRecorded(query url.Values) bool {
+	return query.Has("record") && slices.Contains([]string{"", "1", "yes", "true"}, query.Get("record"))
+}
+
 // records reports whether a caller who asks for it, or does not, is recorded.
 func (l *Listener) records(asked bool) bool {
 	rule := cmp.Or(l.at.Record, l.options.Record)

@@ -52,7 +52,7 @@ func (l *Listener) upgrade(w http.ResponseWriter, r *http.Request, answer Answer
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	from := session.Caller{Speed: session.Slower(l.at.Speed, speed), Record: l.records(r.URL.Query().Has("record"))}
+	from := session.Caller{Speed: session.Slower(l.at.Speed, speed), Record: l.records(asksToBeRecorded(r.URL.Query()))}
 	upgrader := ws.HTTPUpgrader{Timeout: handshakeTime}
 	subprotocol := agree(r.Header["Sec-Websocket-Protocol"])
 	r.Header.Del("Sec-Websocket-Protocol")
