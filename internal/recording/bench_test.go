@@ -152,3 +152,21 @@ func (t *tube) Receive() ([]byte, error) {
 func (t *tube) Send(p []byte) bool { t.hears(p); return false }
 func (t *tube) Flush()             {}
 func (t *tube) Close() error       { t.close.Do(func() { close(t.done) }); return nil }
+
+// BenchmarkTell tells a recording of a key and its echo: that is all that whoever has
+// the call's lock spends on it.
+func BenchmarkTell(b *testing.B) {
+	f := newFolder(b.TempDir(), Options{})
+	r := f.Record(session.Info{ID: 1}).(*Recording)
+	key, n := []byte("x"), 0
+	var done []byte
+	b.ReportAllocs()
+	for b.Loop() {
+		r.Typed(key)
+		r.Sent(key)
+		if n++; n%1000 == 0 { // as the folder's goroutine does
+			done, _, _ = r.next(done)
+			f.news = f.news[:0]
+		}
+	}
+}
