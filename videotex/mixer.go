@@ -140,6 +140,11 @@ func (m *Mixer) badged(a []byte) []byte {
 // Size returns how many bytes of the main stream wait.
 func (m *Mixer) Size() int { return len(m.waiting()) }
 
+// Waits reports whether something of the main stream waits that comes from by.
+func (m *Mixer) Waits(by any) bool {
+	return slices.ContainsFunc(m.parts, func(p part) bool { return p.by == by && p.n > 0 })
+}
+
 // waiting returns what of the main stream has not been sent.
 func (m *Mixer) waiting() []byte {
 	if m.queue == nil {

@@ -90,6 +90,7 @@ type Call struct {
 
 	recorder Recorder    // nil unless the call is recorded
 	order    recordOrder // of an operator, whether it is to be
+	last     last        // what the recording has still to wait for
 
 	route   Route         // of the visit under way
 	attempt *attempt      // to reach the service
@@ -125,7 +126,7 @@ func Start(cfg *Config, id ID, who Caller, e Endpoint) *Call {
 	c.emit(Event{Type: Began})
 	c.limitCall()
 	c.caller = c.join(e, c.typed, c.callerGone)
-	c.followRules("")
+	c.followRules("", nil)
 	c.show()
 	c.seek()
 	return c

@@ -32,9 +32,7 @@ func (c *Call) typed(p []byte) {
 		return
 	}
 	c.in += uint64(len(p))
-	if c.recorder != nil {
-		c.recorder.Typed(p)
-	}
+	c.typing(p)
 	for {
 		var key []byte
 		if key, p = c.keys.Next(p); key == nil {

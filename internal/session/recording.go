@@ -41,7 +41,7 @@ func (c *Call) Record(on bool) error {
 	if on {
 		c.order = orderedOn
 	}
-	c.followRules("an operator has ended it")
+	c.followRules("an operator has ended it", nil)
 	c.show()
 	return nil
 }
@@ -76,21 +76,32 @@ func (c *Call) recorded() bool {
 }
 
 // followRules begins or ends the recording, if it is time to; why is for its end.
-func (c *Call) followRules(why string) {
+// What had has still to say, on a slow line, belongs to what ends.
+func (c *Call) followRules(why string, had *leg) {
 	switch on := c.recorded(); {
 	case on && c.recorder == nil:
 		c.recorder = c.Recorder(c.info())
 		c.screen.Badge(badge)
 		c.article(videotex.Article("Cet appel est enregistré"))
-	case !on && c.recorder != nil:
+	case on:
+		c.last = last{}
+	case c.recorder != nil && had != nil && c.screen.Waits(had):
+		c.last = last{had, why}
+	case c.recorder != nil:
 		c.endRecording(why)
 	}
+}
+
+// last says after whose last words a recording ends, and why.
+type last struct {
+	of  *leg // nil if it goes on
+	why string
 }
 
 func (c *Call) endRecording(why string) {
 	if c.recorder != nil {
 		c.recorder.Close(why)
-		c.recorder = nil
+		c.recorder, c.last = nil, last{}
 		c.clear(badgeDue)
 		c.screen.Badge("")
 	}
@@ -123,7 +134,17 @@ func (c *Call) send(p []byte) (kept bool) {
 	if c.recorder != nil {
 		c.recorder.Sent(p)
 	}
+	if c.last.of != nil && !c.screen.Waits(c.last.of) {
+		c.endRecording(c.last.why)
+	}
 	return c.caller.end.Send(p)
+}
+
+// typing tells the recorder what was typed.
+func (c *Call) typing(p []byte) {
+	if c.recorder != nil && c.last.of == nil {
+		c.recorder.Typed(p)
+	}
 }
 
 // mark gives what happens a name in the recording.

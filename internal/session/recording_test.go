@@ -147,6 +147,39 @@ func TestRecordedVisit(t *testing.T) {
 	})
 }
 
+// What a service that closes has still to say, on a slow line, is recorded too, and
+// what the portal says and is told behind it is not.
+func TestRecordedToTheEnd(t *testing.T) {
+	records(t, Caller{Speed: 1200}, Route{}, func(s *studio) {
+		s.follows(Route{Name: "SALON", Record: true})
+		page := strings.Repeat("x", 600) + "bye" // 5 s
+		s.service.say(page)
+		synctest.Wait()
+		s.service.leave(io.EOF)
+		s.portal.say("\x0C" + strings.Repeat("y", 300))
+		s.sleep(time.Second)
+		if !s.Info().Recorded {
+			t.Error("the recording has ended before the page has")
+		}
+		s.types("k")
+		s.sleep(10 * time.Second)
+		if s.Info().Recorded {
+			t.Error("the recording has not ended")
+		}
+		got := s.tapes[0].sent.String()
+		if n := strings.Count(got, "x"); n != 600 || !strings.Contains(got, "bye") || strings.Count(got, "y") > 1+60 {
+			t.Errorf("recorded is %q", got)
+		}
+		if events := strings.Join(s.tapes[0].events, ", "); events != "at SALON, back from SALON: closed, ends: the visit is over" {
+			t.Errorf("events: %s", events)
+		}
+		s.see()
+		if strings.Contains(s.row00(), "ENR") {
+			t.Errorf("row 00 is %q", s.row00())
+		}
+	})
+}
+
 // A portal that asks for it is recorded, up to a visit and after it.
 func TestRecordedPortal(t *testing.T) {
 	records(t, Caller{}, Route{Record: true}, func(s *studio) {

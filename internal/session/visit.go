@@ -105,7 +105,7 @@ func (c *Call) connected(e Endpoint, err error) {
 	if len(c.visited) < 16 {
 		c.visited = append(c.visited, c.route.Name)
 	}
-	c.followRules("the visit begins")
+	c.followRules("the visit begins", c.portal)
 	c.emit(Event{Type: Redirected, Route: c.route})
 	c.give(c.service, []byte(c.route.Start))
 	c.catchUp()
@@ -152,9 +152,10 @@ func (c *Call) recall(r Reason, err error) {
 	default:
 		return
 	}
+	service := c.service
 	c.attempt, c.service, c.state = nil, nil, AtPortal
 	c.emit(Event{Type: Returned, Route: c.route, Reason: r, Err: err})
-	c.followRules("the visit is over")
+	c.followRules("the visit is over", service)
 	if c.portal == nil {
 		c.seek()
 	} else {
