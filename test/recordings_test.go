@@ -233,7 +233,8 @@ func TestRecordingOutgrowsDisk(t *testing.T) {
 	io.WriteString(c, "fin.")
 	c.sees("fin.")
 	if got := recorded(t, folder, recording.Output); len(got) < 1000 || !bytes.HasPrefix(c.got, got) {
-		t.Errorf("recorded are %d bytes", len(got))
+		names, _ := os.ReadDir(folder)
+		t.Errorf("recorded are %d bytes, in %v", len(got), names)
 	}
 	if text := g.log.String(); strings.Count(text, "recording failed") != 1 || !strings.Contains(text, "file too large") {
 		t.Errorf("the log says\n%s", text)

@@ -203,9 +203,13 @@ func (f *Folder) writeNews() {
 	f.mu.Unlock()
 	for _, r := range news {
 		t := f.open[r]
-		if t == nil {
+		switch {
+		case t != nil:
+		case r.taped:
+			continue // what happened while it came to its end
+		default:
 			t = newTape(r)
-			f.open[r] = t
+			f.open[r], r.taped = t, true
 		}
 		if t.write(); t.over {
 			delete(f.open, r)
@@ -281,6 +285,7 @@ type Recording struct {
 	call   session.ID
 	header Header
 	from   time.Duration // since the folder's beginning, as all times here
+	taped  bool          // it has, or had, a tape; the folder's goroutine owns this
 
 	mu     sync.Mutex
 	queue  []byte // of moments, see pack

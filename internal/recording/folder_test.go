@@ -297,6 +297,35 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
+// A recording that has failed is not begun again by what happened meanwhile.
+func TestFailureIsFinal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := new(logbook)
+		f := newFolder(t.TempDir(), Options{Log: log.logger()})
+		var r session.Recorder
+		files := 0
+		f.create = func(string) (io.WriteCloser, error) {
+			files++
+			return busy(func() { r.Sent([]byte("meanwhile")) }), nil
+		}
+		f.start()
+		r = f.Record(session.Info{ID: 1})
+		r.Sent([]byte("x"))
+		time.Sleep(time.Minute)
+		r.Close("the call is over")
+		f.Close()
+		if files != 1 || log.lines("recording") != 2 {
+			t.Errorf("%d files are begun:\n%s", files, log)
+		}
+	})
+}
+
+// busy is a disk without room where something happens before it says so.
+type busy func()
+
+func (b busy) Write([]byte) (int, error) { b(); return 0, syscall.ENOSPC }
+func (b busy) Close() error              { return nil }
+
 // A disk that hangs costs the recordings that outgrow their queues, and nobody
 // waits for it. The others go on when it does.
 func TestHangingDisk(t *testing.T) {
