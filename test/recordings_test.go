@@ -158,8 +158,8 @@ func (c *recordedCaller) sees(text string) {
 	}
 }
 
-// recorded returns what the only recording of a folder has of a kind.
-func recorded(t *testing.T, folder string, kind recording.Kind) (p []byte) {
+// onFile returns what the only recording of a folder has of a kind.
+func onFile(t *testing.T, folder string, kind recording.Kind) (p []byte) {
 	t.Helper()
 	names, _ := filepath.Glob(filepath.Join(folder, "*.cast"))
 	if len(names) != 1 {
@@ -198,7 +198,7 @@ func TestRecordingOutlivesGateway(t *testing.T) {
 	c.sees("tapez, je r")
 	io.WriteString(c, "bonjour")
 	c.sees("bonjour")
-	for late := time.Now().Add(patience); !bytes.Contains(recorded(t, folder, recording.Input), []byte("bonjour")); time.Sleep(20 * time.Millisecond) {
+	for late := time.Now().Add(patience); !bytes.Contains(onFile(t, folder, recording.Input), []byte("bonjour")); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(late) {
 			t.Fatal("it is not written")
 		}
@@ -207,7 +207,7 @@ func TestRecordingOutlivesGateway(t *testing.T) {
 	g.kill()
 	rest, _ := io.ReadAll(c)
 	c.got = append(c.got, rest...)
-	if got := recorded(t, folder, recording.Output); !bytes.HasPrefix(c.got, got) || !bytes.Contains(got, []byte("bonjour")) {
+	if got := onFile(t, folder, recording.Output); !bytes.HasPrefix(c.got, got) || !bytes.Contains(got, []byte("bonjour")) {
 		t.Errorf("recorded:\n%q, received:\n%q", got, c.got)
 	}
 }
@@ -232,7 +232,7 @@ func TestRecordingOutgrowsDisk(t *testing.T) {
 	c.sees("\x1F@b   \n") // the badge goes
 	io.WriteString(c, "fin.")
 	c.sees("fin.")
-	if got := recorded(t, folder, recording.Output); len(got) < 1000 || !bytes.HasPrefix(c.got, got) {
+	if got := onFile(t, folder, recording.Output); len(got) < 1000 || !bytes.HasPrefix(c.got, got) {
 		names, _ := os.ReadDir(folder)
 		t.Errorf("recorded are %d bytes, in %v", len(got), names)
 	}

@@ -62,7 +62,7 @@ func TestDump(t *testing.T) {
 			t.Errorf("it takes %v", took)
 		}
 		want := `{"version":3,"term":{"cols":40,"rows":25}}
-[0,"o","\fqui ?\u001b9{"]
+[0,"o","\u000cqui ?\u001b9{"]
 [0,"i","\u0001Mg1\u0004"]
 [1,"i","a"]
 [0.5,"o"," a"]
