@@ -19,7 +19,9 @@ const (
 	whoAsk, whoAnswer = pro1 + "\x7B", "\x01" // ENQROM
 	resetOrder        = pro1 + "\x7F"
 	hangUpOrder       = pro1 + "\x67"
-	noPCEOrder        = pro2 + "\x6A\x44"
+	// videotexOrder ends Téléinformatique, which has no protocol layer (3-1).
+	videotexOrder = "\x1B[?{"
+	noPCEOrder    = pro2 + "\x6A\x44"
 
 	speedAsk, speedOrder, speedAnswer = pro1 + "\x74", pro2 + "\x6B", pro2 + "\x75"
 )
@@ -140,7 +142,11 @@ func (a *attendant) find(ctx context.Context) error {
 	a.id = [3]byte{}
 	pressed := false
 	for round := 0; ; round++ {
-		if found, err := a.look(ctx); found || err != nil {
+		ask := whoAsk
+		if round > 0 {
+			ask = videotexOrder + whoAsk
+		}
+		if found, err := a.look(ctx, ask); found || err != nil {
 			return err
 		}
 		if err := a.tune(powerOn, a.parities[0]); err != nil || pressed {
@@ -159,13 +165,16 @@ func (a *attendant) find(ctx context.Context) error {
 }
 
 // look asks at each speed who is there.
-func (a *attendant) look(ctx context.Context) (found bool, err error) {
+func (a *attendant) look(ctx context.Context, ask string) (found bool, err error) {
 	for _, parity := range a.parities {
 		for _, speed := range []int{powerOn, 4800, 9600, 300} {
-			if err := cmp.Or(ctx.Err(), a.tune(speed, parity)); err != nil {
-				return false, err
+			if ctx.Err() != nil {
+				return false, ctx.Err()
 			}
-			id, err := a.ask(whoAsk, whoAnswer)
+			if a.tune(speed, parity) != nil {
+				continue // the adapter has not all of them; if it is gone, the reader knows
+			}
+			id, err := a.ask(ask, whoAnswer)
 			if err != nil {
 				return false, err
 			}

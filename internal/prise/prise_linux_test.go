@@ -319,3 +319,27 @@ func TestFlow(t *testing.T) {
 	e.Flush()
 	m.AwaitText("ABC")
 }
+
+// A Minitel that a service has brought into Téléinformatique, where it answers
+// nothing, stays in the call; and it is found if it was left there.
+func TestTele(t *testing.T) {
+	t.Parallel()
+	m := minitest.New(t, minitest.Telic1B)
+	m.On()
+	d := attend(t, m, prise.Options{})
+	e := d.call(m)
+	send(e, "\x1B\x3A\x31\x7DLOGIN: ")
+	receive(t, e, "\x1B[?z")
+	m.AwaitText("LOGIN:")
+	m.Damage(5) // so that it would be asked whether it is there
+	time.Sleep(3 * time.Second)
+	m.Press("ROOT")
+	receive(t, e, "ROOT")
+	m.Unplug()
+	m.Plug()
+	e.Close()
+	m.Await("found again", func() bool { return strings.Count(d.logged(), "Minitel found") == 2 })
+	e = d.call(m)
+	send(e, "\x0CENCORE")
+	m.AwaitText("ENCORE")
+}
