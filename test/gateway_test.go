@@ -17,7 +17,7 @@ import (
 // A gateway is the program, running.
 type gateway struct {
 	command *exec.Cmd
-	doors   map[string]string // its addresses by scheme
+	doors   map[string]string // its addresses by scheme; operators' is "admin"
 	log     log
 	exited  chan struct{} // closed when it has
 }
@@ -27,8 +27,15 @@ func start(dir string, flags []string) (*gateway, error) { return startBy(nil, d
 
 // startBy is start by a command that is given the program and its arguments.
 func startBy(command []string, dir string, flags []string) (*gateway, error) {
-	for _, file := range []string{"--log", "--records"} {
-		if !slices.Contains(flags, file) && flags[0] != "serial" {
+	without := []string{"--log", "--records", "--admin"}
+	switch flags[0] {
+	case "serial":
+		without = nil
+	case "portal":
+		without = without[:2]
+	}
+	for _, file := range without {
+		if !slices.Contains(flags, file) {
 			flags = append(flags, file, "none")
 		}
 	}
@@ -67,6 +74,8 @@ func startBy(command []string, dir string, flags []string) (*gateway, error) {
 // A door is shown on a line like "  ws://127.0.0.1:9001".
 var door = regexp.MustCompile(`^  (\w+)://([^/ ]+)`)
 
+var operators = regexp.MustCompile(`^Operators: .* http://([^/]+)`)
+
 // welcomed reads what the gateway tells whoever started it, to the end.
 func (g *gateway) welcomed(stdout io.Reader, ready chan struct{}) {
 	lines := bufio.NewScanner(stdout)
@@ -74,6 +83,9 @@ func (g *gateway) welcomed(stdout io.Reader, ready chan struct{}) {
 		line := lines.Text()
 		if door := door.FindStringSubmatch(line); door != nil {
 			g.doors[door[1]] = door[2]
+		}
+		if operators := operators.FindStringSubmatch(line); operators != nil {
+			g.doors["admin"] = operators[1]
 		}
 		if line == "Ctrl-C stops it." {
 			close(ready)

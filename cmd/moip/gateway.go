@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"regexp"
 	"strconv"
 	"strings"
@@ -36,6 +37,8 @@ type gateway struct {
 	work      []func(context.Context)                // what else goes on, until the context is done
 	about     string                                 // the portal, for people
 
+	admin        net.Listener // nil if operators cannot reach it
+	api          *http.Server
 	doors, tasks sync.WaitGroup
 	dismiss      context.CancelFunc // ends the work
 }
@@ -51,6 +54,9 @@ func open(cfg *config.Config, log *slog.Logger, wire func(*gateway) error) (*gat
 	}
 	if err == nil {
 		err = g.openDoors()
+	}
+	if err == nil {
+		err = g.openAdmin()
 	}
 	if err != nil {
 		g.close()
@@ -188,6 +194,9 @@ func (g *gateway) welcome(out io.Writer) {
 			fmt.Fprintf(out, "  %s\n", uri)
 		}
 	}
+	if g.admin != nil {
+		fmt.Fprintf(out, "Operators: moip ctl, or http://%s/api/v1/\n", g.admin.Addr())
+	}
 	fmt.Fprintf(out, "Portal: %s\nCtrl-C stops it.\n", g.about)
 }
 
@@ -222,6 +231,9 @@ func (g *gateway) start() {
 	for _, work := range g.work {
 		g.tasks.Go(func() { work(ctx) })
 	}
+	if g.admin != nil {
+		g.tasks.Go(func() { g.api.Serve(g.admin) })
+	}
 	for _, l := range g.listeners {
 		g.doors.Go(func() {
 			if err := l.Serve(g.answer); err != nil {
@@ -244,6 +256,7 @@ func (g *gateway) stop() {
 	}
 	g.doors.Wait() // a Minitel at a serial port is put back as it was
 	g.dismiss()
+	g.closeAdmin()
 	g.tasks.Wait()
 	g.close()
 	g.log.Info("stopped")
@@ -252,6 +265,7 @@ func (g *gateway) stop() {
 // close closes what open has opened.
 func (g *gateway) close() {
 	g.closeDoors()
+	g.closeAdmin()
 	if g.teletel != nil {
 		g.teletel.close()
 	}

@@ -21,6 +21,7 @@ var house = map[string]string{
 	"internal/serial":                "",
 	"internal/upstream":              "internal/session internal/telnet internal/transport",
 	"internal/switchboard":           "internal/session",
+	"internal/control/admin":         "internal/session internal/switchboard videotex",
 	"internal/control/pymoip":        "internal/session",
 	"internal/config":                "internal/config/tomlfile internal/downstream internal/recording internal/session internal/upstream videotex",
 	"internal/config/tomlfile":       "",

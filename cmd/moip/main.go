@@ -24,6 +24,7 @@ type commands struct {
 	Connect     connect     `cmd:"" help:"Be a Minitel in this terminal, and call a gateway or a service."`
 	Replay      replay      `cmd:"" help:"Play a recording on the Minitel in this terminal."`
 	Serial      serialLine  `cmd:"" help:"Put a Minitel at a serial port through to a gateway."`
+	Ctl         ctl         `cmd:"" help:"See and steer a gateway that runs."`
 	Vdt         vdt         `cmd:"" help:"Show pages: here, or as pictures, text or cells."`
 	CheckConfig checkConfig `cmd:"" help:"Check a configuration file and the files it names."`
 	Version     version     `cmd:"" help:"Print the version."`
@@ -62,6 +63,7 @@ func newParser(stdout, stderr io.Writer) *kong.Kong {
 	return kong.Must(&commands{},
 		kong.Name("moip"),
 		kong.Description("Minitel over IP: a gateway between Minitels and videotex services."),
+		kong.Vars{"admin": config.DefaultAdmin},
 		kong.Writers(stdout, stderr),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 	)

@@ -183,7 +183,7 @@ func (r *replay) serve(ctx context.Context, out io.Writer) error {
 	}
 	player.Close()
 	cfg := config.Default()
-	cfg.Listen, cfg.Log, cfg.Records = []string{r.Listen}, "none", "none"
+	cfg.Listen, cfg.Log, cfg.Records, cfg.Admin = []string{r.Listen}, "none", "none", "none"
 	cfg.Limits.Idle, cfg.Limits.Call = 0, 0 // there is nothing to be typed
 	cfg.LogLevel = config.Level(slog.LevelWarn)
 	return operate(ctx, out, cfg, false, func(g *gateway) error {

@@ -63,6 +63,11 @@ type Config struct {
 	// built-in one and with recordings for a portal. LinkURL has the answer.
 	Link string `toml:"link"`
 
+	// Admin is where operators reach the gateway: an address of the loopback with a
+	// port, or "none". Default 127.0.0.1:8999, and if that is taken none.
+	// AdminAddress has the answer.
+	Admin string `toml:"admin"`
+
 	// Portal is the service that callers reach first. Its URL is "builtin" for
 	// the portal inside, which needs no other key. Default builtin.
 	Portal Route `toml:"portal"`
@@ -221,6 +226,7 @@ func (c *Config) check(fault report) {
 	}
 	c.checkLink(fault)
 	c.checkRecordings(fault)
+	c.checkAdmin(fault)
 	c.Limits.check(fault)
 }
 

@@ -71,7 +71,7 @@ func TestExampleWithoutComments(t *testing.T) {
 	want.Directory = "../../doc/services.toml"
 	want.Cache, want.Pages = "../../doc/cache", "../../doc/pages"
 	want.Recordings.Folder = "../../doc/recordings"
-	want.Link = "ws://localhost:8764"
+	want.Link, want.Admin = "ws://localhost:8764", DefaultAdmin
 	want.Portal = Route{
 		URL:          "ws://localhost:8765",
 		Subprotocols: []string{"binary", "tty"},
@@ -207,6 +207,9 @@ func TestFaults(t *testing.T) {
 		{"[limits]\ncalls = '2h'\n", "2: limits.calls: unknown key (did you mean limits.call?)"},
 		{"[limits]\nsessions = 100\n", "2: limits.sessions: unknown key"},
 
+		{"admin = ':8999'\n", `1: admin: ":8999" is not of this machine alone (write 127.0.0.1 or [::1]: whoever reaches it may do everything)`},
+		{"admin = '192.0.2.1:8999'\n", `1: admin: "192.0.2.1:8999" is not of this machine alone (write 127.0.0.1 or [::1]: whoever reaches it may do everything)`},
+		{"admin = '8999'\n", `1: admin: "8999" is not an address with a port (write 127.0.0.1:8999, or none)`},
 		{"listen = 'ws://:9001'\n", `1: listen: must be a list of strings (write ["..."])`},
 		{"listen = []\n", `1: listen: 0 are too few or too many (write 1 to 64, as in ["ws://:9001"])`},
 		{"listen = ['9001']\n", `1: listen: "9001" is not a URI (write ws://:9001, or ws://[::1]:9001)`},

@@ -97,6 +97,34 @@ func (b *Board) Record(id session.ID, on bool) error {
 	return c.Record(on)
 }
 
+// Message shows text on row 00 of a caller.
+func (b *Board) Message(id session.ID, text string) error {
+	c, err := b.call(id)
+	if err != nil {
+		return err
+	}
+	return c.Message(text)
+}
+
+// Hangup ends a call for a reason, with a word to the caller.
+func (b *Board) Hangup(id session.ID, r session.Reason) error {
+	c, err := b.call(id)
+	if err != nil {
+		return err
+	}
+	c.Hangup(r)
+	return nil
+}
+
+// Info returns how a call stands.
+func (b *Board) Info(id session.ID) (session.Info, error) {
+	c, err := b.call(id)
+	if err != nil {
+		return session.Info{}, err
+	}
+	return c.Info(), nil
+}
+
 // Calls returns how all calls stand, oldest first.
 func (b *Board) Calls() []session.Info {
 	all := b.all()

@@ -1,0 +1,51 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"strings"
+
+	"moip/internal/control/admin"
+	"moip/internal/session"
+	"moip/internal/upstream"
+)
+
+// openAdmin opens the operators' door. A port that is taken keeps nobody from running
+// a second gateway, unless this very address was asked for.
+func (g *gateway) openAdmin() (err error) {
+	address, asked := g.cfg.AdminAddress()
+	if address == "" {
+		return nil
+	}
+	g.admin, err = net.Listen("tcp", address)
+	switch {
+	case err != nil && asked:
+		return withAdvice(fmt.Errorf("admin: %w", err))
+	case err != nil:
+		g.log.Warn("operators cannot reach this gateway; --admin names another address", "error", err)
+		return nil
+	}
+	g.api = admin.NewServer(admin.Options{Board: g.board, Route: g.route, Log: g.log})
+	return nil
+}
+
+func (g *gateway) closeAdmin() {
+	if g.admin != nil {
+		g.api.Close()
+		g.admin.Close() // if it was never served
+	}
+}
+
+// route returns the way to a service that an operator names.
+func (g *gateway) route(name string) (session.Route, error) {
+	if g.teletel != nil {
+		if s, ok := g.teletel.book.Directory().Lookup(name); ok {
+			return s.Route, nil
+		}
+	}
+	if !strings.Contains(name, ":") {
+		return session.Route{}, fmt.Errorf("%.40q is no service of the directory, and no URL", name)
+	}
+	r := session.Route{Name: public(name), URL: name}
+	return r, upstream.Check(r)
+}

@@ -1,0 +1,172 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"moip/internal/control/admin"
+)
+
+// ctl is what operators say to a gateway that runs. It is described in
+// doc/operators.md.
+type ctl struct {
+	Admin string `default:"${admin}" env:"MOIP_ADMIN" help:"The gateway's address for operators; ${admin} if not given." placeholder:"ADDR"`
+	JSON  bool   `name:"json" help:"Print what the gateway answers, for programs."`
+
+	Calls    ctlCalls    `cmd:"" help:"List the calls under way."`
+	Call     ctlCall     `cmd:"" help:"Tell all about a call."`
+	Hangup   ctlHangup   `cmd:"" help:"End a call, with a word to the caller."`
+	Message  ctlMessage  `cmd:"" help:"Show a text on row 00 of a caller, or of all."`
+	Redirect ctlRedirect `cmd:"" help:"Put a caller through to a service."`
+	Recall   ctlRecall   `cmd:"" help:"Give a caller back to the portal."`
+	Record   ctlRecord   `cmd:"" help:"Record a call from now on, or no more."`
+}
+
+// do performs an operation, and shows what it tells by show, or as JSON.
+func do[T any](ctx context.Context, c *ctl, out io.Writer, method, path string, in any, show func(T) error) error {
+	var told T
+	client := admin.NewClient(c.Admin)
+	if show == nil {
+		return client.Do(ctx, method, path, in, nil)
+	}
+	if err := client.Do(ctx, method, path, in, &told); err != nil {
+		return err
+	}
+	if c.JSON {
+		lines := json.NewEncoder(out)
+		lines.SetIndent("", "  ")
+		return lines.Encode(told)
+	}
+	return show(told)
+}
+
+// nothing is what most orders tell.
+var nothing func(struct{}) error
+
+func callPath(id uint64, rest string) string { return fmt.Sprintf("/calls/%d%s", id, rest) }
+
+type ctlCalls struct{}
+
+func (ctlCalls) Run(ctx context.Context, c *ctl, out io.Writer) error {
+	return do(ctx, c, out, "GET", "/calls", nil, func(all admin.Calls) error {
+		table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+		fmt.Fprintln(table, "CALL\tFROM\tBY\tFOR\tAT\tTERMINAL\tIN\tOUT\t")
+		for _, call := range all.Calls {
+			fmt.Fprintf(table, "%d\t%s\t%s\t%v\t%s\t%s\t%d\t%d\t%s\n", call.ID, call.Address, call.Transport,
+				time.Since(call.Began).Round(time.Second), place(call), orDash(call.Terminal), call.In, call.Out, recordedMark(call))
+		}
+		return table.Flush()
+	})
+}
+
+// place tells where a caller is.
+func place(c admin.Call) string {
+	switch {
+	case c.State == "dialing":
+		return "→ " + c.Service
+	case c.Service != "":
+		return c.Service
+	case c.State == "at portal":
+		return "portal"
+	}
+	return c.State
+}
+
+func orDash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}
+
+func recordedMark(c admin.Call) string {
+	if c.Recorded {
+		return "recorded"
+	}
+	return ""
+}
+
+type ctlCall struct {
+	ID uint64 `arg:"" help:"The number of the call."`
+}
+
+func (o ctlCall) Run(ctx context.Context, c *ctl, out io.Writer) error {
+	return do(ctx, c, out, "GET", callPath(o.ID, ""), nil, func(call admin.Call) error {
+		table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+		fmt.Fprintf(table, "call\t%d\nfrom\t%s by %s\nbegan\t%s, %v ago\nat\t%s\nterminal\t%s\nbytes\t%d in, %d out\n",
+			call.ID, call.Address, call.Transport, call.Began.Local().Format(time.DateTime),
+			time.Since(call.Began).Round(time.Second), place(call), orDash(call.Terminal), call.In, call.Out)
+		if call.Speed > 0 {
+			fmt.Fprintf(table, "line\t%d bit/s\n", call.Speed)
+		}
+		if call.Recorded {
+			fmt.Fprintf(table, "recorded\tyes\n")
+		}
+		for _, name := range slices.Sorted(maps.Keys(call.Facts)) {
+			fmt.Fprintf(table, "%s\t%q\n", name, call.Facts[name])
+		}
+		return table.Flush()
+	})
+}
+
+type ctlHangup struct {
+	ID uint64 `arg:"" help:"The number of the call."`
+}
+
+func (o ctlHangup) Run(ctx context.Context, c *ctl, out io.Writer) error {
+	return do(ctx, c, out, "DELETE", callPath(o.ID, ""), nil, nothing)
+}
+
+type ctlMessage struct {
+	To   string   `arg:"" help:"The number of the call, or all."`
+	Text []string `arg:"" optional:"" help:"The text, 33 columns at the most; without it, row 00 is cleared."`
+}
+
+func (o ctlMessage) Run(ctx context.Context, c *ctl, out io.Writer) error {
+	message := admin.Message{Text: strings.Join(o.Text, " ")}
+	if o.To == "all" {
+		return do(ctx, c, out, "POST", "/calls/message", message, func(t admin.Told) error {
+			_, err := fmt.Fprintf(out, "told: %d\n", t.Told)
+			return err
+		})
+	}
+	id, err := strconv.ParseUint(o.To, 10, 64)
+	if err != nil {
+		return fmt.Errorf("%.20q is neither the number of a call nor all", o.To)
+	}
+	return do(ctx, c, out, "POST", callPath(id, "/message"), message, nothing)
+}
+
+type ctlRedirect struct {
+	ID uint64 `arg:"" help:"The number of the call."`
+	To string `arg:"" help:"The code of a service, or a ws, wss, telnet or tcp URL."`
+}
+
+func (o ctlRedirect) Run(ctx context.Context, c *ctl, out io.Writer) error {
+	return do(ctx, c, out, "POST", callPath(o.ID, "/redirect"), admin.Redirection{To: o.To}, nothing)
+}
+
+type ctlRecall struct {
+	ID uint64 `arg:"" help:"The number of the call."`
+}
+
+func (o ctlRecall) Run(ctx context.Context, c *ctl, out io.Writer) error {
+	return do(ctx, c, out, "POST", callPath(o.ID, "/recall"), nil, nothing)
+}
+
+type ctlRecord struct {
+	ID  uint64 `arg:"" help:"The number of the call."`
+	Off bool   `help:"No more."`
+}
+
+func (o ctlRecord) Run(ctx context.Context, c *ctl, out io.Writer) error {
+	return do(ctx, c, out, "PUT", callPath(o.ID, "/recording"), admin.Recording{On: !o.Off}, nothing)
+}

@@ -1,0 +1,281 @@
+// Package admin is how operators see and steer a gateway: an HTTP API, which openapi.json
+// describes, and its client for the command line.
+//
+// Whoever reaches it may do everything, so it is for the loopback alone. There, too, a
+// page of the web that somebody has open must not reach it: requests of other sites are
+// refused, and so are those for another host, by which a name of theirs would lead here.
+package admin
+
+import (
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strconv"
+	"time"
+
+	"moip/internal/session"
+	"moip/internal/switchboard"
+	"moip/videotex"
+)
+
+// Options of the API.
+type Options struct {
+	Board *switchboard.Board
+
+	// Route returns the way to a service, by the code or the URL that an operator
+	// names.
+	Route func(name string) (session.Route, error)
+
+	Log *slog.Logger
+}
+
+//go:embed openapi.json
+var openAPI []byte
+
+// maxBody bounds what a request says.
+const maxBody = 64 << 10
+
+// NewServer returns a server of the API. It answers requests for hosts that are this
+// machine's loopback.
+func NewServer(o Options) *http.Server {
+	guard := http.NewCrossOriginProtection()
+	return &http.Server{
+		Handler:           local(guard.Handler(http.MaxBytesHandler(newMux(o), maxBody))),
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       10 * time.Second,
+		IdleTimeout:       time.Minute,
+		MaxHeaderBytes:    16 << 10,
+		ErrorLog:          slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug),
+	}
+}
+
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// local answers requests for hosts of the loopback alone.
+func local(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		host, _, err := net.SplitHostPort(r.Host)
+		if err != nil {
+			host = r.Host
+		}
+		if !isLoopback(host) {
+			fail(w, http.StatusMisdirectedRequest, fmt.Errorf("%.60q is not this machine (call it localhost or 127.0.0.1)", r.Host))
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// A desk is where requests are answered.
+type desk struct{ Options }
+
+// A handler returns what is told in JSON, nil for nothing.
+type handler func(*http.Request) (any, error)
+
+// operations are what the API can do.
+func (d desk) operations() map[string]handler {
+	return map[string]handler{
+		"GET /calls":                d.list,
+		"POST /calls/message":       d.messageAll,
+		"GET /calls/{id}":           d.one,
+		"DELETE /calls/{id}":        d.hangUp,
+		"POST /calls/{id}/message":  d.message,
+		"POST /calls/{id}/redirect": d.redirect,
+		"POST /calls/{id}/recall":   d.recall,
+		"PUT /calls/{id}/recording": d.record,
+	}
+}
+
+const root = "/api/v1"
+
+func newMux(o Options) *http.ServeMux {
+	mux := http.NewServeMux()
+	for pattern, h := range (desk{o}).operations() {
+		var method, path string
+		fmt.Sscanf(pattern, "%s %s", &method, &path)
+		mux.Handle(method+" "+root+path, h)
+	}
+	mux.HandleFunc("GET "+root+"/openapi.json", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.Write(openAPI)
+	})
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok\n") })
+	return mux
+}
+
+func (h handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	told, err := h(r)
+	switch {
+	case err != nil:
+		fail(w, status(err), err)
+	case told == nil:
+		w.WriteHeader(http.StatusNoContent)
+	default:
+		answer(w, http.StatusOK, told)
+	}
+}
+
+// A fault is a request that cannot be understood.
+type fault struct{ error }
+
+func faulty(format string, a ...any) error { return fault{fmt.Errorf(format, a...)} }
+
+// status is that of HTTP for an error.
+func status(err error) int {
+	var wrong fault
+	switch {
+	case errors.As(err, &wrong):
+		return http.StatusBadRequest
+	case errors.Is(err, switchboard.ErrUnknown):
+		return http.StatusNotFound
+	case errors.Is(err, session.ErrBusy), errors.Is(err, session.ErrOver), errors.Is(err, session.ErrNoRecordings):
+		return http.StatusConflict
+	}
+	return http.StatusInternalServerError
+}
+
+// An Error is what is told of a request that fails.
+type Error struct {
+	Error string `json:"error"`
+}
+
+func fail(w http.ResponseWriter, status int, err error) { answer(w, status, Error{err.Error()}) }
+
+func answer(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	lines := json.NewEncoder(w)
+	lines.SetIndent("", "  ")
+	lines.Encode(v) // whoever has left needs no answer
+}
+
+// read reads the JSON of a request.
+func read(r *http.Request, v any) error {
+	body := json.NewDecoder(r.Body)
+	body.DisallowUnknownFields()
+	if err := body.Decode(v); err != nil {
+		return faulty("the request is not as openapi.json has it: %w", err)
+	}
+	return nil
+}
+
+func idOf(r *http.Request) (session.ID, error) {
+	id, err := strconv.ParseUint(r.PathValue("id"), 10, 64)
+	if err != nil {
+		return 0, faulty("%.20q is not the number of a call", r.PathValue("id"))
+	}
+	return session.ID(id), nil
+}
+
+func (d desk) list(*http.Request) (any, error) {
+	calls := Calls{Calls: []Call{}}
+	for _, info := range d.Board.Calls() {
+		calls.Calls = append(calls.Calls, describe(info))
+	}
+	return calls, nil
+}
+
+func (d desk) one(r *http.Request) (any, error) {
+	id, err := idOf(r)
+	if err != nil {
+		return nil, err
+	}
+	info, err := d.Board.Info(id)
+	if err != nil {
+		return nil, err
+	}
+	return describe(info), nil
+}
+
+func (d desk) hangUp(r *http.Request) (any, error) {
+	id, err := idOf(r)
+	if err != nil {
+		return nil, err
+	}
+	return nil, d.Board.Hangup(id, session.ReasonRecalled)
+}
+
+// maxMessage is how many columns of row 00 are a message's.
+const maxMessage = 33
+
+func (d desk) text(r *http.Request) (string, error) {
+	var m Message
+	if err := read(r, &m); err != nil {
+		return "", err
+	}
+	if n := videotex.Width(m.Text); n > maxMessage {
+		return "", faulty("the message takes %d columns of row 00, which has %d", n, maxMessage)
+	}
+	return m.Text, nil
+}
+
+func (d desk) message(r *http.Request) (any, error) {
+	id, err := idOf(r)
+	if err != nil {
+		return nil, err
+	}
+	text, err := d.text(r)
+	if err != nil {
+		return nil, err
+	}
+	return nil, d.Board.Message(id, text)
+}
+
+func (d desk) messageAll(r *http.Request) (any, error) {
+	text, err := d.text(r)
+	if err != nil {
+		return nil, err
+	}
+	told := Told{}
+	for _, info := range d.Board.Calls() {
+		if d.Board.Message(info.ID, text) == nil {
+			told.Told++
+		}
+	}
+	return told, nil
+}
+
+func (d desk) redirect(r *http.Request) (any, error) {
+	id, err := idOf(r)
+	if err != nil {
+		return nil, err
+	}
+	var to Redirection
+	if err := read(r, &to); err != nil {
+		return nil, err
+	}
+	route, err := d.Route(to.To)
+	if err != nil {
+		return nil, fault{err}
+	}
+	return nil, d.Board.Redirect(id, route)
+}
+
+func (d desk) recall(r *http.Request) (any, error) {
+	id, err := idOf(r)
+	if err != nil {
+		return nil, err
+	}
+	return nil, d.Board.Recall(id)
+}
+
+func (d desk) record(r *http.Request) (any, error) {
+	id, err := idOf(r)
+	if err != nil {
+		return nil, err
+	}
+	var wanted Recording
+	if err := read(r, &wanted); err != nil {
+		return nil, err
+	}
+	return nil, d.Board.Record(id, wanted.On)
+}

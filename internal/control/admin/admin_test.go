@@ -1,0 +1,70 @@
+package admin
+
+import (
+	"encoding/json"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// openapi.json tells of each operation, and of nothing else; and of what they are told
+// and tell, each field.
+func TestOpenAPI(t *testing.T) {
+	var doc struct {
+		Paths      map[string]map[string]json.RawMessage
+		Components struct {
+			Schemas map[string]struct {
+				Properties map[string]json.RawMessage
+				Required   []string
+			}
+		}
+	}
+	if err := json.Unmarshal(openAPI, &doc); err != nil {
+		t.Fatal(err)
+	}
+	told := map[string]bool{}
+	for path, methods := range doc.Paths {
+		for method := range methods {
+			told[strings.ToUpper(method)+" "+path] = true
+		}
+	}
+	for pattern := range (desk{}).operations() {
+		if !told[pattern] {
+			t.Errorf("%s is not told of", pattern)
+		}
+		delete(told, pattern)
+	}
+	for pattern := range told {
+		t.Errorf("%s is told of, and is not there", pattern)
+	}
+	for _, v := range []any{Calls{}, Call{}, Message{}, Told{}, Redirection{}, Recording{}, Error{}} {
+		kind := reflect.TypeOf(v)
+		schema, known := doc.Components.Schemas[kind.Name()]
+		if !known {
+			t.Errorf("%s is not told of", kind.Name())
+		}
+		fields := 0
+		for i := range kind.NumField() {
+			name, option, _ := strings.Cut(kind.Field(i).Tag.Get("json"), ",")
+			if _, known := schema.Properties[name]; !known {
+				t.Errorf("%s of %s is not told of", name, kind.Name())
+			}
+			if slices.Contains(schema.Required, name) != (option == "") {
+				t.Errorf("whether %s has %s always is told wrong", kind.Name(), name)
+			}
+			fields++
+		}
+		if fields != len(schema.Properties) {
+			t.Errorf("%s has fields that are not there", kind.Name())
+		}
+		delete(doc.Components.Schemas, kind.Name())
+	}
+	if len(doc.Components.Schemas) > 0 {
+		t.Errorf("of more is told: %v", doc.Components.Schemas)
+	}
+}

@@ -1,0 +1,61 @@
+package admin
+
+import (
+	"time"
+
+	"moip/internal/session"
+	"moip/videotex"
+)
+
+// Calls are all calls under way, oldest first.
+type Calls struct {
+	Calls []Call `json:"calls"`
+}
+
+// A Call is one of them.
+type Call struct {
+	ID        uint64            `json:"id"`
+	Transport string            `json:"transport"`          // ws, telnet, tcp or serial
+	Address   string            `json:"address"`            // and port, of the terminal
+	Began     time.Time         `json:"began"`              //
+	State     string            `json:"state"`              // at portal, dialing, at service or over
+	Service   string            `json:"service,omitempty"`  // where the caller is or is going
+	Terminal  string            `json:"terminal,omitempty"` // as it has told
+	Speed     int               `json:"speed,omitempty"`    // of the line in bit/s
+	Recorded  bool              `json:"recorded"`
+	In        uint64            `json:"in"`  // bytes from the caller
+	Out       uint64            `json:"out"` // bytes to the caller
+	Facts     map[string]string `json:"facts,omitempty"`
+}
+
+func describe(i session.Info) Call {
+	c := Call{
+		ID: uint64(i.ID), Transport: i.Caller.Transport, Address: i.Caller.Addr.String(), Began: i.Began.UTC(),
+		State: i.State.String(), Service: i.Service, Speed: i.Caller.Speed, Recorded: i.Recorded,
+		In: i.In, Out: i.Out, Facts: i.Facts,
+	}
+	if i.Identity != [3]byte{} {
+		c.Terminal = videotex.TerminalName(i.Identity)
+	}
+	return c
+}
+
+// A Message is a text for row 00.
+type Message struct {
+	Text string `json:"text"`
+}
+
+// Told says how many callers were told.
+type Told struct {
+	Told int `json:"told"`
+}
+
+// A Redirection says where to.
+type Redirection struct {
+	To string `json:"to"` // the code of a service of the directory, or a URL
+}
+
+// A Recording is on or off.
+type Recording struct {
+	On bool `json:"on"`
+}

@@ -1,0 +1,122 @@
+package test
+
+import (
+	"net"
+	"net/http"
+	"os/exec"
+	"strings"
+	"sync"
+	"testing"
+
+	"moip/videotex"
+)
+
+// An operator has a caller in hand, by moip ctl.
+func TestAdmin(t *testing.T) {
+	t.Parallel()
+	g := runs(t, "--tcp", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--recordings", "kept")
+	conn, err := net.Dial("tcp", g.doors["telnet"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	guest := &guest{t: t, conn: conn, screen: videotex.NewScreen(), news: make(chan struct{}, 1)}
+	var reading sync.WaitGroup
+	reading.Go(guest.read)
+	t.Cleanup(func() { conn.Close(); reading.Wait() })
+	guest.sees("Passerelle en liaison")
+
+	ctl := func(failing string, args ...string) string {
+		t.Helper()
+		out, err := exec.Command(program, append([]string{"ctl", "--admin", g.doors["admin"]}, args...)...).CombinedOutput()
+		if failing == "" && err != nil || failing != "" && (err == nil || !strings.Contains(string(out), failing)) {
+			t.Errorf("moip ctl %v: %v, %s", args, err, out)
+		}
+		return string(out)
+	}
+	says := func(want string, args ...string) {
+		t.Helper()
+		if out := ctl("", args...); !strings.Contains(out, want) {
+			t.Errorf("moip ctl %v says\n%s, without %q", args, out, want)
+		}
+	}
+	says(conn.LocalAddr().String()+"  telnet  ", "calls")
+	says("portal", "calls")
+	says(`"transport": "telnet"`, "--json", "calls")
+	says("from      "+conn.LocalAddr().String()+" by telnet", "call", "1")
+	ctl("", "message", "1", "Bonjour", "à vous")
+	guest.sees("Bonjour à vous")
+	says("told: 1", "message", "all", "Fermeture à minuit")
+	guest.sees("Fermeture à minuit")
+	ctl("", "message", "all")
+	ctl("", "redirect", "1", "echo")
+	guest.sees("ECHO")
+	says("ECHO", "calls")
+	ctl("call is already redirected", "redirect", "1", "MIRE")
+	ctl("", "recall", "1")
+	guest.sees("Retour au portail")
+	ctl("", "record", "1")
+	guest.sees("ENR")
+	says("recorded", "calls")
+	ctl("", "record", "1", "--off")
+	guest.until("no badge", func(screen string) bool { return !strings.Contains(screen, "ENR") })
+	ctl("no such call", "call", "99")
+	ctl("NOWHERE\" is no service of the directory, and no URL", "redirect", "1", "NOWHERE")
+	ctl("the scheme is \"gopher\"", "redirect", "1", "gopher://localhost:70")
+	ctl("the message takes 40 columns of row 00, which has 33", "message", "1", strings.Repeat("x", 40))
+	ctl("neither the number of a call nor all", "message", "every", "x")
+	ctl("", "hangup", "1")
+	guest.sees("Fin de la communication")
+	guest.until("the end", func(string) bool { return guest.over })
+	ctl("no such call", "hangup", "1")
+	says("CALL", "calls")
+}
+
+// Who is not the operator gets nowhere: pages of the web that the operator looks at,
+// and names that lead here.
+func TestAdminRefuses(t *testing.T) {
+	t.Parallel()
+	g := runs(t, "--tcp", "127.0.0.1:0", "--admin", "127.0.0.1:0")
+	root := "http://" + g.doors["admin"]
+	for _, test := range []struct {
+		method, path, body string
+		header             http.Header
+		host               string
+		status             int
+	}{
+		{"GET", "/api/v1/calls", "", nil, "", http.StatusOK},
+		{"GET", "/api/v1/calls", "", nil, "localhost:8999", http.StatusOK},
+		{"GET", "/api/v1/openapi.json", "", nil, "", http.StatusOK},
+		{"GET", "/healthz", "", nil, "", http.StatusOK},
+		{"GET", "/api/v1/calls", "", nil, "minitel.example", http.StatusMisdirectedRequest},
+		{"GET", "/api/v1/calls", "", nil, "127.0.0.1.example:8999", http.StatusMisdirectedRequest},
+		{"POST", "/api/v1/calls/message", `{"text":"x"}`, http.Header{"Origin": {"https://minitel.example"}}, "", http.StatusForbidden},
+		{"POST", "/api/v1/calls/message", `{"text":"x"}`, http.Header{"Sec-Fetch-Site": {"cross-site"}}, "", http.StatusForbidden},
+		{"DELETE", "/api/v1/calls/1", "", http.Header{"Origin": {"null"}}, "", http.StatusForbidden},
+		{"POST", "/api/v1/calls/message", `{"text":"x"}`, nil, "", http.StatusOK},
+		{"POST", "/api/v1/calls/message", `{"txt":"x"}`, nil, "", http.StatusBadRequest},
+		{"POST", "/api/v1/calls/message", `{`, nil, "", http.StatusBadRequest},
+		{"POST", "/api/v1/calls/message", `{"text":"` + strings.Repeat("x", 1<<20) + `"}`, nil, "", http.StatusBadRequest},
+		{"GET", "/api/v1/calls/one", "", nil, "", http.StatusBadRequest},
+		{"GET", "/api/v1/calls/1", "", nil, "", http.StatusNotFound},
+		{"PUT", "/api/v1/calls/1/recording", `{"on":true}`, nil, "", http.StatusNotFound},
+		{"PUT", "/api/v1/calls", "", nil, "", http.StatusMethodNotAllowed},
+		{"GET", "/api/v2/calls", "", nil, "", http.StatusNotFound},
+	} {
+		r, err := http.NewRequestWithContext(t.Context(), test.method, root+test.path, strings.NewReader(test.body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if test.header != nil {
+			r.Header = test.header
+		}
+		r.Host = test.host
+		w, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.Body.Close()
+		if w.StatusCode != test.status {
+			t.Errorf("%s %s %.40s %v %s: %s", test.method, test.path, test.body, test.header, test.host, w.Status)
+		}
+	}
+}
