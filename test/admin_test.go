@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"moip/videotex"
@@ -39,6 +40,14 @@ func TestAdmin(t *testing.T) {
 			t.Errorf("moip ctl %v says\n%s, without %q", args, out, want)
 		}
 	}
+	follower := exec.Command(program, "ctl", "--admin", g.doors["admin"], "events")
+	var events log
+	events.news = make(chan struct{})
+	follower.Stdout, follower.Stderr = &events, &events
+	if err := follower.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { follower.Process.Kill(); follower.Wait() })
 	says(conn.LocalAddr().String()+"  telnet  ", "calls")
 	says("portal", "calls")
 	says(`"transport": "telnet"`, "--json", "calls")
@@ -69,6 +78,17 @@ func TestAdmin(t *testing.T) {
 	guest.until("the end", func(string) bool { return guest.over })
 	ctl("no such call", "hangup", "1")
 	says("CALL", "calls")
+	for _, want := range []string{"call 1  redirected  ECHO", "call 1  returned  ECHO  recalled", "call 1  ended  recalled"} {
+		if !strings.Contains(events.String(), want) {
+			t.Errorf("of %q it is not told:\n%s", want, &events)
+		}
+	}
+	if err := follower.Process.Signal(syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	if err := follower.Wait(); err != nil {
+		t.Errorf("moip ctl events: %v", err)
+	}
 }
 
 // Who is not the operator gets nowhere: pages of the web that the operator looks at,

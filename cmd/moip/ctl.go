@@ -27,6 +27,7 @@ type ctl struct {
 	Message  ctlMessage  `cmd:"" help:"Show a text on row 00 of a caller, or of all."`
 	Redirect ctlRedirect `cmd:"" help:"Put a caller through to a service."`
 	Recall   ctlRecall   `cmd:"" help:"Give a caller back to the portal."`
+	Events   ctlEvents   `cmd:"" help:"Tell what happens to calls, as it happens."`
 	Record   ctlRecord   `cmd:"" help:"Record a call from now on, or no more."`
 }
 
@@ -169,4 +170,37 @@ type ctlRecord struct {
 
 func (o ctlRecord) Run(ctx context.Context, c *ctl, out io.Writer) error {
 	return do(ctx, c, out, "PUT", callPath(o.ID, "/recording"), admin.Recording{On: !o.Off}, nothing)
+}
+
+type ctlEvents struct{}
+
+func (ctlEvents) Run(ctx context.Context, c *ctl, out io.Writer) error {
+	ctx, stop := untilSignal(ctx)
+	defer stop()
+	return admin.NewClient(c.Admin).Follow(ctx, func(e admin.Event) error {
+		if c.JSON {
+			return json.NewEncoder(out).Encode(e)
+		}
+		_, err := fmt.Fprintln(out, eventLine(e))
+		return err
+	})
+}
+
+// eventLine tells of an event in a line.
+func eventLine(e admin.Event) string {
+	line := fmt.Sprintf("%s  call %d  %s", e.At.Local().Format("15:04:05.000"), e.Call, e.Type)
+	switch {
+	case e.Call == 0 && e.Lost > 0:
+		return fmt.Sprintf("%s  %d events were missed", e.At.Local().Format("15:04:05.000"), e.Lost)
+	case e.Call == 0:
+		return fmt.Sprintf("%s  the gateway was started anew; events may have been missed", e.At.Local().Format("15:04:05.000"))
+	case e.Type == "began":
+		line += fmt.Sprintf("  from %s by %s", e.From, e.By)
+	}
+	for _, part := range []string{e.Service, e.Reason, e.Error} {
+		if part != "" {
+			line += "  " + part
+		}
+	}
+	return line
 }

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"moip/internal/config"
+	"moip/internal/control/admin"
 	"moip/internal/control/pymoip"
 	"moip/internal/downstream"
 	"moip/internal/emulator"
@@ -39,6 +40,7 @@ type gateway struct {
 
 	admin        net.Listener // nil if operators cannot reach it
 	api          *http.Server
+	events       *admin.Events
 	doors, tasks sync.WaitGroup
 	dismiss      context.CancelFunc // ends the work
 }
@@ -46,7 +48,7 @@ type gateway struct {
 // open wires a gateway by wire, and opens its doors. Nobody is answered before
 // start.
 func open(cfg *config.Config, log *slog.Logger, wire func(*gateway) error) (*gateway, error) {
-	g := &gateway{cfg: cfg, log: log, board: switchboard.New(log)}
+	g := &gateway{cfg: cfg, log: log, board: switchboard.New(log), events: admin.NewEvents()}
 	g.answer = g.board.Answer
 	err := g.openRecordings()
 	if err == nil {
@@ -148,14 +150,14 @@ func (g *gateway) wire() error {
 	g.about = public(g.cfg.Portal.URL)
 	url := g.cfg.LinkURL()
 	if url == "" {
-		g.board.Open(calls)
+		g.board.Open(calls, g.events.Note)
 		return nil
 	}
 	g.about += ", control link " + public(url)
 	link := pymoip.New(pymoip.Options{URL: url, Board: g.board, Log: g.log})
 	calls.DialPortal = link.Introduce(calls.DialPortal)
 	g.work = append(g.work, link.Run)
-	g.board.Open(calls, link.Event)
+	g.board.Open(calls, link.Event, g.events.Note)
 	return nil
 }
 
@@ -174,7 +176,7 @@ func (g *gateway) wireTeletel() error {
 	calls.Portal.Record = g.cfg.Portal.Record
 	calls.DialPortal, calls.DialService = p.Dial, g.teletel.dial
 	g.about = "built in, " + g.teletel.about()
-	g.board.Open(calls, p.Event)
+	g.board.Open(calls, p.Event, g.events.Note)
 	return nil
 }
 

@@ -31,7 +31,8 @@ type Options struct {
 	// names.
 	Route func(name string) (session.Route, error)
 
-	Log *slog.Logger
+	Events *Events
+	Log    *slog.Logger
 }
 
 //go:embed openapi.json
@@ -107,6 +108,7 @@ func newMux(o Options) *http.ServeMux {
 		w.Header().Set("Content-Type", "application/json")
 		w.Write(openAPI)
 	})
+	mux.Handle("GET "+root+"/events", o.Events)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok\n") })
 	return mux
 }

@@ -1,0 +1,157 @@
+package admin
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"moip/internal/session"
+)
+
+// An Event is something that happened to a call, or to what is told of it.
+type Event struct {
+	ID      string    `json:"id"`
+	At      time.Time `json:"at"`
+	Type    string    `json:"type"` // as session.EventType has it, or lost
+	Call    uint64    `json:"call,omitempty"`
+	From    string    `json:"from,omitempty"` // address and port of the terminal
+	By      string    `json:"by,omitempty"`   // transport
+	Service string    `json:"service,omitempty"`
+	Reason  string    `json:"reason,omitempty"`
+	Error   string    `json:"error,omitempty"`
+	In      uint64    `json:"in,omitempty"`  // bytes from the caller so far
+	Out     uint64    `json:"out,omitempty"` // bytes to the caller so far
+	Lost    uint64    `json:"lost,omitempty"`
+}
+
+// lost is the type of an Event that tells how many were missed; 0 is for all of a
+// gateway that has been started anew.
+const lost = "lost"
+
+// keptEvents is how many are kept for whoever reads slowly, or comes back.
+const keptEvents = 4096
+
+// Events keeps the newest events, for whoever follows them.
+type Events struct {
+	run string // in which their numbers count
+
+	mu   sync.Mutex
+	ring [keptEvents]Event
+	n    uint64        // events so far: the next is number n, from 0
+	news chan struct{} // closed, and made anew, when there is one
+}
+
+// NewEvents returns Events without any.
+func NewEvents() *Events {
+	return &Events{run: strconv.FormatUint(uint64(rand.Uint32()), 36), news: make(chan struct{})}
+}
+
+// Note is told of each event of each call. It blocks nobody.
+func (s *Events) Note(e session.Event) {
+	told := Event{
+		At: e.At.UTC(), Type: string(e.Type), Call: uint64(e.Call), From: e.Caller.Addr.String(), By: e.Caller.Transport,
+		Service: e.Route.Name, Reason: string(e.Reason), In: e.In, Out: e.Out,
+	}
+	if e.Err != nil {
+		told.Error = e.Err.Error()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	told.ID = s.id(s.n)
+	s.ring[s.n%keptEvents] = told
+	s.n++
+	close(s.news)
+	s.news = make(chan struct{})
+}
+
+func (s *Events) id(n uint64) string { return s.run + "." + strconv.FormatUint(n, 10) }
+
+// now returns the number that the next event will have.
+func (s *Events) now() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.n
+}
+
+// after returns the number of the event behind the one with an id. If that was of
+// another run, all of ours are behind it.
+func (s *Events) after(id string) (n uint64, same bool) {
+	run, number, _ := strings.Cut(id, ".")
+	n, err := strconv.ParseUint(number, 10, 64)
+	if run != s.run || err != nil || n >= s.now() {
+		return 0, false
+	}
+	return n + 1, true
+}
+
+// since returns the events from number n on, some of them if they are many, and what
+// tells of more. Of what is kept no more, one event tells.
+func (s *Events) since(n uint64) (some []Event, news <-chan struct{}) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if oldest := s.n - min(s.n, keptEvents); n < oldest {
+		some = append(some, Event{ID: s.id(oldest - 1), At: time.Now().UTC(), Type: lost, Lost: oldest - n})
+		n = oldest
+	}
+	for ; n < s.n && len(some) < 100; n++ {
+		some = append(some, s.ring[n%keptEvents])
+	}
+	return some, s.news
+}
+
+const (
+	// quietTime is after how long without an event a reader is told that there is
+	// none, so that both ends know of the other.
+	quietTime = 15 * time.Second
+	// readerTime is how long a reader may take for what it is told.
+	readerTime = 10 * time.Second
+)
+
+// ServeHTTP tells of events as they happen, as server-sent events. A reader who comes
+// back with Last-Event-ID is told of those that it has missed.
+func (s *Events) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	out := http.NewResponseController(w)
+	out.SetReadDeadline(time.Time{})
+	w.Header().Set("Content-Type", "text/event-stream")
+	w.Header().Set("Cache-Control", "no-store")
+	tell := func(format string, a ...any) bool {
+		out.SetWriteDeadline(time.Now().Add(readerTime))
+		_, err := fmt.Fprintf(w, format, a...)
+		return err == nil && out.Flush() == nil
+	}
+	n := s.now()
+	if last := r.Header.Get("Last-Event-ID"); last != "" {
+		var same bool
+		if n, same = s.after(last); !same {
+			missed, _ := json.Marshal(Event{At: time.Now().UTC(), Type: lost})
+			if !tell("data: %s\n\n", missed) {
+				return
+			}
+		}
+	}
+	for going := tell(": events of calls, from here on\n\n"); going; {
+		some, news := s.since(n)
+		for _, e := range some {
+			data, _ := json.Marshal(e) // strings and numbers
+			if going = tell("id: %s\ndata: %s\n\n", e.ID, data); !going {
+				return
+			}
+			n, _ = s.after(e.ID)
+		}
+		if len(some) > 0 {
+			continue
+		}
+		select {
+		case <-news:
+		case <-time.After(quietTime):
+			going = tell(": nothing new\n\n")
+		case <-r.Context().Done():
+			return
+		}
+	}
+}

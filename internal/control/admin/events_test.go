@@ -1,0 +1,158 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"testing"
+	"time"
+
+	"moip/internal/session"
+)
+
+// follows has a client follow events, and returns what it is told.
+func follows(t *testing.T, server *httptest.Server) <-chan Event {
+	told := make(chan Event, 10*keptEvents)
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() {
+		ended <- NewClient(server.URL).Follow(ctx, func(e Event) error { told <- e; return nil })
+	}()
+	t.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		http.DefaultClient.CloseIdleConnections()
+	})
+	return told
+}
+
+func serves(t *testing.T, events *Events) *httptest.Server {
+	mux := http.NewServeMux()
+	mux.Handle("GET "+root+"/events", events)
+	server := httptest.NewServer(mux)
+	t.Cleanup(server.Close)
+	return server
+}
+
+// next waits for an event.
+func next(t *testing.T, told <-chan Event) Event {
+	t.Helper()
+	select {
+	case e := <-told:
+		return e
+	case <-time.After(10 * time.Second):
+		t.Fatal("no event")
+		return Event{}
+	}
+}
+
+// noted has events happen until the client is told of one: it follows by then.
+func noted(t *testing.T, events *Events, told <-chan Event) {
+	t.Helper()
+	for late := time.Now().Add(10 * time.Second); len(told) == 0; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(late) {
+			t.Fatal("nobody follows")
+		}
+		events.Note(session.Event{Type: session.Began})
+	}
+	time.Sleep(100 * time.Millisecond)
+	for len(told) > 0 {
+		<-told
+	}
+}
+
+// A connection that breaks again and again loses nothing.
+func TestEventsResume(t *testing.T) {
+	events := NewEvents()
+	server := serves(t, events)
+	told := follows(t, server)
+	noted(t, events, told)
+	const all = 3000
+	var happening sync.WaitGroup
+	defer happening.Wait()
+	happening.Go(func() {
+		for i := range all {
+			events.Note(session.Event{Type: session.Redirected, Call: session.ID(i + 1)})
+			if i%1000 == 500 {
+				server.CloseClientConnections()
+			}
+			time.Sleep(time.Millisecond / 2)
+		}
+	})
+	for i := range all {
+		if e := next(t, told); e.Call != uint64(i+1) || e.Type != "redirected" {
+			t.Fatalf("after call %d: %+v", i, e)
+		}
+	}
+}
+
+// Who is too late is told how much is gone, and who comes back to another run that
+// there is no telling.
+func TestEventsLost(t *testing.T) {
+	events := NewEvents()
+	for i := range keptEvents + 7 {
+		events.Note(session.Event{Call: session.ID(i + 1)})
+	}
+	n, same := events.after(events.id(1))
+	some, _ := events.since(n)
+	if !same || some[0].Type != lost || some[0].Lost != 5 || some[1].Call != 8 {
+		t.Errorf("after call 2: %v, %+v", same, some[:2])
+	}
+	if n, same := events.after(some[0].ID); !same || n != 7 {
+		t.Errorf("behind what is lost is number %d, %v", n, same)
+	}
+	for _, id := range []string{"other.3", "", events.id(keptEvents + 7), events.run, events.run + ".-1"} {
+		if n, same := events.after(id); same || n != 0 {
+			t.Errorf("behind %q is number %d", id, n)
+		}
+	}
+	server := serves(t, events)
+	r, err := http.NewRequestWithContext(t.Context(), "GET", server.URL+root+"/events", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Last-Event-ID", "other.3")
+	w, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Body.Close()
+	defer http.DefaultClient.CloseIdleConnections()
+	p := make([]byte, 200)
+	n2, _ := w.Body.Read(p)
+	if got := string(p[:n2]); len(got) < 6 || got[:6] != "data: " || w.Header.Get("Content-Type") != "text/event-stream" {
+		t.Errorf("it begins with %q", got)
+	}
+}
+
+// What is refused is not tried again.
+func TestFollowRefused(t *testing.T) {
+	server := httptest.NewServer(http.NotFoundHandler())
+	defer server.Close()
+	if err := NewClient(server.URL).Follow(t.Context(), nil); err == nil {
+		t.Error("a gateway without events is followed")
+	}
+	server.Close()
+	if err := NewClient(server.URL).Follow(t.Context(), nil); err == nil {
+		t.Error("nobody is followed")
+	}
+	stopped := errors.New("stop")
+	events := NewEvents()
+	live := serves(t, events)
+	var happening sync.WaitGroup
+	defer happening.Wait()
+	happening.Go(func() {
+		for range 50 {
+			events.Note(session.Event{})
+			time.Sleep(20 * time.Millisecond)
+		}
+	})
+	if err := NewClient(live.URL).Follow(t.Context(), func(Event) error { return stopped }); !errors.Is(err, stopped) {
+		t.Errorf("it ends by %v", err)
+	}
+	http.DefaultClient.CloseIdleConnections()
+}
