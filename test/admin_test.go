@@ -1,6 +1,7 @@
 package test
 
 import (
+	"io"
 	"net"
 	"net/http"
 	"os/exec"
@@ -83,12 +84,36 @@ func TestAdmin(t *testing.T) {
 			t.Errorf("of %q it is not told:\n%s", want, &events)
 		}
 	}
+	metrics := fetch(t, "http://"+g.doors["admin"]+"/metrics")
+	for _, want := range []string{
+		`moip_calls_total{transport="telnet"} 1`, `moip_calls_ended_total{reason="recalled"} 1`,
+		`moip_visits_ended_total{reason="recalled"} 1`, `moip_call_seconds_count 1`, `moip_call_bytes_total{direction="out"} `,
+		`moip_calls_bytes{direction="in"} 0`, "go_goroutines ", "process_resident_memory_bytes ",
+	} {
+		if !strings.Contains(metrics, "\n"+want) {
+			t.Errorf("the metrics lack %s:\n%s", want, metrics)
+		}
+	}
 	if err := follower.Process.Signal(syscall.SIGINT); err != nil {
 		t.Fatal(err)
 	}
 	if err := follower.Wait(); err != nil {
 		t.Errorf("moip ctl events: %v", err)
 	}
+}
+
+func fetch(t *testing.T, url string) string {
+	t.Helper()
+	w, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Body.Close()
+	body, err := io.ReadAll(w.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(body)
 }
 
 // Who is not the operator gets nowhere: pages of the web that the operator looks at,

@@ -25,7 +25,7 @@ func (g *gateway) openAdmin() (err error) {
 		g.log.Warn("operators cannot reach this gateway; --admin names another address", "error", err)
 		return nil
 	}
-	g.api = admin.NewServer(admin.Options{Board: g.board, Route: g.route, Events: g.events, Log: g.log})
+	g.api = admin.NewServer(admin.Options{Board: g.board, Route: g.route, Events: g.events, Metrics: g.metrics, Log: g.log})
 	return nil
 }
 

@@ -41,6 +41,7 @@ type gateway struct {
 	admin        net.Listener // nil if operators cannot reach it
 	api          *http.Server
 	events       *admin.Events
+	metrics      *admin.Metrics
 	doors, tasks sync.WaitGroup
 	dismiss      context.CancelFunc // ends the work
 }
@@ -49,7 +50,7 @@ type gateway struct {
 // start.
 func open(cfg *config.Config, log *slog.Logger, wire func(*gateway) error) (*gateway, error) {
 	g := &gateway{cfg: cfg, log: log, board: switchboard.New(log), events: admin.NewEvents()}
-	g.answer = g.board.Answer
+	g.answer, g.metrics = g.board.Answer, admin.NewMetrics(g.board)
 	err := g.openRecordings()
 	if err == nil {
 		err = wire(g)
@@ -150,14 +151,14 @@ func (g *gateway) wire() error {
 	g.about = public(g.cfg.Portal.URL)
 	url := g.cfg.LinkURL()
 	if url == "" {
-		g.board.Open(calls, g.events.Note)
+		g.board.Open(calls, g.events.Note, g.metrics.Note)
 		return nil
 	}
 	g.about += ", control link " + public(url)
 	link := pymoip.New(pymoip.Options{URL: url, Board: g.board, Log: g.log})
 	calls.DialPortal = link.Introduce(calls.DialPortal)
 	g.work = append(g.work, link.Run)
-	g.board.Open(calls, link.Event, g.events.Note)
+	g.board.Open(calls, link.Event, g.events.Note, g.metrics.Note)
 	return nil
 }
 
@@ -176,7 +177,7 @@ func (g *gateway) wireTeletel() error {
 	calls.Portal.Record = g.cfg.Portal.Record
 	calls.DialPortal, calls.DialService = p.Dial, g.teletel.dial
 	g.about = "built in, " + g.teletel.about()
-	g.board.Open(calls, p.Event, g.events.Note)
+	g.board.Open(calls, p.Event, g.events.Note, g.metrics.Note)
 	return nil
 }
 

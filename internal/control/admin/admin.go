@@ -31,8 +31,9 @@ type Options struct {
 	// names.
 	Route func(name string) (session.Route, error)
 
-	Events *Events
-	Log    *slog.Logger
+	Events  *Events
+	Metrics *Metrics
+	Log     *slog.Logger
 }
 
 //go:embed openapi.json
@@ -109,6 +110,7 @@ func newMux(o Options) *http.ServeMux {
 		w.Write(openAPI)
 	})
 	mux.Handle("GET "+root+"/events", o.Events)
+	mux.Handle("GET /metrics", o.Metrics)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok\n") })
 	return mux
 }
