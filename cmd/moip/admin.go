@@ -25,7 +25,17 @@ func (g *gateway) openAdmin() (err error) {
 		g.log.Warn("operators cannot reach this gateway; --admin names another address", "error", err)
 		return nil
 	}
-	g.api = admin.NewServer(admin.Options{Board: g.board, Route: g.route, Events: g.events, Metrics: g.metrics, Log: g.log})
+	o := admin.Options{Board: g.board, Route: g.route, Level: g.level, Events: g.events, Metrics: g.metrics, Log: g.log}
+	if g.teletel != nil {
+		o.Services = g.teletel.list
+	}
+	if g.link != nil {
+		o.Link = func() admin.Link {
+			up, since := g.link()
+			return admin.Link{URL: public(g.cfg.LinkURL()), Up: up, Since: since.UTC()}
+		}
+	}
+	g.api = admin.NewServer(o)
 	return nil
 }
 
@@ -48,4 +58,22 @@ func (g *gateway) route(name string) (session.Route, error) {
 	}
 	r := session.Route{Name: public(name), URL: name}
 	return r, upstream.Check(r)
+}
+
+// list tells operators of the services of the directory.
+func (t *teletel) list() []admin.Service {
+	all := []admin.Service{}
+	for _, s := range t.book.Directory().Services() {
+		told := admin.Service{
+			Code: s.Name, Title: s.Title, Category: s.Category, URL: public(s.URL), Palier: s.Tariff.Palier, State: "unknown", Record: s.Record,
+		}
+		if state := t.book.State(s.Name); state.Known {
+			told.State, told.Since, told.Error = "closed", state.Since.UTC(), state.Err
+			if state.Up {
+				told.State = "open"
+			}
+		}
+		all = append(all, told)
+	}
+	return all
 }

@@ -21,14 +21,17 @@ type ctl struct {
 	Admin string `default:"${admin}" env:"MOIP_ADMIN" help:"The gateway's address for operators; ${admin} if not given." placeholder:"ADDR"`
 	JSON  bool   `name:"json" help:"Print what the gateway answers, for programs."`
 
-	Calls    ctlCalls    `cmd:"" help:"List the calls under way."`
-	Call     ctlCall     `cmd:"" help:"Tell all about a call."`
-	Hangup   ctlHangup   `cmd:"" help:"End a call, with a word to the caller."`
-	Message  ctlMessage  `cmd:"" help:"Show a text on row 00 of a caller, or of all."`
-	Redirect ctlRedirect `cmd:"" help:"Put a caller through to a service."`
-	Recall   ctlRecall   `cmd:"" help:"Give a caller back to the portal."`
-	Events   ctlEvents   `cmd:"" help:"Tell what happens to calls, as it happens."`
-	Record   ctlRecord   `cmd:"" help:"Record a call from now on, or no more."`
+	Calls     ctlCalls     `cmd:"" help:"List the calls under way."`
+	Call      ctlCall      `cmd:"" help:"Tell all about a call."`
+	Hangup    ctlHangup    `cmd:"" help:"End a call, with a word to the caller."`
+	Message   ctlMessage   `cmd:"" help:"Show a text on row 00 of a caller, or of all."`
+	Redirect  ctlRedirect  `cmd:"" help:"Put a caller through to a service."`
+	Recall    ctlRecall    `cmd:"" help:"Give a caller back to the portal."`
+	Directory ctlDirectory `cmd:"" help:"List the services of the directory, and which are open."`
+	Link      ctlLink      `cmd:"" help:"Tell of the control link to the portal."`
+	LogLevel  ctlLogLevel  `cmd:"" help:"Tell the least that is logged, or change it."`
+	Events    ctlEvents    `cmd:"" help:"Tell what happens to calls, as it happens."`
+	Record    ctlRecord    `cmd:"" help:"Record a call from now on, or no more."`
 }
 
 // do performs an operation, and shows what it tells by show, or as JSON.
@@ -203,4 +206,48 @@ func eventLine(e admin.Event) string {
 		}
 	}
 	return line
+}
+
+type ctlDirectory struct{}
+
+func (ctlDirectory) Run(ctx context.Context, c *ctl, out io.Writer) error {
+	return do(ctx, c, out, "GET", "/services", nil, func(all admin.Services) error {
+		table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+		fmt.Fprintln(table, "CODE\tTITLE\tPALIER\tSTATE\tURL")
+		for _, s := range all.Services {
+			state := s.State
+			if s.State == "closed" {
+				state += " since " + s.Since.Local().Format(time.DateTime)
+			}
+			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", s.Code, s.Title, orDash(s.Palier), state, s.URL)
+		}
+		return table.Flush()
+	})
+}
+
+type ctlLink struct{}
+
+func (ctlLink) Run(ctx context.Context, c *ctl, out io.Writer) error {
+	return do(ctx, c, out, "GET", "/link", nil, func(l admin.Link) error {
+		state := "down"
+		if l.Up {
+			state = "up"
+		}
+		_, err := fmt.Fprintf(out, "%s is %s since %s\n", l.URL, state, l.Since.Local().Format(time.DateTime))
+		return err
+	})
+}
+
+type ctlLogLevel struct {
+	Level string `arg:"" optional:"" help:"debug, info, warn or error."`
+}
+
+func (o ctlLogLevel) Run(ctx context.Context, c *ctl, out io.Writer) error {
+	if o.Level != "" {
+		return do(ctx, c, out, "PUT", "/log-level", admin.Level{Level: o.Level}, nothing)
+	}
+	return do(ctx, c, out, "GET", "/log-level", nil, func(l admin.Level) error {
+		_, err := fmt.Fprintln(out, l.Level)
+		return err
+	})
 }

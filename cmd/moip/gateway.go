@@ -30,10 +30,12 @@ import (
 type gateway struct {
 	cfg       *config.Config
 	log       *slog.Logger
+	level     *slog.LevelVar
 	listeners []*downstream.Listener
 	board     *switchboard.Board
 	answer    func(session.Endpoint, session.Caller) // a new call
 	teletel   *teletel                               // nil unless the portal is inside
+	link      func() (up bool, since time.Time)      // nil unless there is one
 	records   *recording.Folder                      // nil if nothing is recorded
 	work      []func(context.Context)                // what else goes on, until the context is done
 	about     string                                 // the portal, for people
@@ -48,8 +50,8 @@ type gateway struct {
 
 // open wires a gateway by wire, and opens its doors. Nobody is answered before
 // start.
-func open(cfg *config.Config, log *slog.Logger, wire func(*gateway) error) (*gateway, error) {
-	g := &gateway{cfg: cfg, log: log, board: switchboard.New(log), events: admin.NewEvents()}
+func open(cfg *config.Config, log *logbook, wire func(*gateway) error) (*gateway, error) {
+	g := &gateway{cfg: cfg, log: log.Logger, level: log.level, board: switchboard.New(log.Logger), events: admin.NewEvents()}
 	g.answer, g.metrics = g.board.Answer, admin.NewMetrics(g.board)
 	err := g.openRecordings()
 	if err == nil {
@@ -156,6 +158,7 @@ func (g *gateway) wire() error {
 	}
 	g.about += ", control link " + public(url)
 	link := pymoip.New(pymoip.Options{URL: url, Board: g.board, Log: g.log})
+	g.link = link.State
 	calls.DialPortal = link.Introduce(calls.DialPortal)
 	g.work = append(g.work, link.Run)
 	g.board.Open(calls, link.Event, g.events.Note, g.metrics.Note)

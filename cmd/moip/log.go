@@ -15,13 +15,15 @@ import (
 // begun when it has grown.
 type logbook struct {
 	*slog.Logger
-	file io.Closer
+	level *slog.LevelVar // the least of it
+	file  io.Closer
 }
 
 // openLog opens the log that cfg asks for. Unless somebody has asked for the
 // file, the log does without it where it cannot be written.
 func openLog(cfg *config.Config, asked bool) (*logbook, error) {
-	l := &logbook{}
+	l := &logbook{level: new(slog.LevelVar)}
+	l.level.Set(cfg.LogLevel.Level())
 	out := io.Writer(os.Stderr)
 	name := cfg.LogFile()
 	err := writable(name)
@@ -32,7 +34,7 @@ func openLog(cfg *config.Config, asked bool) (*logbook, error) {
 		file := &timberjack.Logger{Filename: name, MaxSize: cfg.LogSize, MaxBackups: cfg.LogKeep, LocalTime: true, FileMode: 0o640}
 		out, l.file = io.MultiWriter(os.Stderr, file), file
 	}
-	l.Logger = slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: cfg.LogLevel}))
+	l.Logger = slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: l.level}))
 	if err != nil {
 		l.Warn("no log file", "error", err)
 	}

@@ -120,7 +120,7 @@ func operate(ctx context.Context, out io.Writer, cfg *config.Config, logAsked bo
 		return err
 	}
 	defer log.Close()
-	g, err := open(cfg, log.Logger, wire)
+	g, err := open(cfg, log, wire)
 	if err != nil {
 		return err
 	}

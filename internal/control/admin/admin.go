@@ -31,6 +31,14 @@ type Options struct {
 	// names.
 	Route func(name string) (session.Route, error)
 
+	// Services lists the services of the directory, Link tells of the control link to
+	// the portal. Either is nil where there is none.
+	Services func() []Service
+	Link     func() Link
+
+	// Level is the least that is logged.
+	Level *slog.LevelVar
+
 	Events  *Events
 	Metrics *Metrics
 	Log     *slog.Logger
@@ -93,6 +101,10 @@ func (d desk) operations() map[string]handler {
 		"POST /calls/{id}/redirect": d.redirect,
 		"POST /calls/{id}/recall":   d.recall,
 		"PUT /calls/{id}/recording": d.record,
+		"GET /services":             d.services,
+		"GET /link":                 d.link,
+		"GET /log-level":            d.level,
+		"PUT /log-level":            d.setLevel,
 	}
 }
 
@@ -138,7 +150,7 @@ func status(err error) int {
 	switch {
 	case errors.As(err, &wrong):
 		return http.StatusBadRequest
-	case errors.Is(err, switchboard.ErrUnknown):
+	case errors.Is(err, switchboard.ErrUnknown), errors.Is(err, errNone):
 		return http.StatusNotFound
 	case errors.Is(err, session.ErrBusy), errors.Is(err, session.ErrOver), errors.Is(err, session.ErrNoRecordings):
 		return http.StatusConflict
