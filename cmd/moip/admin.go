@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"moip/internal/control/admin"
+	"moip/internal/directory"
 	"moip/internal/session"
 	"moip/internal/upstream"
 )
@@ -67,7 +68,9 @@ func (t *teletel) list() []admin.Service {
 		told := admin.Service{
 			Code: s.Name, Title: s.Title, Category: s.Category, URL: public(s.URL), Palier: s.Tariff.Palier, State: "unknown", Record: s.Record,
 		}
-		if state := t.book.State(s.Name); state.Known {
+		if state := t.book.State(s.Name); directory.IsInside(s.Route) {
+			told.State = "open"
+		} else if state.Known {
 			told.State, told.Since, told.Error = "closed", state.Since.UTC(), state.Err
 			if state.Up {
 				told.State = "open"
