@@ -51,7 +51,6 @@ type Minitel struct {
 	parser   videotex.Parser
 	screen   *videotex.Screen
 	out      chan []byte
-	heard    []byte
 	damaged  int
 	ahead    time.Duration // the most that was written before its time
 }
