@@ -70,8 +70,9 @@ type field struct {
 // elsewhere says nothing: it may be anything. Nor does a page that is drawn after
 // the field has ended, unless it shows all of what waits.
 //
-// Where the field echoes what is typed but hides it, in a masked zone or in the
-// colour of the paper, the output has the password. It is hidden there as well.
+// Where the service echoes what is typed but hides it, in a masked zone or in the
+// colour of the paper, the output has the password. It is hidden there as well, until
+// the service shows what is typed or clears the screen.
 type mask struct {
 	keys Keys
 	out  func(moment)
@@ -87,10 +88,11 @@ type mask struct {
 	// What the terminal shows, where Keys are shown.
 	screen *videotex.Screen
 	parser videotex.Parser
+	secret map[rune]bool // was typed and hidden, and may be drawn where nobody sees it
 }
 
 func newMask(keys Keys, out func(moment)) *mask {
-	m := &mask{keys: keys, out: out, typing: &field{}}
+	m := &mask{keys: keys, out: out, typing: &field{}, secret: map[rune]bool{}}
 	if keys == KeysShown {
 		m.screen = videotex.NewScreen()
 	}
@@ -100,7 +102,7 @@ func newMask(keys Keys, out func(moment)) *mask {
 // take takes the next moment, whose data are lent.
 func (m *mask) take(next moment) {
 	m.expire(next.at)
-	if m.keys == KeysAll || len(m.held) == 0 && next.kind != Input {
+	if m.keys == KeysAll || len(m.held) == 0 && len(m.secret) == 0 && next.kind != Input {
 		m.watch(next.data, next.kind)
 		m.out(next)
 		return
@@ -214,12 +216,10 @@ func (m *mask) key(h *moment, key []byte, from, to int) {
 	switch {
 	case key[0] >= 0x20: // a run of characters
 		for _, c := range m.chars(h, from, to) {
-			m.type1(c, rune(h.data[c.from]&0x7F))
+			m.await(c)
 		}
 	case key[0] == videotex.SS2 && len(key) > 1:
-		c := &char{of: h, from: from, to: to}
-		m.add(h, c)
-		m.type1(c, videotex.Decode(key))
+		m.await(m.add(h, from, to, videotex.Decode(key)))
 	case known:
 		if videotex.AnswerOf(key) == 0 {
 			m.endField()
@@ -235,29 +235,29 @@ func (m *mask) key(h *moment, key []byte, from, to int) {
 func (m *mask) chars(h *moment, from, to int) (all []*char) {
 	for i := from; i < to; i++ {
 		if h.data[i] >= 0x20 {
-			c := &char{of: h, from: i, to: i + 1}
-			m.add(h, c)
-			all = append(all, c)
+			all = append(all, m.add(h, i, i+1, rune(h.data[i]&0x7F)))
 		}
 	}
 	return all
 }
 
-func (m *mask) add(h *moment, c *char) {
+// add returns a char for what h has between from and to.
+func (m *mask) add(h *moment, from, to int, code rune) *char {
+	c := &char{of: h, from: from, to: to, code: code}
 	h.mask = append(h.mask, c)
 	h.open++
 	m.open++
+	return c
 }
 
-// type1 takes a character that was typed.
-func (m *mask) type1(c *char, code rune) {
+// await has a character that was typed wait to be shown, if it may be.
+func (m *mask) await(c *char) {
 	f := m.typing
-	if m.screen == nil || f.hidden || code == 0 || m.open > maxWaiting {
+	if m.screen == nil || f.hidden || c.code == 0 || m.open > maxWaiting {
 		f.hidden = true
 		m.hide(c)
 		return
 	}
-	c.code = code
 	c.row, c.column, _ = m.screen.Cursor()
 	if last := m.last(); last != nil {
 		c.row, c.column = last.row, last.column+1
@@ -286,19 +286,22 @@ func (m *mask) endField() {
 	m.typing = &field{}
 }
 
-func (m *mask) show(c *char) {
+func (m *mask) show(c *char) { m.decide(c, shows) }
+
+// decide says what becomes of a character, unless that has been said.
+func (m *mask) decide(c *char, s state) {
 	if c.state < shows {
-		c.state = shows
+		c.state = s
 		c.of.open--
 		m.open--
 	}
 }
 
+// hide hides a character, and all that waits in its field.
 func (m *mask) hide(c *char) {
-	if c.state < shows {
-		c.state = hides
-		c.of.open--
-		m.open--
+	m.decide(c, hides)
+	if m.screen != nil && c.code != 0 {
+		m.secret[c.code] = true
 	}
 	if !m.hideField(m.typing, c) {
 		for _, f := range m.ended {
@@ -358,13 +361,15 @@ func (m *mask) shown(h *moment) {
 		m.draw(h.data[begun : i+1])
 		if q[0] == videotex.FF {
 			m.hideAll()
+			clear(m.secret)
 		}
 		if r, c, _ := m.screen.Cursor(); r == row && c == column {
 			n = 0 // it was not drawn, but is of a set that is loaded, say
 		}
 		for ; n > 0; n-- {
-			if m.settle(row, column, code) {
-				m.hide1(h, begun, i+1)
+			m.settle(row, column, code)
+			if m.secret[code] && !m.visible(row, column) {
+				m.hide(m.add(h, begun, i+1, 0))
 			}
 			column++
 		}
@@ -389,9 +394,8 @@ func drawn(q []byte) (code rune, places int) {
 	return 0, 0
 }
 
-// settle decides about the characters that wait for what is drawn at a place. It
-// reports whether one was drawn there that nobody sees.
-func (m *mask) settle(row, column int, code rune) (secret bool) {
+// settle decides about the characters that wait for what is drawn at a place.
+func (m *mask) settle(row, column int, code rune) {
 	for _, f := range append([]*field{m.typing}, m.ended...) {
 		for _, c := range f.chars {
 			if c.state != waits || c.row != row || c.column != column {
@@ -399,14 +403,13 @@ func (m *mask) settle(row, column int, code rune) (secret bool) {
 			}
 			if c.code == code && m.visible(row, column) {
 				m.match(f, c)
+				clear(m.secret)
 			} else {
-				secret = secret || c.code == code
 				m.hide(c)
 			}
 			break
 		}
 	}
-	return secret
 }
 
 // visible reports whether the text at a place can be read.
@@ -437,11 +440,4 @@ func (m *mask) match(f *field, c *char) {
 		}
 	}
 	f.chars = rest
-}
-
-// hide1 hides what h has between from and to.
-func (m *mask) hide1(h *moment, from, to int) {
-	c := &char{of: h, from: from, to: to}
-	m.add(h, c)
-	m.hide(c)
 }
