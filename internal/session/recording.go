@@ -120,10 +120,10 @@ func (c *Call) ringBadge() {
 }
 
 // article shows a on row 00, as soon as the terminal is at rest and the line is
-// given more.
+// given more. It brings the badge, if that is still true.
 func (c *Call) article(a []byte) {
 	c.screen.Article(a)
-	if c.recorder != nil {
+	if c.recorder != nil && !c.recorder.Failed() {
 		c.set(badgeDue, badgeAgain)
 	}
 }

@@ -280,6 +280,21 @@ func TestRecordingFails(t *testing.T) {
 	})
 }
 
+// A recording that fails ends as soon where the portal's articles bring the badge.
+func TestRecordingFailsAmongArticles(t *testing.T) {
+	records(t, Caller{Record: true}, Route{}, func(s *studio) {
+		s.visits("SALON")
+		s.tapes[0].note(func() { s.tapes[0].failed = true })
+		for range 4 {
+			s.portal.say(string(videotex.Article("x")))
+			s.sleep(badgeAgain / 2)
+		}
+		if got := s.row00(); strings.Contains(got, "ENR") || s.Info().Recorded {
+			t.Errorf("row 00 is %q", got)
+		}
+	})
+}
+
 // All texts of ours leave the badge its room.
 func TestTextsLeaveRoom(t *testing.T) {
 	const room = 33
