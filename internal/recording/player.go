@@ -26,8 +26,9 @@ type source interface {
 	close()
 }
 
-// pause is the kind of an Output that is due after its time whatever the speed.
-const pause Kind = 'p'
+// pause is the kind of an Output that is due after its time whatever the speed. No
+// file can have it.
+const pause Kind = 0xFF
 
 // Play returns a Player of what r has still to tell. Its time starts with the first
 // Receive.

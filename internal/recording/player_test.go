@@ -22,6 +22,7 @@ const cast = `{"version":3,"term":{"cols":40,"rows":25}}
 [1,"o","a"]
 [1,"i","typed"]
 [2,"o","b"]
+[0,"p","of a kind that others may have"]
 `
 
 func TestPlayer(t *testing.T) {
