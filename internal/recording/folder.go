@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"moip/internal/session"
@@ -36,8 +37,12 @@ const (
 	// maxQueue bounds what waits of a call: a disk that takes nothing for as long
 	// as it lasts ends the recording.
 	maxQueue = 1 << 20
-	// cleanEvery is how often old recordings are looked for.
+	// maxQueued bounds what waits of all calls.
+	maxQueued = 64 << 20
+	// cleanEvery is how often old recordings are looked for, and cleanAfter which
+	// part of Total is written at most until then.
 	cleanEvery = time.Hour
+	cleanAfter = 16
 	// maxFinish is how long the end may take.
 	maxFinish = 5 * time.Second
 )
@@ -52,6 +57,8 @@ type Folder struct {
 	path   string
 	create func(name string) (io.WriteCloser, error)
 	began  time.Time
+	most   int          // recordings at a time
+	queued atomic.Int64 // bytes, of all recordings
 
 	mu   sync.Mutex
 	news []*Recording // that have something to be written
@@ -61,7 +68,8 @@ type Folder struct {
 	finished    sync.WaitGroup
 
 	// Owned by the goroutine.
-	open map[*Recording]*tape
+	open    map[*Recording]*tape
+	written int64 // since the last clean
 }
 
 // OpenFolder opens the folder at path, and makes it if it is missing. What is too
@@ -96,6 +104,7 @@ func newFolder(path string, o Options) *Folder {
 			return os.OpenFile(filepath.Join(path, name), os.O_WRONLY|os.O_CREATE|os.O_EXCL|os.O_APPEND, 0o600)
 		},
 		began: time.Now(),
+		most:  descriptors() / 3, // a call may have two others
 		bell:  make(chan struct{}, 1),
 		hurry: make(chan struct{}, 1),
 		done:  make(chan struct{}),
@@ -165,9 +174,7 @@ func (f *Folder) run() {
 		select {
 		case <-f.bell:
 			f.gather()
-			f.writeNews()
 		case <-hold.C:
-			f.expire()
 		case <-clean.C:
 			f.clean()
 			continue
@@ -179,8 +186,12 @@ func (f *Folder) run() {
 			}
 			return
 		}
-		if f.holding() {
+		f.writeNews()
+		if f.expire() {
 			hold.Reset(maxHold / 4)
+		}
+		if f.Total > 0 && f.written > f.Total/cleanAfter {
+			f.clean()
 		}
 	}
 }
@@ -205,42 +216,38 @@ func (f *Folder) writeNews() {
 		t := f.open[r]
 		switch {
 		case t != nil:
-		case r.taped:
-			continue // what happened while it came to its end
+		case r.taped, r.Failed():
+			continue // what happened while it came to its end, or there was no time to begin it
 		default:
 			t = newTape(r)
 			f.open[r], r.taped = t, true
 		}
-		if t.write(); t.over {
-			delete(f.open, r)
-		}
+		f.write(t)
 	}
 }
 
-// expire lets go what has been held back for long enough.
-func (f *Folder) expire() {
-	for r, t := range f.open {
-		if t.mask.waiting() {
-			t.mask.expire(f.now())
-			if t.write(); t.over {
-				delete(f.open, r)
-			}
-		}
+func (f *Folder) write(t *tape) {
+	if t.write(); t.over {
+		delete(f.open, t.Recording)
 	}
 }
 
-func (f *Folder) holding() bool {
+// expire lets go what has been held back for long enough. It reports whether
+// something else is held back.
+func (f *Folder) expire() (more bool) {
 	for _, t := range f.open {
 		if t.mask.waiting() {
-			return true
+			f.write(t)
+			more = more || !t.over
 		}
 	}
-	return false
+	return more
 }
 
 // clean deletes recordings that are too old, and the oldest of too many. Whatever
 // else is in the folder stays.
 func (f *Folder) clean() {
+	f.written = 0
 	entries, err := os.ReadDir(f.path)
 	if err != nil {
 		f.Log.Error("recordings: cannot look for old ones", "error", err)
@@ -295,7 +302,10 @@ type Recording struct {
 	err    error // it has ended before its time
 }
 
-var errQueue = errors.New("the disk does not keep up")
+var (
+	errQueue = errors.New("the disk does not keep up")
+	errMany  = errors.New("there are too many at a time for the descriptors there are")
+)
 
 // Sent tells of bytes for the terminal.
 func (r *Recording) Sent(p []byte) { r.tell(Output, p...) }
@@ -333,15 +343,18 @@ func (r *Recording) tell(k Kind, p ...byte) {
 		r.mu.Unlock()
 		return
 	}
-	if len(r.queue)+len(p) > maxQueue {
-		r.err, r.queue = errQueue, nil
+	if len(r.queue)+len(p) > maxQueue || r.folder.queued.Load() > maxQueued {
+		r.err = errQueue
+		r.forget()
 		r.mu.Unlock()
 		// A disk that hangs may have the log too, and nobody here waits for that.
-		r.folder.finished.Go(r.logEnd)
+		r.folder.finished.Go(func() { r.logEnd(errQueue) })
 		return
 	}
 	if k != 0 {
+		before := len(r.queue)
 		r.queue = pack(r.queue, moment{at: r.folder.now(), kind: k, data: p})
+		r.folder.queued.Add(int64(len(r.queue) - before))
 	}
 	first, many := !r.listed, len(r.queue) > maxQueue/4
 	r.listed = true
@@ -368,16 +381,25 @@ func ring(bell chan struct{}) {
 func (r *Recording) fail(err error) {
 	r.mu.Lock()
 	told := r.err != nil
-	r.err, r.queue = cmp.Or(r.err, err), nil
+	if !told {
+		r.err = err
+	}
+	r.forget()
 	r.mu.Unlock()
 	if !told {
-		r.logEnd()
+		r.logEnd(err)
 	}
 }
 
+// forget drops what is queued.
+func (r *Recording) forget() {
+	r.folder.queued.Add(-int64(len(r.queue)))
+	r.queue = nil
+}
+
 // logEnd tells that the recording has failed.
-func (r *Recording) logEnd() {
-	r.folder.Log.Error("recording failed; the call goes on", "call", r.call, "error", r.err)
+func (r *Recording) logEnd(err error) {
+	r.folder.Log.Error("recording failed; the call goes on", "call", r.call, "error", err)
 }
 
 // next returns what is queued, and if that is all why it is. What next returned
@@ -389,5 +411,6 @@ func (r *Recording) next(done []byte) (queue []byte, why string, err error) {
 		done = nil
 	}
 	queue, r.queue, r.listed = r.queue, done[:0], false
+	r.folder.queued.Add(-int64(len(queue)))
 	return queue, r.why, r.err
 }

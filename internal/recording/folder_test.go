@@ -297,6 +297,76 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
+// A character that nobody shows waits no longer because others have news.
+func TestHeldAmongOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		path := t.TempDir()
+		f, _ := open(t, path, Options{})
+		r, other := f.Record(session.Info{ID: 1}), f.Record(session.Info{ID: 2})
+		r.Typed([]byte("x"))
+		for range 40 {
+			other.Sent([]byte("o"))
+			time.Sleep(100 * time.Millisecond)
+		}
+		synctest.Wait()
+		var typed []byte
+		for _, events := range files(t, path) {
+			typed = append(typed, joined(events, Input)...)
+		}
+		if string(typed) != "*" {
+			t.Errorf("%q was typed", typed)
+		}
+		f.Close()
+	})
+}
+
+// A hanging disk costs no more memory than is allowed for all calls together.
+func TestHangingDiskOfMany(t *testing.T) {
+	log := new(logbook)
+	path := t.TempDir()
+	f := newFolder(path, Options{Log: log.logger(), Keys: KeysAll}) // whose goroutine does nothing
+	page := bytes.Repeat([]byte("x"), maxQueue/2)
+	var all []session.Recorder
+	for id := range maxQueued/len(page) + 10 {
+		r := f.Record(session.Info{ID: session.ID(id)})
+		r.Sent(page)
+		all = append(all, r)
+	}
+	failed := 0
+	for _, r := range all {
+		if r.Failed() {
+			failed++
+		}
+	}
+	if failed < 9 || failed > 11 {
+		t.Errorf("%d of %d have failed", failed, len(all))
+	}
+	f.start()
+	f.Close()
+	if n := f.queued.Load(); n != 0 || log.lines("recording failed") != failed || len(files(t, path)) != len(all)-failed {
+		t.Errorf("%d bytes are queued, and there are %d files: %s", n, len(files(t, path)), log)
+	}
+}
+
+// When recordings have their share of descriptors, the rest is for the callers.
+func TestDescriptorsAreLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := new(logbook)
+		f := newFolder(t.TempDir(), Options{Log: log.logger()})
+		f.most = 2
+		f.start()
+		for id := range 4 {
+			f.Record(session.Info{ID: session.ID(id)})
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if len(f.open) != 2 || log.lines(errMany.Error()) != 2 {
+			t.Errorf("%d are open: %s", len(f.open), log)
+		}
+		f.Close()
+	})
+}
+
 // A recording that has failed is not begun again by what happened meanwhile.
 func TestFailureIsFinal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -452,6 +522,32 @@ func TestClean(t *testing.T) {
 }
 
 // What is recorded is not kept for longer than it is to be, while the gateway runs.
+// A flood does not wait for the hour.
+func TestCleanFlood(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		path := t.TempDir()
+		const total = 1 << 20
+		f, _ := open(t, path, Options{Total: total, FileSize: 50 << 10, Keys: KeysAll})
+		r := f.Record(session.Info{ID: 1})
+		for range 100 {
+			r.Sent(make([]byte, 10<<10)) // six bytes of a file each
+			time.Sleep(time.Second)
+		}
+		synctest.Wait()
+		var size int64
+		entries, err := os.ReadDir(path)
+		for _, e := range entries {
+			if info, err := e.Info(); err == nil {
+				size += info.Size()
+			}
+		}
+		if size > total+total/8 || size < total/2 {
+			t.Errorf("there are %d bytes (%v)", size, err)
+		}
+		f.Close()
+	})
+}
+
 func TestCleanHourly(t *testing.T) {
 	path := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {

@@ -41,6 +41,7 @@ func (t *tape) write() {
 			t.fail(fmt.Errorf("panic: %v\n%s", reason, debug.Stack()))
 		}
 	}()
+	now := t.folder.now()
 	queue, why, err := t.next(t.taken)
 	t.taken = queue
 	if err == nil {
@@ -49,6 +50,8 @@ func (t *tape) write() {
 		}
 		if why != "" {
 			t.mask.end()
+		} else {
+			t.mask.expire(now)
 		}
 		t.flush()
 	}
@@ -89,6 +92,10 @@ func (t *tape) begin(at time.Duration) {
 		header.Env = maps.Clone(header.Env)
 		header.Env["MOIP_CONTINUES"] = t.first
 	}
+	if len(t.folder.open) >= t.folder.most && t.name == t.first {
+		t.fail(errMany)
+		return
+	}
 	file, err := t.folder.create(t.name)
 	if err != nil {
 		t.fail(err)
@@ -106,12 +113,13 @@ func (t *tape) begin(at time.Duration) {
 
 // flush writes the lines to the file, whole ones at once.
 func (t *tape) flush() {
-	if t.over {
+	if t.over || t.lines.Len() == 0 {
 		return
 	}
 	n, err := t.file.Write(t.lines.Bytes())
 	t.size += int64(n)
 	t.total += int64(n)
+	t.folder.written += int64(n)
 	t.lines.Reset()
 	if err != nil {
 		t.fail(err)
