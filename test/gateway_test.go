@@ -29,7 +29,7 @@ func start(dir string, flags []string) (*gateway, error) { return startBy(nil, d
 func startBy(command []string, dir string, flags []string) (*gateway, error) {
 	without := []string{"--log", "--records", "--admin"}
 	switch flags[0] {
-	case "serial":
+	case "serial", "replay":
 		without = nil
 	case "portal":
 		without = without[:2]
@@ -39,7 +39,10 @@ func startBy(command []string, dir string, flags []string) (*gateway, error) {
 			flags = append(flags, file, "none")
 		}
 	}
-	line := slices.Concat(command, []string{program}, flags, []string{"--log-level", "debug"})
+	if flags[0] != "replay" {
+		flags = append(flags, "--log-level", "debug")
+	}
+	line := slices.Concat(command, []string{program}, flags)
 	g := &gateway{
 		command: exec.Command(line[0], line[1:]...),
 		doors:   map[string]string{},

@@ -80,3 +80,33 @@ func TestSerialListener(t *testing.T) {
 		t.Errorf("it is left at %s bit/s", speed)
 	}
 }
+
+// A Minitel by its socket watches a recording, at its own speed, by pressing a key.
+func TestSerialReplay(t *testing.T) {
+	t.Parallel()
+	m := minitest.New(t, minitest.Telic1B)
+	m.On()
+	file := filepath.Join(t.TempDir(), "call.cast")
+	text := `{"version":3,"term":{"cols":40,"rows":25}}
+[0.1,"o","\fBienvenue au mus\u0019Bee"]
+[0.5,"o","\u001fCADeux fois"]
+`
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	g := runs(t, "replay", file, "--listen", "serial://"+m.Path+"?speed=4800")
+	for range 2 { // it closes after the end, and the next key has it again
+		m.AwaitText("Appuyez sur une touche")
+		m.Press("<Envoi>")
+		m.AwaitText("Bienvenue au musée")
+		m.AwaitText("Deux fois")
+	}
+	m.AwaitText("Appuyez sur une touche")
+	if err := g.stop(); err != nil {
+		t.Fatal(err)
+	}
+	if err := g.exit("0"); err != nil {
+		t.Error(err)
+	}
+	m.AwaitText("arrêtée")
+}

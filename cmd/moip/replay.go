@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -26,7 +27,7 @@ type replay struct {
 	Blocks terminal.Blocks `enum:"auto,sextant,quadrant,half" default:"auto" help:"Characters for mosaics: sextant, quadrant or half." placeholder:"NAME"`
 	Dump   bool            `help:"Need no terminal; print the last screen as text, and exit."`
 	To     string          `help:"Call a ws, wss, telnet or tcp URL and play it there; - writes to standard output." placeholder:"URL"`
-	Listen string          `help:"Play it to whoever calls at an address such as ws://:9010, each from the beginning." placeholder:"URI"`
+	Listen string          `help:"Play it to whoever calls at an address such as ws://:9010 or serial:///dev/ttyUSB0, each from the beginning." placeholder:"URI"`
 }
 
 // Validate is kong's: what it refuses is a matter of usage.
@@ -40,6 +41,8 @@ func (r *replay) Validate() error {
 	switch {
 	case ways > 1:
 		return errors.New("--dump, --to and --listen: one of them, at most")
+	case strings.HasPrefix(r.To, "serial:"):
+		return fmt.Errorf("--to: a Minitel at a serial port is not called, it calls by a key (write --listen %s)", r.To)
 	case r.Listen != "" && r.File == "-":
 		return errors.New("--listen: standard input is played once (name a file)")
 	case r.Listen != "":
