@@ -39,8 +39,9 @@ type moment struct {
 // A char is a character on its way from the keyboard to the screen.
 type char struct {
 	of          *moment
-	from, to    int // in its data
-	code        rune
+	from, to    int  // in its data
+	code        rune // 0 if it is none that can be shown
+	field       *field
 	row, column int // where it is to be shown
 	state       state
 }
@@ -122,7 +123,7 @@ func (m *mask) hold(next moment) {
 		m.shown(held)
 	}
 	if m.size > maxHeld {
-		m.hideAll()
+		m.hideAll(m.held)
 	}
 	m.release()
 }
@@ -133,27 +134,21 @@ func (m *mask) waiting() bool { return len(m.held) > 0 }
 // expire hides what has not been shown by now.
 func (m *mask) expire(now time.Duration) {
 	for len(m.held) > 0 && now-m.held[0].at >= maxHold {
-		for _, c := range m.held[0].mask {
-			if c.state < shows {
-				m.hide(c)
-			}
-		}
+		m.hideAll(m.held[:1])
 		m.release()
 	}
 }
 
 // end hides what waits, and lets all go.
 func (m *mask) end() {
-	m.hideAll()
+	m.hideAll(m.held)
 	m.release()
 }
 
-func (m *mask) hideAll() {
-	for _, held := range m.held {
-		for _, c := range held.mask {
-			if c.state < shows {
-				m.hide(c)
-			}
+func (m *mask) hideAll(held []*moment) {
+	for _, h := range held {
+		for _, c := range h.mask {
+			m.hide(c)
 		}
 	}
 }
@@ -207,7 +202,7 @@ func (m *mask) key(h *moment, key []byte, from, to int) {
 	known := videotex.AnswerOf(key) != 0 || key[0] != videotex.SOH
 	for _, c := range m.partial {
 		if known && key[0] != videotex.SS2 {
-			m.show(c)
+			m.decide(c, shows)
 		} else {
 			m.hide(c)
 		}
@@ -258,22 +253,15 @@ func (m *mask) await(c *char) {
 		m.hide(c)
 		return
 	}
+	c.field = f
 	c.row, c.column, _ = m.screen.Cursor()
-	if last := m.last(); last != nil {
-		c.row, c.column = last.row, last.column+1
+	if n := len(f.chars); n > 0 {
+		c.row, c.column = f.chars[n-1].row, f.chars[n-1].column+1
 		if c.column > m.screen.Columns() {
 			c.row, c.column = c.row+1, 1
 		}
 	}
 	f.chars = append(f.chars, c)
-}
-
-// last returns the character that was typed before, if it waits.
-func (m *mask) last() *char {
-	if n := len(m.typing.chars); n > 0 {
-		return m.typing.chars[n-1]
-	}
-	return nil
 }
 
 // endField is told of a key that is no character.
@@ -286,43 +274,32 @@ func (m *mask) endField() {
 	m.typing = &field{}
 }
 
-func (m *mask) show(c *char) { m.decide(c, shows) }
-
-// decide says what becomes of a character, unless that has been said.
-func (m *mask) decide(c *char, s state) {
-	if c.state < shows {
-		c.state = s
-		c.of.open--
-		m.open--
+// decide says what becomes of a character. It reports false if that has been said.
+func (m *mask) decide(c *char, s state) bool {
+	if c.state >= shows {
+		return false
 	}
+	c.state = s
+	c.of.open--
+	m.open--
+	return true
 }
 
 // hide hides a character, and all that waits in its field.
 func (m *mask) hide(c *char) {
-	m.decide(c, hides)
+	if !m.decide(c, hides) {
+		return
+	}
 	if m.screen != nil && c.code != 0 {
 		m.secret[c.code] = true
 	}
-	if !m.hideField(m.typing, c) {
-		for _, f := range m.ended {
-			m.hideField(f, c)
+	if f := c.field; f != nil && !f.hidden {
+		f.hidden = true
+		for _, other := range f.chars {
+			m.hide(other)
 		}
+		f.chars = nil
 	}
-}
-
-// hideField hides all of a field in which c waits. It reports whether it does.
-func (m *mask) hideField(f *field, c *char) bool {
-	for _, of := range f.chars {
-		if of == c {
-			chars := f.chars
-			f.chars, f.hidden = nil, true
-			for _, other := range chars {
-				m.hide(other)
-			}
-			return true
-		}
-	}
-	return false
 }
 
 // watch follows output for which nobody waits.
@@ -360,7 +337,7 @@ func (m *mask) shown(h *moment) {
 		row, column, _ := m.screen.Cursor()
 		m.draw(h.data[begun : i+1])
 		if q[0] == videotex.FF {
-			m.hideAll()
+			m.hideAll(m.held)
 			clear(m.secret)
 		}
 		if r, c, _ := m.screen.Cursor(); r == row && c == column {
@@ -424,20 +401,13 @@ func (m *mask) visible(row, column int) bool {
 // match notes that c is shown. In a field that has ended all that waits must be.
 func (m *mask) match(f *field, c *char) {
 	c.state = matches
-	if f.ended {
-		for _, other := range f.chars {
-			if other.state == waits {
-				return
-			}
+	if f.ended && slices.ContainsFunc(f.chars, func(c *char) bool { return c.state == waits }) {
+		return
+	}
+	for _, c := range f.chars {
+		if c.state == matches {
+			m.decide(c, shows)
 		}
 	}
-	rest := f.chars[:0]
-	for _, other := range f.chars {
-		if other.state == matches {
-			m.show(other)
-		} else {
-			rest = append(rest, other)
-		}
-	}
-	f.chars = rest
+	f.chars = slices.DeleteFunc(f.chars, func(c *char) bool { return c.state == shows })
 }
