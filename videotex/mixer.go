@@ -115,9 +115,8 @@ func (m *Mixer) release() {
 func (m *Mixer) Article(a []byte) { m.article = a }
 
 // Badge has text stand in inverse video at the end of row 00, up to column 36: at
-// once, and over whatever an article has there from now on. To say it again shows
-// it again, should the stream have written there; an empty text takes it away. It
-// has letters and digits alone.
+// once, and over whatever an article or the stream has there from now on. An empty
+// text takes it away. It has letters and digits alone.
 func (m *Mixer) Badge(text string) {
 	if m.fades = text == ""; m.fades {
 		text = strings.Repeat(" ", len(m.badge))
@@ -261,8 +260,11 @@ func (m *Mixer) take(dst, u []byte, by any) []byte {
 	}
 	begun := 0
 	for i, b := range u {
-		shown := m.parser.region == open
+		shown, row0 := m.parser.region == open, m.parser.Row0()
 		s := m.parser.Step(b)
+		if row0 && !m.parser.Row0() && m.badge != "" && !m.fades {
+			m.Badge(m.badge) // which may be written over
+		}
 		if len(s) == 0 {
 			continue
 		}

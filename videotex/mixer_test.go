@@ -179,7 +179,7 @@ func TestArticlesSpoilNoRealPage(t *testing.T) {
 }
 
 // A badge stands behind all articles and over what they have there, also when it
-// is said while one waits; it is shown again on demand, and leaves no trace.
+// is said while one waits, and behind what the stream has there; it leaves no trace.
 func TestBadge(t *testing.T) {
 	long := strings.Repeat("x", 36)
 	row := func(text, badge string) string { return fmt.Sprintf("%-33.33s%-3s    ", text, badge) }
@@ -204,18 +204,18 @@ func TestBadge(t *testing.T) {
 	expect(row("0,12 F", "ENR"))
 	m.Article(Article(long))
 	expect(row(long, "ENR"))
-	m.Write(nil, []byte("\x1F\x40\x41\x18\n")) // by whoever has the screen
-	expect(row("", ""))
-	m.Badge("ENR")
-	expect(row("", "ENR"))
+	m.Write(nil, []byte("\x1F\x40\x41\x18"+long+"\n")) // by whoever has the screen
+	expect(row(long, "ENR"))
 	m.Badge("")
-	expect(row("", ""))
+	expect(row(long, ""))
 	m.Article(Article("0,24 F"))
 	m.Badge("ENR")
 	m.Badge("")
 	expect(row("0,24 F", ""))
 	m.Article(Article(long))
 	expect(long + "    ")
+	m.Write(nil, []byte("\x1F\x40\x41\x18\n"))
+	expect(row("", ""))
 	m.Badge("")
 	if p := m.Next(nil, 100); p != nil {
 		t.Errorf("no badge is taken away by %q", p)

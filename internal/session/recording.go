@@ -57,7 +57,7 @@ const (
 
 const (
 	// badge stands on row 00 of whoever is recorded, and is shown again after
-	// badgeAgain without an article: services write there too.
+	// badgeAgain without an article: a terminal may have lost it.
 	badge      = "ENR"
 	badgeAgain = 10 * time.Second
 )
