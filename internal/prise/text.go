@@ -11,8 +11,7 @@ import (
 func welcome(speed int) []byte {
 	return videotex.Page{}.Clear().
 		At(7, 13).Attr(videotex.DoubleHeight).Text("Minitel sur IP").
-		At(11, 6).Text("Appuyez sur une touche pour").
-		At(13, 6).Attr(videotex.Inverse).Text(" appeler ").
+		At(12, 3).Text("Appuyez sur une touche pour appeler.").
 		At(24, 2).Attr(videotex.Cyan).Text(fmt.Sprintf("Ligne à %d bit/s", speed))
 }
 
