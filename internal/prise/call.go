@@ -43,14 +43,7 @@ func (c *call) hear(key []byte) {
 }
 
 // Send writes p as fast as the line has it.
-func (c *call) Send(p []byte) (kept bool) {
-	select {
-	case <-c.over:
-		return false
-	default:
-		return c.line.write(p)
-	}
-}
+func (c *call) Send(p []byte) (kept bool) { return c.line.write(p, c.over) }
 
 // Flush waits until the line has had it.
 func (c *call) Flush() { c.line.flush(c.over) }

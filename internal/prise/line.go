@@ -55,13 +55,19 @@ const (
 	halfTime = 200 * time.Millisecond
 	// stopTime is how long a Minitel that has said stop is believed.
 	stopTime = 10 * time.Second
+	// stuckTime is how long the kernel may have no room.
+	stuckTime = time.Second
 	// manyDamaged bytes in the time of noiseTime are hardly noise: it may speak at
 	// another speed.
 	manyDamaged = 3
 	noiseTime   = 500 * time.Millisecond
 )
 
-var errPulled = errors.New("it is gone: the adapter was pulled out")
+// Why there is no port any more.
+var (
+	errPulled = errors.New("it is gone: the adapter was pulled out")
+	errStuck  = errors.New("it takes nothing any more")
+)
 
 func newLine(port *serial.Port, flow bool) *line {
 	l := &line{
@@ -92,8 +98,11 @@ func (l *line) read() {
 		l.port.SetReadDeadline(half)
 		n, err := l.port.Read(buf)
 		if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
-			if l.err = err; errors.Is(err, io.EOF) {
+			switch l.err = err; {
+			case errors.Is(err, io.EOF):
 				l.err = errPulled
+			case errors.Is(err, os.ErrClosed):
+				l.err = errStuck // see send
 			}
 			return
 		}
@@ -202,11 +211,16 @@ func (l *line) order(p string) {
 	l.pump()
 }
 
-// write writes as much of p as may be and keeps the rest. It reports whether it
-// keeps anything.
-func (l *line) write(p []byte) (kept bool) {
+// write writes as much of p as may be and keeps the rest, unless done. It reports
+// whether it keeps anything.
+func (l *line) write(p []byte, done <-chan struct{}) (kept bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	select {
+	case <-done:
+		return false
+	default:
+	}
 	l.kept = append(l.kept, p...)
 	l.pump()
 	return len(l.kept) > 0
@@ -214,19 +228,13 @@ func (l *line) write(p []byte) (kept bool) {
 
 // flush waits until nothing is kept, or until done.
 func (l *line) flush(done <-chan struct{}) {
-	for l.write(nil) {
+	for l.write(nil, done) {
 		select {
 		case <-done:
 			return
 		case <-time.After(aheadTime / 2):
 		}
 	}
-}
-
-// say writes p, and waits until it is written.
-func (l *line) say(p []byte) {
-	l.write(p)
-	l.flush(nil)
 }
 
 // rest returns what brings the Minitel to rest, in Vidéotex.
@@ -293,13 +301,13 @@ func (l *line) obey(order []byte) {
 		l.turning, l.holding = true, true
 		l.turns <- speed // has room: there is no other before it is turned
 	}
-	if string(order) == resetOrder {
+	if string(order) == resetOrder && l.calling { // else it is ours, see bring
 		l.own = append(l.own, routings...)
 	}
 }
 
-// send writes p. The kernel has room for it, and if the port is gone the reader
-// hears of it.
+// send writes p. The kernel has room for it; a port for which that is not so sends
+// nothing and is closed. Of one that is gone the reader hears by itself.
 func (l *line) send(p []byte) {
 	if len(p) == 0 {
 		return
@@ -308,7 +316,10 @@ func (l *line) send(p []byte) {
 		l.free = now
 	}
 	l.free = l.free.Add(time.Duration(len(p)) * l.byteTime())
-	l.port.Write(p)
+	l.port.SetWriteDeadline(time.Now().Add(stuckTime))
+	if _, err := l.port.Write(p); errors.Is(err, os.ErrDeadlineExceeded) {
+		l.port.Close()
+	}
 }
 
 // room returns how many bytes may be written now.

@@ -16,9 +16,9 @@ import (
 const (
 	pro1, pro2, pro3 = "\x1B\x39", "\x1B\x3A", "\x1B\x3B"
 
-	whoAsk, whoAnswer = pro1 + "\x7B", "\x01" // ENQROM
-	resetOrder        = pro1 + "\x7F"
-	hangUpOrder       = pro1 + "\x67"
+	whoAsk, whoAnswer       = pro1 + "\x7B", "\x01" // ENQROM
+	resetOrder, resetAnswer = pro1 + "\x7F", "\x13\x5E"
+	hangUpOrder             = pro1 + "\x67"
 	// videotexOrder ends Téléinformatique, which has no protocol layer (3-1).
 	videotexOrder = "\x1B[?{"
 	noPCEOrder    = pro2 + "\x6A\x44"
@@ -117,20 +117,35 @@ func (a *attendant) ask(orders, head string) ([]byte, error) {
 // answered is ask for n bytes that have been sent. What else comes meanwhile is the
 // caller's.
 func (a *attendant) answered(head string, n int) ([]byte, error) {
-	const most = 5 // bytes of an answer
-	end := time.Now().Add(aheadTime + answerTime + time.Duration(n+most)*a.byteTime())
+	end := time.Now().Add(aheadTime + answerTime + time.Duration(n+mostAnswer)*a.byteTime())
 	for {
 		key, err := a.next(nil, time.Until(end))
 		if err != nil || key == nil {
 			return nil, err
 		}
-		if strings.HasPrefix(string(key), head) && (head != whoAnswer || len(key) == most) {
+		if isAnswer(key, head) {
 			return key, nil
 		}
-		if a.call != nil && !isNews(key) {
+		if !a.heed(key) && a.call != nil {
 			a.call.hear(key)
 		}
 	}
+}
+
+// mostAnswer is how many bytes the longest answer has, an identification.
+const mostAnswer = 5
+
+// isAnswer reports whether key is an answer that begins with head, and all of it: of
+// one that came damaged some may be missing.
+func isAnswer(key []byte, head string) bool {
+	n := len(head) + 1 // a status
+	switch head {
+	case whoAnswer:
+		n = mostAnswer
+	case resetAnswer:
+		n = len(head)
+	}
+	return len(key) == n && strings.HasPrefix(string(key), head)
 }
 
 // lookTime is how long nobody is looked for between two rounds.
@@ -155,12 +170,14 @@ func (a *attendant) find(ctx context.Context) error {
 		if round == 0 {
 			a.Log.Info("no Minitel answers; it is looked for")
 		}
-		a.say(welcome(powerOn))
+		if err := a.say(welcome(powerOn)); err != nil {
+			return err
+		}
 		key, err := a.next(ctx.Done(), lookTime)
 		if err != nil {
 			return err
 		}
-		pressed = key != nil && !isNews(key) && videotex.Function(key) != videotex.LineReleased
+		pressed = key != nil && !a.heed(key) && videotex.Function(key) != videotex.LineReleased
 	}
 }
 
@@ -193,6 +210,14 @@ func (a *attendant) setUp() (err error) {
 	if a.found, err = a.statuses(); err != nil {
 		return err
 	}
+	if err := a.reset(); err != nil {
+		return err
+	}
+	if a.found[0] == 0 { // it may have been forbidden to answer
+		if a.found, err = a.statuses(); err != nil {
+			return err
+		}
+	}
 	if a.found[0] != 0 && a.found[0]&hearsKeyboard == 0 {
 		a.found = standard // we have been here before, and had no time to put it back
 	}
@@ -200,9 +225,9 @@ func (a *attendant) setUp() (err error) {
 		return err
 	}
 	a.base = cmp.Or(a.Speed, a.port.Speed())
-	if most := videotex.TerminalSpeed(a.id); most > 0 && a.base > most {
-		a.Log.Warn("this Minitel is not so fast", "asked", a.base, "most", most)
-		a.base = most
+	if !a.has(a.base) {
+		a.Log.Warn("this Minitel has no such speed", "asked", a.base)
+		a.base = cmp.Or(videotex.TerminalSpeed(a.id), a.port.Speed())
 	}
 	ok, err := a.change(a.base)
 	if err == nil && !ok { // the order may have been damaged
@@ -218,20 +243,38 @@ func (a *attendant) setUp() (err error) {
 // tidy puts the Minitel right after a call, in which services may have changed what
 // they liked.
 func (a *attendant) tidy() error {
-	if _, err := a.next(nil, 0); err != nil { // the last that a service said may be an order
+	select {
+	case speed := <-a.turns: // the last that the service said
+		if _, err := a.turn(speed); err != nil {
+			return err
+		}
+	default:
+	}
+	if err := a.say(a.rest()); err != nil {
 		return err
 	}
-	a.say(a.rest())
+	if err := a.reset(); err != nil {
+		return err
+	}
 	if _, err := a.change(a.base); err != nil {
 		return err
 	}
 	return a.bring(wanted())
 }
 
+// reset undoes what there is no setting for, such as a keyboard that is blocked or
+// answers that are forbidden (2-6-13-2).
+func (a *attendant) reset() error {
+	_, err := a.ask(resetOrder, resetAnswer)
+	return err
+}
+
 // restore puts the Minitel back as it was found, but at the speed of one just
 // switched on: whoever is next looks for it there.
 func (a *attendant) restore() {
-	a.say(stopped)
+	if a.say(stopped) != nil {
+		return
+	}
 	if a.bring(a.found) == nil {
 		a.change(powerOn)
 	}
@@ -240,11 +283,24 @@ func (a *attendant) restore() {
 
 // model names the Minitel for people.
 func (a *attendant) model() string {
-	if a.id == [3]byte{} {
+	if a.silent() {
 		return "unknown, for it does not say"
 	}
 	return fmt.Sprintf("%s (%q)", cmp.Or(videotex.TerminalName(a.id), "unknown"), a.id[:])
 }
+
+// has reports whether the Minitel may have a speed. One that answers nothing does not
+// tell whether it has another than it was found at.
+func (a *attendant) has(speed int) bool {
+	if a.silent() {
+		return speed == a.port.Speed()
+	}
+	most := videotex.TerminalSpeed(a.id)
+	return most == 0 || speed <= most
+}
+
+// silent reports whether the Minitel answers nothing.
+func (a *attendant) silent() bool { return a.id == [3]byte{} }
 
 // change orders the Minitel to have a speed, and reports whether it has.
 func (a *attendant) change(speed int) (ok bool, err error) {
@@ -278,7 +334,7 @@ func (a *attendant) turn(speed int) (ok bool, err error) {
 func (a *attendant) follow(speed int) (ok bool, answer []byte, err error) {
 	old := a.port.Speed()
 	a.through()
-	if most := videotex.TerminalSpeed(a.id); most > 0 && speed > most {
+	if !a.has(speed) {
 		answer, err = a.answered(speedAnswer, 0)
 		return false, answer, err
 	}
@@ -303,7 +359,7 @@ func (a *attendant) follow(speed int) (ok bool, answer []byte, err error) {
 
 // statuses asks for all settings.
 func (a *attendant) statuses() (now statuses, err error) {
-	if a.id == [3]byte{} {
+	if a.silent() {
 		return now, nil // it would not answer that either
 	}
 	for i, s := range settings {
@@ -359,7 +415,6 @@ func (a *attendant) probe(doubt bool) error {
 	if a.tele() {
 		return nil // there, it answers nothing (3-1)
 	}
-	silent := a.id == [3]byte{}
 	ask, head := settings[0].ask, settings[0].answer
 	if a.found[0] == 0 {
 		ask, head = whoAsk, whoAnswer
@@ -369,10 +424,10 @@ func (a *attendant) probe(doubt bool) error {
 		switch {
 		case err != nil:
 			return err
-		case answer == nil && silent && !doubt:
+		case answer == nil && a.silent() && !doubt:
 			return nil
 		case answer == nil:
-		case silent, head != whoAnswer && answer[len(answer)-1]&hearsKeyboard != 0:
+		case a.silent(), head != whoAnswer && answer[len(answer)-1]&hearsKeyboard != 0:
 			return errReset
 		default:
 			return nil
@@ -381,7 +436,7 @@ func (a *attendant) probe(doubt bool) error {
 	return errOff
 }
 
-// releaseTime is how long after Connexion/Fin the Minitel tells that its line is
+// releaseTime is how long after Connexion/Fin the Minitel may tell that its line is
 // released, which we have ordered.
 const releaseTime = 2 * time.Second
 
@@ -392,10 +447,11 @@ func (a *attendant) heed(key []byte) (mine bool) {
 	case videotex.LineReleased:
 		// Connexion/Fin takes the telephone line, and looks for a carrier there
 		// for 40 s (1-5-3-1-1); then it would say the same again.
-		if time.Since(a.released) < releaseTime {
+		if time.Since(a.taken) < releaseTime {
+			a.taken = time.Time{} // the next is a key again
 			return true
 		}
-		a.released = time.Now()
+		a.taken = time.Now()
 		a.order(hangUpOrder)
 		a.doubt() // a Minitel says it as well when it is switched on
 		return false

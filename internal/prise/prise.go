@@ -93,11 +93,11 @@ type attendant struct {
 	parities []serial.Parity // under which a Minitel may be heard
 	answer   func(session.Endpoint, session.Caller)
 
-	id       [3]byte   // what the Minitel says it is, 0 if nothing
-	found    statuses  // its settings when it was found
-	base     int       // its speed between calls
-	released time.Time // when it last said so, see heed
-	call     *call     // nil between calls
+	id    [3]byte   // what the Minitel says it is, 0 if nothing
+	found statuses  // its settings when it was found
+	base  int       // its speed between calls
+	taken time.Time // when it last took its telephone line, zero once that is released; see heed
+	call  *call     // nil between calls
 }
 
 // serve has calls answered, one after the other, until ctx is done or the Minitel
@@ -126,7 +126,9 @@ const probeTime = 20 * time.Second
 
 // wait shows the welcome, and returns when a key is pressed or ctx is done.
 func (a *attendant) wait(ctx context.Context) error {
-	a.say(welcome(a.port.Speed()))
+	if err := a.say(welcome(a.port.Speed())); err != nil {
+		return err
+	}
 	for ctx.Err() == nil {
 		key, err := a.next(ctx.Done(), probeTime)
 		if err != nil {
@@ -165,6 +167,20 @@ func (a *attendant) next(done <-chan struct{}, d time.Duration) ([]byte, error) 
 			return nil, nil
 		}
 	}
+}
+
+// say writes p, and waits until it is written.
+func (a *attendant) say(p []byte) error {
+	for kept := a.write(p, nil); kept; kept = a.write(nil, nil) {
+		select {
+		case speed := <-a.turns: // nothing is written until it is turned
+			if _, err := a.turn(speed); err != nil {
+				return err
+			}
+		case <-time.After(aheadTime / 2):
+		}
+	}
+	return nil
 }
 
 // carry has a call answered, and stays with it until it is over. Its error says why

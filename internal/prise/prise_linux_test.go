@@ -343,3 +343,123 @@ func TestTele(t *testing.T) {
 	send(e, "\x0CENCORE")
 	m.AwaitText("ENCORE")
 }
+
+// A call that ends with an order to change the speed, in row 00, leaves the line as
+// it was.
+func TestLastOrder(t *testing.T) {
+	t.Parallel()
+	for name, id := range map[string][3]byte{"Telic": minitest.Telic1B, "silent": {}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := minitest.New(t, id)
+			m.On()
+			d := attend(t, m, prise.Options{})
+			if id == [3]byte{} {
+				m.AwaitText("Appuyez")
+				m.Press("A")
+				m.Await("found", func() bool { return d.said("it does not say") })
+			}
+			for range 4 {
+				e := d.call(m)
+				send(e, "\x0C")
+				m.Await("nothing", func() bool { return m.Text() == "" })
+				e.Send([]byte("\x1F\x40\x41\x1B\x3A\x6B\x76"))
+				e.Close()
+				m.AwaitText("Ligne à 1200 bit/s")
+			}
+		})
+	}
+}
+
+// Whatever a service has forbidden the Minitel, it may be used after the call.
+func TestForbidden(t *testing.T) {
+	for name, order := range map[string]string{
+		"keyboard": "\x1B\x3B\x60\x59\x51",
+		"answers":  "\x1B\x3A\x64\x53\x1B\x3A\x6B\x64",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := minitest.New(t, minitest.Telic1B)
+			m.On()
+			d := attend(t, m, prise.Options{Speed: 4800})
+			e := d.call(m)
+			send(e, "\x0COUI"+order)
+			m.AwaitText("OUI")
+			e.Close()
+			e = d.call(m)
+			if d.from.Speed != 4800 {
+				t.Errorf("the next call has %d bit/s", d.from.Speed)
+			}
+		})
+	}
+}
+
+// An answer that came damaged is none.
+func TestHalfAnswer(t *testing.T) {
+	t.Parallel()
+	m := minitest.New(t, minitest.Telic1B)
+	m.On()
+	d := attend(t, m, prise.Options{})
+	e := d.call(m)
+	m.Damage(5) // it is asked what its modem hears
+	m.Say("\x1B\x3B\x63\x5A")
+	time.Sleep(2 * time.Second)
+	m.Press("OUI")
+	receive(t, e, "OUI")
+}
+
+// A terminal that answers nothing keeps its speed, whoever orders another.
+func TestSilentSpeed(t *testing.T) {
+	t.Parallel()
+	m := minitest.New(t, [3]byte{})
+	m.On()
+	d := attend(t, m, prise.Options{Speed: 4800})
+	m.AwaitText("Appuyez")
+	m.Press("A")
+	m.Await("found", func() bool { return d.said("it does not say") })
+	e := d.call(m)
+	send(e, "\x0CA\x1B\x3A\x6B\x76B")
+	m.AwaitText("AB")
+	m.Press("OUI")
+	receive(t, e, "OUI")
+}
+
+// Connexion/Fin without Shift, pressed twice, is heard twice, and not once more
+// because the Minitel tells that it has released the line.
+func TestFin(t *testing.T) {
+	t.Parallel()
+	m := minitest.New(t, minitest.Telic1B)
+	m.On()
+	d := attend(t, m, prise.Options{})
+	e := d.call(m)
+	time.Sleep(2 * time.Second) // what it said when it was switched on is over
+	for range 2 {
+		m.Fin()
+		time.Sleep(700 * time.Millisecond)
+	}
+	m.Press("OUI")
+	receive(t, e, "\x13\x59\x13\x59OUI")
+	if m.Seeks() {
+		t.Error("it looks for a carrier")
+	}
+}
+
+// A port that takes nothing any more stops nobody: neither the call nor the end.
+func TestStuck(t *testing.T) {
+	t.Parallel()
+	m := minitest.New(t, minitest.Philips2)
+	m.On()
+	d := attend(t, m, prise.Options{Speed: 9600})
+	e := d.call(m)
+	m.Jam()
+	var feeding sync.WaitGroup
+	defer feeding.Wait()
+	feeding.Go(func() { send(e, strings.Repeat("UNE LONGUE PAGE ", 2000)) })
+	for {
+		if _, err := e.Receive(); err != nil {
+			break
+		}
+	}
+	m.Await("the reason", func() bool { return d.said("takes nothing") })
+	e.Close()
+}

@@ -48,6 +48,9 @@ type Minitel struct {
 	routes   map[byte]byte // by receiver, the senders' bits
 	function byte          // status
 	keys     byte          // status of the keyboard
+	mute     bool          // no acknowledgements to the socket
+	seeks    bool          // a carrier
+	jam      chan struct{} // nothing is taken from the port until it is closed; nil for at once
 	parser   videotex.Parser
 	screen   *videotex.Screen
 	out      chan []byte
@@ -68,7 +71,7 @@ func New(t testing.TB, id [3]byte) *Minitel {
 // reset is what power-on does, and the order to.
 func (m *Minitel) reset() {
 	m.routes = map[byte]byte{0x58: 0x4D, 0x59: 0x42, 0x5A: 0x46, 0x5B: 0x4A}
-	m.function, m.keys = 0x40, 0x40
+	m.function, m.keys, m.mute, m.seeks = 0x40, 0x40, false, false
 }
 
 // Plug connects the cable.
@@ -100,7 +103,7 @@ func (m *Minitel) Plug() {
 	}
 	m.plugged.Go(func() { defer held.Close(); m.speak(master, m.out) })
 	bursts := make(chan burst, 1<<12)
-	m.plugged.Go(func() { receive(master, bursts) })
+	m.plugged.Go(func() { m.receive(master, bursts) })
 	m.plugged.Go(func() { m.listen(master, bursts) })
 }
 
@@ -112,6 +115,10 @@ func (m *Minitel) Unplug() {
 		return
 	}
 	os.Remove(m.Path)
+	if m.jam != nil {
+		close(m.jam)
+		m.jam = nil
+	}
 	close(m.out)
 	m.master.Close()
 	m.master, m.out = nil, nil
@@ -151,11 +158,46 @@ func (m *Minitel) Say(p string) {
 	if !m.on {
 		return
 	}
+	if m.routes[0x59]&2 == 0 {
+		return // it is blocked
+	}
 	if m.routes[0x5A]&2 != 0 && m.routes[0x58]&4 != 0 { // by way of the modem
 		m.screen.Write([]byte(p))
 	}
 	if m.routes[0x5B]&2 != 0 {
 		m.send(p)
+	}
+}
+
+// Fin presses Connexion/Fin without Shift (1-5-3-1-1).
+func (m *Minitel) Fin() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.seeks = !m.seeks
+	m.send("\x13\x59")
+}
+
+// Seeks reports whether it has taken the telephone line.
+func (m *Minitel) Seeks() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.seeks
+}
+
+// Jam has the adapter send nothing more until the cable is pulled.
+func (m *Minitel) Jam() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.jam = make(chan struct{})
+}
+
+// jammed waits while the adapter is.
+func (m *Minitel) jammed() {
+	m.mu.Lock()
+	jam := m.jam
+	m.mu.Unlock()
+	if jam != nil {
+		<-jam
 	}
 }
 
@@ -258,9 +300,10 @@ type burst struct {
 }
 
 // receive passes on what is written to the port.
-func receive(master *os.File, bursts chan<- burst) {
+func (m *Minitel) receive(master *os.File, bursts chan<- burst) {
 	defer close(bursts)
 	for {
+		m.jammed()
 		p := make([]byte, 256)
 		n, err := master.Read(p)
 		if err != nil {
@@ -335,7 +378,7 @@ func (m *Minitel) take(b byte, port int) {
 // only the screen knows.
 func (m *Minitel) obey(q []byte) bool {
 	answer := func(p ...byte) bool {
-		if !m.silent {
+		if !m.silent && !m.mute {
 			m.send(string(append([]byte{videotex.ESC, byte(0x38 + len(p))}, p...)))
 		}
 		return true
@@ -354,6 +397,12 @@ func (m *Minitel) obey(q []byte) bool {
 		m.reset()
 		m.send("\x13\x5E")
 	case q[0] == 0x67:
+		if m.seeks {
+			m.seeks = false
+			m.send("\x13\x59")
+		}
+	case q[0] == 0x64 && q[1] == 0x53:
+		m.mute = true
 	case q[0] == 0x72 && len(q) == 1:
 		answer(0x73, m.function)
 	case q[0] == 0x74:
