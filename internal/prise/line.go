@@ -244,11 +244,12 @@ func (l *line) rest() []byte {
 	return l.parser.Rest(nil)
 }
 
-// tele reports whether the Minitel has no protocol layer now.
-func (l *line) tele() bool {
+// deaf reports whether the Minitel hears no question now: in Téléinformatique it has
+// no protocol layer (3-1), and in the middle of a sequence there is no room for one.
+func (l *line) deaf() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.parser.Mode() == videotex.Teleinformatique
+	return l.parser.Mode() == videotex.Teleinformatique || !l.parser.Between()
 }
 
 // tune starts the line anew, to a Minitel of which nothing is known.

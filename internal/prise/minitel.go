@@ -412,8 +412,8 @@ func (a *attendant) bring(target statuses) error {
 // probe asks whether the Minitel is still there and as we left it. One that answers
 // nothing is, unless that is in doubt.
 func (a *attendant) probe(doubt bool) error {
-	if a.tele() {
-		return nil // there, it answers nothing (3-1)
+	if a.deaf() {
+		return nil
 	}
 	ask, head := settings[0].ask, settings[0].answer
 	if a.found[0] == 0 {

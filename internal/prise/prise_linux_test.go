@@ -3,6 +3,7 @@ package prise_test
 import (
 	"bytes"
 	"context"
+	"flag"
 	"io"
 	"log/slog"
 	"strings"
@@ -19,7 +20,12 @@ import (
 	"moip/videotex"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// The tests spend their time waiting for lines.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	flag.Set("test.parallel", "6")
+	goleak.VerifyTestMain(m)
+}
 
 // A desk attends to a Minitel, and keeps its calls.
 type desk struct {
