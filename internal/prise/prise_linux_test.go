@@ -392,7 +392,7 @@ func TestForbidden(t *testing.T) {
 			send(e, "\x0COUI"+order)
 			m.AwaitText("OUI")
 			e.Close()
-			e = d.call(m)
+			d.call(m)
 			if d.from.Speed != 4800 {
 				t.Errorf("the next call has %d bit/s", d.from.Speed)
 			}
