@@ -114,7 +114,10 @@ func (a *attendant) serve(ctx context.Context) error {
 		if err = cmp.Or(ctx.Err(), err); err != nil {
 			return err
 		}
-		if err := cmp.Or(a.carry(), a.tidy()); err != nil {
+		if err := a.carry(); err != nil {
+			return err
+		}
+		if err := a.tidy(); err != nil {
 			return err
 		}
 	}
