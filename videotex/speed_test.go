@@ -14,6 +14,14 @@ func TestLineSpeed(t *testing.T) {
 	}
 }
 
+func TestSpeedCode(t *testing.T) {
+	for bits, want := range map[int]byte{300: 0x52, 1200: 0x64, 4800: 0x76, 9600: 0x7F, 0: 0, 75: 0, 2400: 0} {
+		if got := SpeedCode(bits); got != want {
+			t.Errorf("%d bit/s: %x, want %x", bits, got, want)
+		}
+	}
+}
+
 func TestTerminalSpeed(t *testing.T) {
 	for id, want := range map[string]int{"Cu<": 4800, "Bv6": 9600, "Cc2": 1200, "?z?": 9600, "B?6": 0, "\x00\x00\x00": 0} {
 		if got := TerminalSpeed([3]byte([]byte(id))); got != want {

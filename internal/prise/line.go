@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"moip/internal/serial"
+	"moip/internal/session"
 	"moip/videotex"
 )
 
@@ -333,8 +334,8 @@ func (l *line) room() int {
 	return int((aheadTime - ahead) / l.byteTime())
 }
 
-// byteTime is how long a byte takes: start, seven bits, parity, stop (1-5-1-2).
-func (l *line) byteTime() time.Duration { return 10 * time.Second / time.Duration(l.port.Speed()) }
+// byteTime is how long a byte takes.
+func (l *line) byteTime() time.Duration { return session.ByteTime(l.port.Speed()) }
 
 // through waits until the Minitel has all that was written.
 func (l *line) through() {

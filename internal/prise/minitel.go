@@ -26,9 +26,6 @@ const (
 	speedAsk, speedOrder, speedAnswer = pro1 + "\x74", pro2 + "\x6B", pro2 + "\x75"
 )
 
-// speedCodes are the speeds in orders and answers, the same both ways (2-6-8-1).
-var speedCodes = map[int]string{300: "\x52", 1200: "\x64", 4800: "\x76", 9600: "\x7F"}
-
 // Receivers and senders of the routings.
 const (
 	screen, keyboard, modem, socket       = "\x58", "\x59", "\x5A", "\x5B"
@@ -307,7 +304,7 @@ func (a *attendant) change(speed int) (ok bool, err error) {
 	if speed == a.port.Speed() {
 		return true, nil
 	}
-	a.order(speedOrder + speedCodes[speed])
+	a.order(speedOrder + string([]byte{videotex.SpeedCode(speed)}))
 	select {
 	case speed := <-a.turns:
 		return a.turn(speed)
@@ -342,7 +339,7 @@ func (a *attendant) follow(speed int) (ok bool, answer []byte, err error) {
 		return false, nil, err
 	}
 	answer, err = a.answered(speedAnswer, 0)
-	if err != nil || answer != nil && string(answer[3:]) == speedCodes[speed] {
+	if err != nil || answer != nil && answer[3] == videotex.SpeedCode(speed) {
 		return err == nil, answer, err
 	}
 	for _, at := range []int{speed, old} {

@@ -17,8 +17,9 @@ const (
 	maxCut = 60
 )
 
-// byteTime is how long a line takes for a byte: start, seven bits, parity, stop.
-func byteTime(speed int) time.Duration { return 10 * time.Second / time.Duration(speed) }
+// ByteTime is how long a line of some speed takes for a byte: start, seven bits,
+// parity, stop (1-5-1-3).
+func ByteTime(speed int) time.Duration { return 10 * time.Second / time.Duration(speed) }
 
 // pace returns the speed of the caller's line, or if that is lower, the one that
 // whoever has the screen is to be shown at; 0 if there is none.
@@ -42,7 +43,7 @@ func Slower(a, b int) int {
 // line has begun, and has the alarm ring for more. So what has been sent is never
 // ahead of the line by more than a sequence.
 func (c *Call) pourPaced(out []byte, speed int) {
-	each := byteTime(speed)
+	each := ByteTime(speed)
 	for now := c.now(); ; {
 		if c.free == 0 {
 			c.free = now // a line that was idle has saved up nothing
@@ -79,7 +80,7 @@ func (c *Call) ordered(q []byte) {
 // for a caller who takes nothing, and that of the line.
 func (c *Call) draining() time.Duration {
 	if speed := c.pace(); speed > 0 && c.Limits.Drain > 0 {
-		return c.Limits.Drain + time.Duration(c.screen.Size())*byteTime(speed)
+		return c.Limits.Drain + time.Duration(c.screen.Size())*ByteTime(speed)
 	}
 	return c.Limits.Drain
 }

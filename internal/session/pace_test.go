@@ -39,7 +39,7 @@ func TestPaceKeepsTheLinesTime(t *testing.T) {
 // drawn has the portal say pieces, with a pause of some milliseconds after each,
 // and returns what is wrong with the times at which they come.
 func (r *rig) drawn(speed int, pieces []string, pauses []int) (fault string) {
-	each := byteTime(speed)
+	each := ByteTime(speed)
 	cut := min(max(int(cutTime/each), 1), maxCut)
 	began := time.Now()
 	written, sent := 0, 0

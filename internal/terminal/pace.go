@@ -1,6 +1,10 @@
 package terminal
 
-import "time"
+import (
+	"time"
+
+	"moip/internal/session"
+)
 
 const (
 	// paceTime is how often a line with a speed delivers.
@@ -22,7 +26,7 @@ func newPace(speed int) pace {
 	if speed == 0 {
 		return pace{}
 	}
-	return pace{perByte: 10 * time.Second / time.Duration(speed)} // start, 7 bits, parity, stop
+	return pace{perByte: session.ByteTime(speed)}
 }
 
 // tick returns what tells when to take, nil if that is at once.
