@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -65,7 +66,7 @@ func (ctlCalls) Run(ctx context.Context, c *ctl, out io.Writer) error {
 		fmt.Fprintln(table, "CALL\tFROM\tBY\tFOR\tAT\tTERMINAL\tIN\tOUT\t")
 		for _, call := range all.Calls {
 			fmt.Fprintf(table, "%d\t%s\t%s\t%v\t%s\t%s\t%d\t%d\t%s\n", call.ID, call.Address, call.Transport,
-				time.Since(call.Began).Round(time.Second), place(call), orDash(call.Terminal), call.In, call.Out, recordedMark(call))
+				time.Since(call.Began).Round(time.Second), place(call), cmp.Or(call.Terminal, "-"), call.In, call.Out, recordedMark(call))
 		}
 		return table.Flush()
 	})
@@ -84,13 +85,6 @@ func place(c admin.Call) string {
 	return c.State
 }
 
-func orDash(s string) string {
-	if s == "" {
-		return "-"
-	}
-	return s
-}
-
 func recordedMark(c admin.Call) string {
 	if c.Recorded {
 		return "recorded"
@@ -107,7 +101,7 @@ func (o ctlCall) Run(ctx context.Context, c *ctl, out io.Writer) error {
 		table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 		fmt.Fprintf(table, "call\t%d\nfrom\t%s by %s\nbegan\t%s, %v ago\nat\t%s\nterminal\t%s\nbytes\t%d in, %d out\n",
 			call.ID, call.Address, call.Transport, call.Began.Local().Format(time.DateTime),
-			time.Since(call.Began).Round(time.Second), place(call), orDash(call.Terminal), call.In, call.Out)
+			time.Since(call.Began).Round(time.Second), place(call), cmp.Or(call.Terminal, "-"), call.In, call.Out)
 		if call.Speed > 0 {
 			fmt.Fprintf(table, "line\t%d bit/s\n", call.Speed)
 		}
@@ -219,7 +213,7 @@ func (ctlDirectory) Run(ctx context.Context, c *ctl, out io.Writer) error {
 			if s.State == "closed" {
 				state += " since " + s.Since.Local().Format(time.DateTime)
 			}
-			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", s.Code, s.Title, orDash(s.Palier), state, s.URL)
+			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", s.Code, s.Title, cmp.Or(s.Palier, "-"), state, s.URL)
 		}
 		return table.Flush()
 	})

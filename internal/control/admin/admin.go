@@ -95,12 +95,12 @@ func (d desk) operations() map[string]handler {
 	return map[string]handler{
 		"GET /calls":                d.list,
 		"POST /calls/message":       d.messageAll,
-		"GET /calls/{id}":           d.one,
-		"DELETE /calls/{id}":        d.hangUp,
-		"POST /calls/{id}/message":  d.message,
-		"POST /calls/{id}/redirect": d.redirect,
-		"POST /calls/{id}/recall":   d.recall,
-		"PUT /calls/{id}/recording": d.record,
+		"GET /calls/{id}":           ofCall(d.one),
+		"DELETE /calls/{id}":        ofCall(d.hangUp),
+		"POST /calls/{id}/message":  ofCall(d.message),
+		"POST /calls/{id}/redirect": ofCall(d.redirect),
+		"POST /calls/{id}/recall":   ofCall(d.recall),
+		"PUT /calls/{id}/recording": ofCall(d.record),
 		"GET /services":             d.services,
 		"GET /link":                 d.link,
 		"GET /log-level":            d.level,
@@ -184,12 +184,15 @@ func read(r *http.Request, v any) error {
 	return nil
 }
 
-func idOf(r *http.Request) (session.ID, error) {
-	id, err := strconv.ParseUint(r.PathValue("id"), 10, 64)
-	if err != nil {
-		return 0, faulty("%.20q is not the number of a call", r.PathValue("id"))
+// ofCall is the handler of what is done with one call.
+func ofCall(do func(session.ID, *http.Request) (any, error)) handler {
+	return func(r *http.Request) (any, error) {
+		id, err := strconv.ParseUint(r.PathValue("id"), 10, 64)
+		if err != nil {
+			return nil, faulty("%.20q is not the number of a call", r.PathValue("id"))
+		}
+		return do(session.ID(id), r)
 	}
-	return session.ID(id), nil
 }
 
 func (d desk) list(*http.Request) (any, error) {
@@ -200,11 +203,7 @@ func (d desk) list(*http.Request) (any, error) {
 	return calls, nil
 }
 
-func (d desk) one(r *http.Request) (any, error) {
-	id, err := idOf(r)
-	if err != nil {
-		return nil, err
-	}
+func (d desk) one(id session.ID, _ *http.Request) (any, error) {
 	info, err := d.Board.Info(id)
 	if err != nil {
 		return nil, err
@@ -212,11 +211,7 @@ func (d desk) one(r *http.Request) (any, error) {
 	return describe(info), nil
 }
 
-func (d desk) hangUp(r *http.Request) (any, error) {
-	id, err := idOf(r)
-	if err != nil {
-		return nil, err
-	}
+func (d desk) hangUp(id session.ID, _ *http.Request) (any, error) {
 	return nil, d.Board.Hangup(id, session.ReasonRecalled)
 }
 
@@ -234,11 +229,7 @@ func (d desk) text(r *http.Request) (string, error) {
 	return m.Text, nil
 }
 
-func (d desk) message(r *http.Request) (any, error) {
-	id, err := idOf(r)
-	if err != nil {
-		return nil, err
-	}
+func (d desk) message(id session.ID, r *http.Request) (any, error) {
 	text, err := d.text(r)
 	if err != nil {
 		return nil, err
@@ -260,11 +251,7 @@ func (d desk) messageAll(r *http.Request) (any, error) {
 	return told, nil
 }
 
-func (d desk) redirect(r *http.Request) (any, error) {
-	id, err := idOf(r)
-	if err != nil {
-		return nil, err
-	}
+func (d desk) redirect(id session.ID, r *http.Request) (any, error) {
 	var to Redirection
 	if err := read(r, &to); err != nil {
 		return nil, err
@@ -276,19 +263,11 @@ func (d desk) redirect(r *http.Request) (any, error) {
 	return nil, d.Board.Redirect(id, route)
 }
 
-func (d desk) recall(r *http.Request) (any, error) {
-	id, err := idOf(r)
-	if err != nil {
-		return nil, err
-	}
+func (d desk) recall(id session.ID, _ *http.Request) (any, error) {
 	return nil, d.Board.Recall(id)
 }
 
-func (d desk) record(r *http.Request) (any, error) {
-	id, err := idOf(r)
-	if err != nil {
-		return nil, err
-	}
+func (d desk) record(id session.ID, r *http.Request) (any, error) {
 	var wanted Recording
 	if err := read(r, &wanted); err != nil {
 		return nil, err

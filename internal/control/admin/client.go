@@ -71,9 +71,6 @@ func (c *Client) Follow(ctx context.Context, tell func(Event) error) error {
 		case <-time.After(time.Second):
 		}
 		last, err = c.follow(ctx, last, tell)
-		if errors.Is(err, syscall.ECONNREFUSED) { // it may be on its way up
-			err = nil
-		}
 	}
 	if ctx.Err() != nil {
 		return nil

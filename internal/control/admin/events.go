@@ -41,7 +41,7 @@ type Events struct {
 	run string // in which their numbers count
 
 	mu   sync.Mutex
-	ring [keptEvents]Event
+	ring []Event       // of keptEvents, once there are so many
 	n    uint64        // events so far: the next is number n, from 0
 	news chan struct{} // closed, and made anew, when there is one
 }
@@ -63,7 +63,11 @@ func (s *Events) Note(e session.Event) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	told.ID = s.id(s.n)
-	s.ring[s.n%keptEvents] = told
+	if len(s.ring) < keptEvents {
+		s.ring = append(s.ring, told)
+	} else {
+		s.ring[s.n%keptEvents] = told
+	}
 	s.n++
 	close(s.news)
 	s.news = make(chan struct{})
