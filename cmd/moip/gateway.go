@@ -153,7 +153,7 @@ func (g *gateway) wire() error {
 	g.about = public(g.cfg.Portal.URL)
 	url := g.cfg.LinkURL()
 	if url == "" {
-		g.board.Open(calls, g.events.Note, g.metrics.Note)
+		g.openBoard(calls)
 		return nil
 	}
 	g.about += ", control link " + public(url)
@@ -161,8 +161,13 @@ func (g *gateway) wire() error {
 	g.link = link.State
 	calls.DialPortal = link.Introduce(calls.DialPortal)
 	g.work = append(g.work, link.Run)
-	g.board.Open(calls, link.Event, g.events.Note, g.metrics.Note)
+	g.openBoard(calls, link.Event)
 	return nil
+}
+
+// openBoard puts the board in service, followed by operators too.
+func (g *gateway) openBoard(calls session.Config, follow ...func(session.Event)) {
+	g.board.Open(calls, append(follow, g.events.Note, g.metrics.Note)...)
 }
 
 var credentials = regexp.MustCompile(`:(//)?[^/?]*@`)
@@ -180,7 +185,7 @@ func (g *gateway) wireTeletel() error {
 	calls.Portal.Record = g.cfg.Portal.Record
 	calls.DialPortal, calls.DialService = p.Dial, g.teletel.dial
 	g.about = "built in, " + g.teletel.about()
-	g.board.Open(calls, p.Event, g.events.Note, g.metrics.Note)
+	g.openBoard(calls, p.Event)
 	return nil
 }
 
