@@ -12,13 +12,19 @@ import "math/bits"
 // follows a standard that has as many. A Screen takes some 16 KiB, whatever is
 // written.
 type Screen struct {
+	registers
+	cells [25][80]Cell // as the display circuit holds them, see Row
+	drcs  [2][94]Glyph // G'0, G'1
+}
+
+// registers are what a Screen knows beside its cells and redefined characters.
+type registers struct {
 	parser Parser
 	plain  bool // the parser is between sequences: a character stands for itself
 	parity bool // see CheckParity
 
-	cells    [25][80]Cell // as the display circuit holds them, see Row
-	width    int8         // columns in use
-	letter   byte         // see Indicate
+	width    int8 // columns in use
+	letter   byte // see Indicate
 	pen      pen
 	page     pen  // the pen to go on with after row 00
 	kept     pen  // by ESC 3/7, in 80 columns
@@ -28,8 +34,7 @@ type Screen struct {
 	insert   bool // what follows on the row makes room for a new character
 	revealed bool // masked characters show
 
-	drcs   [2][94]Glyph // G'0, G'1
-	chosen [2]bool      // G'0 stands for G0, G'1 for G1
+	chosen [2]bool // G'0 stands for G0, G'1 for G1
 	loader loader
 
 	terminal terminal
@@ -53,9 +58,14 @@ var home = pen{row: 1, column: 1, ink: White & 7}
 
 // NewScreen returns the screen of a terminal that has just been switched on.
 func NewScreen() *Screen {
-	s := &Screen{plain: true, terminal: minitel1B}
-	s.standard()
+	s := new(Screen)
+	s.switchOn()
 	return s
+}
+
+func (s *Screen) switchOn() {
+	*s = Screen{registers: registers{plain: true, terminal: minitel1B}}
+	s.standard()
 }
 
 // CheckParity sets whether bit 7 is to make the parity of each byte even, as on
