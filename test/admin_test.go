@@ -13,18 +13,27 @@ import (
 	"moip/videotex"
 )
 
-// An operator has a caller in hand, by moip ctl.
-func TestAdmin(t *testing.T) {
-	t.Parallel()
-	g := runs(t, "--tcp", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--recordings", "kept")
+// arrives calls a gateway by telnet.
+func arrives(t *testing.T, g *gateway) *guest {
+	t.Helper()
 	conn, err := net.Dial("tcp", g.doors["telnet"])
 	if err != nil {
 		t.Fatal(err)
 	}
 	guest := &guest{t: t, conn: conn, screen: videotex.NewScreen(), news: make(chan struct{}, 1)}
+	guest.screen.Indicate('C')
 	var reading sync.WaitGroup
 	reading.Go(guest.read)
 	t.Cleanup(func() { conn.Close(); reading.Wait() })
+	return guest
+}
+
+// An operator has a caller in hand, by moip ctl.
+func TestAdmin(t *testing.T) {
+	t.Parallel()
+	g := runs(t, "--tcp", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--recordings", "kept")
+	guest := arrives(t, g)
+	conn := guest.conn
 	guest.sees("Passerelle en liaison")
 
 	ctl := func(failing string, args ...string) string {
@@ -51,6 +60,13 @@ func TestAdmin(t *testing.T) {
 	t.Cleanup(func() { follower.Process.Kill(); follower.Wait() })
 	says(conn.LocalAddr().String()+"  telnet  ", "calls")
 	says("portal", "calls")
+	says("portal", "calls", "--from", "127.0.0.0/8", "--by", "telnet", "--state", "at portal")
+	if out := ctl("", "calls", "--service", "MIRE"); strings.Contains(out, "telnet") {
+		t.Errorf("at MIRE is\n%s", out)
+	}
+	ctl("is no address, nor a network", "calls", "--from", "nowhere")
+	says("Minitel sur IP", "screen", "1")
+	ctl("no such call", "screen", "99")
 	says(`"transport": "telnet"`, "--json", "calls")
 	says("from      "+conn.LocalAddr().String()+" by telnet", "call", "1")
 	ctl("", "message", "1", "Bonjour", "à vous")

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -24,6 +25,7 @@ type ctl struct {
 
 	Calls     ctlCalls     `cmd:"" help:"List the calls under way."`
 	Call      ctlCall      `cmd:"" help:"Tell all about a call."`
+	Screen    ctlScreen    `cmd:"" help:"Show what a caller sees."`
 	Hangup    ctlHangup    `cmd:"" help:"End a call, with a word to the caller."`
 	Message   ctlMessage   `cmd:"" help:"Show a text on row 00 of a caller, or of all."`
 	Redirect  ctlRedirect  `cmd:"" help:"Put a caller through to a service."`
@@ -58,10 +60,16 @@ var nothing func(struct{}) error
 
 func callPath(id uint64, rest string) string { return fmt.Sprintf("/calls/%d%s", id, rest) }
 
-type ctlCalls struct{}
+type ctlCalls struct {
+	State   string `help:"Those at portal, dialing, at service or over." placeholder:"STATE"`
+	Service string `help:"Those at a service, or on the way there." placeholder:"CODE"`
+	By      string `help:"Those by ws, telnet, tcp or serial." placeholder:"TRANSPORT"`
+	From    string `help:"Those from an address, or a network as 192.0.2.0/24." placeholder:"ADDR"`
+}
 
-func (ctlCalls) Run(ctx context.Context, c *ctl, out io.Writer) error {
-	return do(ctx, c, out, "GET", "/calls", nil, func(all admin.Calls) error {
+func (o ctlCalls) Run(ctx context.Context, c *ctl, out io.Writer) error {
+	wanted := query("state", o.State, "service", o.Service, "transport", o.By, "from", o.From)
+	return do(ctx, c, out, "GET", "/calls"+wanted, nil, func(all admin.Calls) error {
 		table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(table, "CALL\tFROM\tBY\tFOR\tAT\tTERMINAL\tIN\tOUT\t")
 		for _, call := range all.Calls {
@@ -70,6 +78,20 @@ func (ctlCalls) Run(ctx context.Context, c *ctl, out io.Writer) error {
 		}
 		return table.Flush()
 	})
+}
+
+// query returns what is asked for, as pairs of name and value, without what is empty.
+func query(pairs ...string) string {
+	q := url.Values{}
+	for ; len(pairs) > 0; pairs = pairs[2:] {
+		if pairs[1] != "" {
+			q.Set(pairs[0], pairs[1])
+		}
+	}
+	if len(q) == 0 {
+		return ""
+	}
+	return "?" + q.Encode()
 }
 
 // place tells where a caller is.

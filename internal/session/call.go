@@ -109,6 +109,7 @@ type Call struct {
 	reason   Reason // why the call is Over
 	cause    error
 	in, out  uint64
+	seen     videotex.Afterimage // of what the caller was sent
 	visited  []string
 	identity [3]byte
 }
@@ -195,6 +196,16 @@ func (c *Call) Info() Info {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.info()
+}
+
+// Screen returns what the caller sees, if it was a terminal that had just been switched
+// on when it called.
+func (c *Call) Screen() *videotex.Screen {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := c.seen.Screen()
+	s.Indicate('C')
+	return s
 }
 
 func (c *Call) info() Info {

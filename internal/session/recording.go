@@ -131,6 +131,7 @@ func (c *Call) article(a []byte) {
 // send sends the caller what leaves the screen's queue.
 func (c *Call) send(p []byte) (kept bool) {
 	c.out += uint64(len(p))
+	c.seen.Write(p)
 	if c.recorder != nil {
 		c.recorder.Sent(p)
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"moip/internal/session"
+	"moip/videotex"
 )
 
 // ErrUnknown refuses an order for a call that is not there (any more).
@@ -123,6 +124,15 @@ func (b *Board) Info(id session.ID) (session.Info, error) {
 		return session.Info{}, err
 	}
 	return c.Info(), nil
+}
+
+// Screen returns what a caller sees.
+func (b *Board) Screen(id session.ID) (*videotex.Screen, error) {
+	c, err := b.call(id)
+	if err != nil {
+		return nil, err
+	}
+	return c.Screen(), nil
 }
 
 // Calls returns how all calls stand, oldest first.

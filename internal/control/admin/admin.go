@@ -16,6 +16,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"moip/internal/session"
@@ -87,8 +88,14 @@ func local(next http.Handler) http.Handler {
 // A desk is where requests are answered.
 type desk struct{ Options }
 
-// A handler returns what is told in JSON, nil for nothing.
+// A handler returns what is told in JSON, nil for nothing, or content.
 type handler func(*http.Request) (any, error)
+
+// content is told as it is.
+type content struct {
+	kind string // its media type
+	data []byte
+}
 
 // operations are what the API can do.
 func (d desk) operations() map[string]handler {
@@ -97,6 +104,7 @@ func (d desk) operations() map[string]handler {
 		"POST /calls/message":       d.messageAll,
 		"GET /calls/{id}":           ofCall(d.one),
 		"DELETE /calls/{id}":        ofCall(d.hangUp),
+		"GET /calls/{id}/screen":    ofCall(d.screen),
 		"POST /calls/{id}/message":  ofCall(d.message),
 		"POST /calls/{id}/redirect": ofCall(d.redirect),
 		"POST /calls/{id}/recall":   ofCall(d.recall),
@@ -112,9 +120,9 @@ const root = "/api/v1"
 
 func newMux(o Options) *http.ServeMux {
 	mux := http.NewServeMux()
-	for pattern, h := range (desk{o}).operations() {
-		var method, path string
-		fmt.Sscanf(pattern, "%s %s", &method, &path)
+	d := desk{o}
+	for pattern, h := range d.operations() {
+		method, path, _ := strings.Cut(pattern, " ")
 		mux.Handle(method+" "+root+path, h)
 	}
 	mux.HandleFunc("GET "+root+"/openapi.json", func(w http.ResponseWriter, _ *http.Request) {
@@ -122,6 +130,7 @@ func newMux(o Options) *http.ServeMux {
 		w.Write(openAPI)
 	})
 	mux.Handle("GET "+root+"/events", o.Events)
+	mux.HandleFunc("GET "+root+"/calls/{id}/screen/live", d.watch)
 	mux.Handle("GET /metrics", o.Metrics)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok\n") })
 	return mux
@@ -129,11 +138,16 @@ func newMux(o Options) *http.ServeMux {
 
 func (h handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	told, err := h(r)
+	c, isContent := told.(content)
 	switch {
 	case err != nil:
 		fail(w, status(err), err)
 	case told == nil:
 		w.WriteHeader(http.StatusNoContent)
+	case isContent:
+		w.Header().Set("Content-Type", c.kind)
+		w.Header().Set("Cache-Control", "no-store")
+		w.Write(c.data)
 	default:
 		answer(w, http.StatusOK, told)
 	}
@@ -187,18 +201,32 @@ func read(r *http.Request, v any) error {
 // ofCall is the handler of what is done with one call.
 func ofCall(do func(session.ID, *http.Request) (any, error)) handler {
 	return func(r *http.Request) (any, error) {
-		id, err := strconv.ParseUint(r.PathValue("id"), 10, 64)
+		id, err := callOf(r)
 		if err != nil {
-			return nil, faulty("%.20q is not the number of a call", r.PathValue("id"))
+			return nil, err
 		}
-		return do(session.ID(id), r)
+		return do(id, r)
 	}
 }
 
-func (d desk) list(*http.Request) (any, error) {
+func callOf(r *http.Request) (session.ID, error) {
+	id, err := strconv.ParseUint(r.PathValue("id"), 10, 64)
+	if err != nil {
+		return 0, faulty("%.20q is not the number of a call", r.PathValue("id"))
+	}
+	return session.ID(id), nil
+}
+
+func (d desk) list(r *http.Request) (any, error) {
+	wanted, err := filterOf(r.URL.Query())
+	if err != nil {
+		return nil, err
+	}
 	calls := Calls{Calls: []Call{}}
 	for _, info := range d.Board.Calls() {
-		calls.Calls = append(calls.Calls, describe(info))
+		if c := describe(info); wanted.has(info, c) {
+			calls.Calls = append(calls.Calls, c)
+		}
 	}
 	return calls, nil
 }

@@ -1,6 +1,9 @@
 package admin
 
 import (
+	"net/netip"
+	"net/url"
+	"strings"
 	"time"
 
 	"moip/internal/session"
@@ -38,6 +41,53 @@ func describe(i session.Info) Call {
 		c.Terminal = videotex.TerminalName(i.Identity)
 	}
 	return c
+}
+
+// A filter says which calls are wanted, by what is not empty of it.
+type filter struct {
+	state, service, transport string
+	from                      netip.Prefix
+}
+
+func filterOf(q url.Values) (f filter, err error) {
+	for name, values := range q {
+		value := values[0]
+		switch name {
+		case "state":
+			f.state = value
+		case "service":
+			f.service = value
+		case "transport":
+			f.transport = value
+		case "from":
+			if f.from, err = network(value); err != nil {
+				return f, err
+			}
+		default:
+			return f, faulty("%.20q is nothing to choose calls by (use state, service, transport or from)", name)
+		}
+	}
+	return f, nil
+}
+
+// network reads an address, or a network as 192.0.2.0/24.
+func network(s string) (netip.Prefix, error) {
+	if n, err := netip.ParsePrefix(s); err == nil {
+		return n.Masked(), nil
+	}
+	a, err := netip.ParseAddr(s)
+	if err != nil {
+		return netip.Prefix{}, faulty("%.50q is no address, nor a network as 192.0.2.0/24", s)
+	}
+	a = a.Unmap()
+	return netip.PrefixFrom(a, a.BitLen()), nil
+}
+
+func (f filter) has(i session.Info, c Call) bool {
+	return (f.state == "" || f.state == c.State) &&
+		(f.service == "" || strings.EqualFold(f.service, c.Service)) &&
+		(f.transport == "" || f.transport == c.Transport) &&
+		(!f.from.IsValid() || f.from.Contains(i.Caller.Addr.Addr().Unmap()))
 }
 
 // A Message is a text for row 00.

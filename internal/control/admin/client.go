@@ -3,10 +3,12 @@ package admin
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"syscall"
@@ -29,7 +31,7 @@ func NewClient(address string) *Client {
 }
 
 // Do performs an operation: method and path are its own, in is what it is told and
-// out what it tells, each nil for nothing. Its error is what the gateway has to say,
+// out what it tells, each nil for nothing; a *[]byte is told it as it is. Its error is what the gateway has to say,
 // or that there is none.
 func (c *Client) Do(ctx context.Context, method, path string, in, out any) error {
 	var body bytes.Buffer
@@ -48,14 +50,14 @@ func (c *Client) Do(ctx context.Context, method, path string, in, out any) error
 	}
 	defer w.Body.Close()
 	if w.StatusCode >= 300 {
-		var told Error
-		if json.NewDecoder(w.Body).Decode(&told) != nil || told.Error == "" {
-			return fmt.Errorf("%s answers %s", r.URL.Host, w.Status)
-		}
-		return errors.New(told.Error)
+		return refused(r, w)
 	}
-	if out == nil {
+	switch out := out.(type) {
+	case nil:
 		return nil
+	case *[]byte:
+		*out, err = io.ReadAll(w.Body)
+		return err
 	}
 	return json.NewDecoder(w.Body).Decode(out)
 }
@@ -83,51 +85,89 @@ type refusal struct{ error }
 
 func (r refusal) Unwrap() error { return r.error }
 
+// Watch tells what a caller sees as it changes, until the call is over, ctx is done or
+// tell fails, whose error it returns.
+func (c *Client) Watch(ctx context.Context, call uint64, tell func(Frame) error) error {
+	over := false
+	err := c.stream(ctx, fmt.Sprintf("/calls/%d/screen/live", call), "", func(data []byte) error {
+		var f Frame
+		if err := json.Unmarshal(data, &f); err != nil {
+			return err
+		}
+		over = f.Over
+		return tell(f)
+	})
+	if ctx.Err() != nil || over {
+		return nil
+	}
+	return cmp.Or(err, io.ErrUnexpectedEOF)
+}
+
 // follow is one connection of Follow's, from behind an event on. It returns the last.
 func (c *Client) follow(ctx context.Context, last string, tell func(Event) error) (string, error) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, c.root+"/events", nil)
-	if err != nil {
-		return last, refusal{err}
-	}
-	if last != "" {
-		r.Header.Set("Last-Event-ID", last)
-	}
-	w, err := http.DefaultClient.Do(r)
-	if err != nil && last == "" {
-		return last, refusal{c.unreached(r, err)}
-	}
-	if err != nil {
-		return last, err
-	}
-	defer w.Body.Close()
-	if w.StatusCode != http.StatusOK {
-		return last, refusal{fmt.Errorf("%s answers %s", r.URL.Host, w.Status)}
-	}
-	lines := bufio.NewScanner(w.Body)
-	lines.Buffer(nil, 1<<20)
-	for lines.Scan() {
-		data, ok := strings.CutPrefix(lines.Text(), "data: ")
-		if !ok {
-			continue
-		}
+	begun := last != ""
+	err := c.stream(ctx, "/events", last, func(data []byte) error {
 		var e Event
-		if err := json.Unmarshal([]byte(data), &e); err != nil {
-			return last, refusal{err}
+		if err := json.Unmarshal(data, &e); err != nil {
+			return refusal{err}
 		}
 		if e.ID != "" {
 			last = e.ID
 		}
 		if err := tell(e); err != nil {
-			return last, refusal{err}
+			return refusal{err}
+		}
+		return nil
+	})
+	if err != nil && !begun && errors.Is(err, syscall.ECONNREFUSED) {
+		return last, refusal{err}
+	}
+	return last, err
+}
+
+// stream reads the data of server-sent events, from behind the one called last on if it
+// is not "".
+func (c *Client) stream(ctx context.Context, path, last string, tell func(data []byte) error) error {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, c.root+path, nil)
+	if err != nil {
+		return refusal{err}
+	}
+	if last != "" {
+		r.Header.Set("Last-Event-ID", last)
+	}
+	w, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return c.unreached(r, err)
+	}
+	defer w.Body.Close()
+	if w.StatusCode != http.StatusOK {
+		return refusal{refused(r, w)}
+	}
+	lines := bufio.NewScanner(w.Body)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		if data, ok := strings.CutPrefix(lines.Text(), "data: "); ok {
+			if err := tell([]byte(data)); err != nil {
+				return err
+			}
 		}
 	}
-	return last, lines.Err()
+	return lines.Err()
+}
+
+// refused returns what the gateway has to say about a request that it refuses.
+func refused(r *http.Request, w *http.Response) error {
+	var told Error
+	if json.NewDecoder(w.Body).Decode(&told) != nil || told.Error == "" {
+		return fmt.Errorf("%s answers %s", r.URL.Host, w.Status)
+	}
+	return errors.New(told.Error)
 }
 
 // unreached says that there is no gateway, if that is why a request failed.
 func (c *Client) unreached(r *http.Request, err error) error {
 	if errors.Is(err, syscall.ECONNREFUSED) {
-		return fmt.Errorf("no gateway answers at %s (is it running, and without --admin none? --admin names another)", r.URL.Host)
+		return fmt.Errorf("no gateway answers at %s (is it running, and without --admin none? --admin names another): %w", r.URL.Host, syscall.ECONNREFUSED)
 	}
 	return err
 }

@@ -1,8 +1,6 @@
 package admin
 
 import (
-	"encoding/json"
-	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"strconv"
@@ -108,41 +106,20 @@ func (s *Events) since(n uint64) (some []Event, news <-chan struct{}) {
 	return some, s.news
 }
 
-const (
-	// quietTime is after how long without an event a reader is told that there is
-	// none, so that both ends know of the other.
-	quietTime = 15 * time.Second
-	// readerTime is how long a reader may take for what it is told.
-	readerTime = 10 * time.Second
-)
-
 // ServeHTTP tells of events as they happen, as server-sent events. A reader who comes
 // back with Last-Event-ID is told of those that it has missed.
 func (s *Events) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	out := http.NewResponseController(w)
-	out.SetReadDeadline(time.Time{})
-	w.Header().Set("Content-Type", "text/event-stream")
-	w.Header().Set("Cache-Control", "no-store")
-	tell := func(format string, a ...any) bool {
-		out.SetWriteDeadline(time.Now().Add(readerTime))
-		_, err := fmt.Fprintf(w, format, a...)
-		return err == nil && out.Flush() == nil
-	}
-	n := s.now()
+	out, n := newStream(w), s.now()
 	if last := r.Header.Get("Last-Event-ID"); last != "" {
 		var same bool
-		if n, same = s.after(last); !same {
-			missed, _ := json.Marshal(Event{At: time.Now().UTC(), Type: lost})
-			if !tell("data: %s\n\n", missed) {
-				return
-			}
+		if n, same = s.after(last); !same && !out.tell("", Event{At: time.Now().UTC(), Type: lost}) {
+			return
 		}
 	}
-	for going := tell(": events of calls, from here on\n\n"); going; {
+	for going := out.comment("events of calls, from here on"); going; {
 		some, news := s.since(n)
 		for _, e := range some {
-			data, _ := json.Marshal(e) // strings and numbers
-			if going = tell("id: %s\ndata: %s\n\n", e.ID, data); !going {
+			if going = out.tell(e.ID, e); !going {
 				return
 			}
 			n, _ = s.after(e.ID)
@@ -153,7 +130,7 @@ func (s *Events) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		select {
 		case <-news:
 		case <-time.After(quietTime):
-			going = tell(": nothing new\n\n")
+			going = out.comment("nothing new")
 		case <-r.Context().Done():
 			return
 		}
