@@ -51,11 +51,18 @@ func TestWatch(t *testing.T) {
 	}
 	same("portal")
 	guest.types("<Annulation>MIRE<Envoi>")
-	for _, page := range []string{"1/6", "2/6", "3/6", "4/6", "5/6", "6/6"} { // redefined characters and row 00 among them
-		guest.sees(page)
-		same("MIRE " + page)
+	for _, card := range []string{"1/6", "2/6", "3/6", "4/6", "Suite ou Retour"} {
+		guest.sees(card)
+		same("MIRE " + card)
 		guest.types("<Suite>")
 	}
+	guest.sees("6/6")
+	guest.types("<Envoi>")
+	guest.until("redefined characters", func(string) bool {
+		return guest.screen.Glyph(videotex.Drcs1, 0x21) != videotex.Glyph{} || guest.screen.Glyph(videotex.Drcs0, 0x41) != videotex.Glyph{}
+	})
+	time.Sleep(500 * time.Millisecond) // for the rest of the card
+	same("MIRE 6/6")
 	var picture []byte
 	if err := client.Do(ctx, "GET", "/calls/1/screen?as=png", nil, &picture); err != nil {
 		t.Fatal(err)
