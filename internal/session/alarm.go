@@ -151,6 +151,26 @@ func (c *Call) limitVisit() {
 	c.limit(visitWarn, visitOver, cmp.Or(c.route.Visit, c.Limits.Visit))
 }
 
+// limitAnew has the clocks that run go by other limits than before. A visit that had no
+// limit has begun now.
+func (c *Call) limitAnew(was Limits) {
+	since := func(begun, limit time.Duration) time.Duration {
+		if limit == 0 {
+			return 0
+		}
+		return max(limit-(c.now()-begun), 1)
+	}
+	c.limit(idleWarn, idleOver, since(c.lastKey, c.Limits.Idle))
+	c.limit(callWarn, callOver, since(0, c.Limits.Call))
+	if c.state == AtService && c.route.Visit == 0 && c.Limits.Visit != was.Visit {
+		begun := c.now()
+		if due := c.due[visitOver]; due > 0 {
+			begun = due - was.Visit
+		}
+		c.limit(visitWarn, visitOver, since(begun, c.Limits.Visit))
+	}
+}
+
 func (c *Call) limit(warn, over alarm, d time.Duration) {
 	c.set(warn, d-warning)
 	c.set(over, d)

@@ -62,10 +62,11 @@ type Call struct {
 	id    ID
 	who   Caller
 	began time.Time
-	*Config
 
 	mu   sync.Mutex // whoever holds it owns all that follows
 	room sync.Cond  // the screen has room again, or a leg was dropped
+
+	*Config // see Adopt
 
 	state   State
 	running int // goroutines
@@ -95,6 +96,7 @@ type Call struct {
 	route   Route         // of the visit under way
 	attempt *attempt      // to reach the service
 	seeking *attempt      // to reach the portal
+	reached *Route        // by which the portal is, or was last, sought
 	waiting bool          // the caller sees that the portal is away
 	away    bool          // it has been away, and has not lasted since
 	tries   int           // that failed to reach the portal
@@ -116,7 +118,7 @@ type Call struct {
 
 // Start answers a caller. The Call owns e from now on.
 func Start(cfg *Config, id ID, who Caller, e Endpoint) *Call {
-	c := &Call{id: id, who: who, began: time.Now(), Config: cfg, speed: who.Speed}
+	c := &Call{id: id, who: who, began: time.Now(), Config: cfg, reached: &cfg.Portal, speed: who.Speed}
 	c.room.L = &c.mu
 	c.screen.Asked = c.asks
 	if c.speed > 0 {
@@ -131,6 +133,22 @@ func Start(cfg *Config, id ID, who Caller, e Endpoint) *Call {
 	c.show()
 	c.seek()
 	return c
+}
+
+// Adopt has the call go by cfg from now on: by its limits, as if they had been those
+// before, by its rules for recordings, and by its portal when that is to be dialled
+// again. The call goes on as it is.
+func (c *Call) Adopt(cfg *Config) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.state == Over {
+		return
+	}
+	was := c.Limits
+	c.Config = cfg
+	c.limitAnew(was)
+	c.followRules("the rules have changed", nil)
+	c.show()
 }
 
 // Redirect puts the caller through to r. It returns ErrBusy or ErrOver, or nil

@@ -629,3 +629,35 @@ func TestNews(t *testing.T) {
 		expect(r, "returned up fin")
 	})
 }
+
+// A call under way goes by new limits, counted from when they began; by a new portal only
+// when it has lost the one that it has.
+func TestAdopt(t *testing.T) {
+	play(t, func(r *rig) {
+		r.visits("up")
+		r.sleep(9 * time.Minute)
+		r.types("x")
+		cfg := *r.Config
+		cfg.Limits.Visit = 15 * time.Minute
+		cfg.Limits.Call, cfg.Limits.Idle = 0, 0
+		cfg.Portal.Fin = FinModem
+		r.Adopt(&cfg)
+		r.sleep(5*time.Minute - time.Second)
+		r.caller.got()
+		r.sleep(2 * time.Second)
+		r.sees(article("Fin de la visite dans 1 minute"))
+		r.sleep(time.Minute)
+		r.expectEvents("began", "redirecting", "redirected", "returned visit")
+		r.portal.got()
+		r.types(fin)
+		r.expect("portal", r.portal, fin) // as it was when the portal was dialled
+		r.portal.say("stay")
+
+		cfg2 := cfg
+		cfg2.Limits.Call = 5 * time.Minute // which are over
+		r.Adopt(&cfg2)
+		r.sleep(time.Second)
+		r.expectEvents("ended total")
+		r.Adopt(&cfg) // too late, and harmless
+	})
+}

@@ -88,7 +88,7 @@ func (c *Call) deliver() {
 	case c.state == AtPortal && c.portal == nil:
 		c.whileWaiting(keys)
 	case c.state == AtPortal:
-		if !c.press(c.portal, &c.Portal, keys) {
+		if !c.press(c.portal, c.reached, keys) {
 			c.hangup(ReasonStalled, errAhead)
 		}
 	}
@@ -254,12 +254,12 @@ func (c *Call) fin() {
 	case c.state == AtService:
 		c.recall(ReasonFin, nil)
 	case c.state != AtPortal:
-	case c.portal == nil, c.Portal.Fin == FinClose, c.lastFin > 0 && c.now()-c.lastFin < finAgain:
+	case c.portal == nil, c.reached.Fin == FinClose, c.lastFin > 0 && c.now()-c.lastFin < finAgain:
 		c.hangup(ReasonFin, nil)
 	default:
 		c.lastFin = c.now()
 		c.set(finUnheard, finReact)
-		c.give(c.portal, c.Portal.Fin.bytes())
+		c.give(c.portal, c.reached.Fin.bytes())
 	}
 }
 

@@ -24,7 +24,7 @@ func ByteTime(speed int) time.Duration { return 10 * time.Second / time.Duration
 // pace returns the speed of the caller's line, or if that is lower, the one that
 // whoever has the screen is to be shown at; 0 if there is none.
 func (c *Call) pace() int {
-	shown := c.Portal.Speed
+	shown := c.reached.Speed
 	if c.state == AtService {
 		shown = c.route.Speed
 	}

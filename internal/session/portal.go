@@ -13,6 +13,7 @@ import (
 // attempt that fails is repeated at once, the next after one second, then two,
 // up to half a minute.
 func (c *Call) seek() {
+	c.reached = &c.Portal
 	c.seeking = c.dial(c.DialPortal, c.Portal, c.found)
 }
 
@@ -38,7 +39,7 @@ func (c *Call) found(e Endpoint, err error) {
 	c.portal = c.join(e, c.portalSaid, c.portalGone)
 	c.screen.Switch(c.portal)
 	c.articles, c.midway = videotex.ArticleReader{}, false
-	c.give(c.portal, []byte(c.Portal.Start))
+	c.give(c.portal, []byte(c.reached.Start))
 	c.catchUp()
 }
 

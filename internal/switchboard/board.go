@@ -22,10 +22,10 @@ var ErrUnknown = errors.New("no such call")
 // any goroutine.
 type Board struct {
 	log    *slog.Logger
-	cfg    session.Config // set by Open
-	follow []func(session.Event)
+	follow []func(session.Event) // set by Open
 
 	mu     sync.Mutex
+	cfg    *session.Config // of calls to come
 	calls  map[session.ID]*session.Call
 	last   session.ID
 	closed bool
@@ -42,8 +42,19 @@ func New(log *slog.Logger) *Board {
 // which they happen to the call. It is called with the call locked: it must
 // not block, nor give orders.
 func (b *Board) Open(cfg session.Config, follow ...func(session.Event)) {
+	b.follow = follow
+	b.Change(cfg)
+}
+
+// Change has all calls go by cfg, those under way too, see session.Call.Adopt.
+func (b *Board) Change(cfg session.Config) {
 	cfg.Emit = b.event
-	b.cfg, b.follow = cfg, follow
+	b.mu.Lock()
+	b.cfg = &cfg
+	b.mu.Unlock()
+	for _, c := range b.all() {
+		c.Adopt(&cfg)
+	}
 }
 
 // Answer starts a call. The Board owns e from now on. It does not block.
@@ -65,7 +76,7 @@ func (b *Board) start(e session.Endpoint, who session.Caller) (session.ID, bool)
 		return 0, false
 	}
 	b.last++
-	b.calls[b.last] = session.Start(&b.cfg, b.last, who, e)
+	b.calls[b.last] = session.Start(b.cfg, b.last, who, e)
 	return b.last, true
 }
 
@@ -167,21 +178,42 @@ func (b *Board) all() []*session.Call {
 	return all
 }
 
-// Shutdown answers no more calls, ends those there are with a farewell, and
-// waits for the last to end or for ctx. It returns ctx's error if calls were
-// left.
-func (b *Board) Shutdown(ctx context.Context) error {
+// Continue has the next call numbered after last: of the gateway before this one.
+func (b *Board) Continue(last session.ID) {
 	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.last = max(b.last, last)
+}
+
+// Count returns how many calls there are, and the number of the last that began.
+func (b *Board) Count() (calls int, last session.ID) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.calls), b.last
+}
+
+// Retire answers no more calls. It returns what is closed when the last of those there
+// are has ended.
+func (b *Board) Retire() (empty <-chan struct{}) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	if !b.closed {
 		b.closed = true
 		b.checkEmpty()
 	}
-	b.mu.Unlock()
+	return b.empty
+}
+
+// Shutdown answers no more calls, ends those there are with a farewell, and
+// waits for the last to end or for ctx. It returns ctx's error if calls were
+// left.
+func (b *Board) Shutdown(ctx context.Context) error {
+	empty := b.Retire()
 	for _, c := range b.all() {
 		c.Hangup(session.ReasonShutdown)
 	}
 	select {
-	case <-b.empty:
+	case <-empty:
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
