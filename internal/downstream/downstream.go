@@ -37,6 +37,10 @@ type Options struct {
 	Web   http.Handler  // answers browsers at ws listeners; nil tells them that only WebSockets are answered
 	Log   *slog.Logger  // nil for none
 
+	// Open opens the socket for an address, host:port; nil is net.Listen for TCP. It is
+	// for sockets that are there already.
+	Open func(address string) (net.Listener, error)
+
 	// Record says which calls are to be recorded, if the address does not; "" is
 	// RecordNone.
 	Record Record
@@ -44,12 +48,16 @@ type Options struct {
 
 // A Listener accepts callers at one address.
 type Listener struct {
+	asked    string
 	at       Address
 	listener net.Listener // nil for serial
 	server   *http.Server // for ws
 	attended context.Context
 	leave    context.CancelFunc // ends attended
 	options  Options
+
+	served   chan struct{}  // closed when Serve has returned
+	knocking sync.WaitGroup // connections to server that are no call yet
 
 	mu     sync.RWMutex // held for reading while a call is answered
 	closed bool
@@ -63,12 +71,15 @@ func Listen(uri string, o Options) (*Listener, error) {
 	}
 	o.Ping = cmp.Or(o.Ping, DefaultPing)
 	o.Log = cmp.Or(o.Log, slog.New(slog.DiscardHandler))
-	l := &Listener{at: at, options: o}
+	l := &Listener{asked: uri, at: at, options: o, served: make(chan struct{})}
 	if at.Scheme == "serial" {
 		l.attended, l.leave = context.WithCancel(context.Background())
 		return l, nil // the port may come later
 	}
-	listener, err := net.Listen("tcp", net.JoinHostPort(at.Host, at.Port))
+	if o.Open == nil {
+		o.Open = func(address string) (net.Listener, error) { return net.Listen("tcp", address) }
+	}
+	listener, err := o.Open(net.JoinHostPort(at.Host, at.Port))
 	if err != nil {
 		if failed, ok := errors.AsType[*net.OpError](err); ok {
 			err = failed.Err // we say the rest
@@ -78,6 +89,7 @@ func Listen(uri string, o Options) (*Listener, error) {
 	l.listener = patient{listener, o.Log}
 	if at.Scheme == "ws" {
 		l.server = newServer(o.Log)
+		l.server.ConnState = l.knocks
 	}
 	return l, nil
 }
@@ -88,6 +100,23 @@ func (l *Listener) Addr() net.Addr {
 		return nil
 	}
 	return l.listener.Addr()
+}
+
+// Asked returns the URI that Listen was given.
+func (l *Listener) Asked() string { return l.asked }
+
+// IsAt reports whether what another URI asks for is the port of this Listener.
+func (l *Listener) IsAt(uri string) bool {
+	at, err := ParseAddress(uri)
+	return err == nil && l.listener != nil && at.Port != "0" && at.Port == l.at.Port && at.Host == l.at.Host
+}
+
+// Socket returns what Options.Open has returned, nil for a serial port.
+func (l *Listener) Socket() net.Listener {
+	if l.listener == nil {
+		return nil
+	}
+	return l.listener.(patient).Listener
 }
 
 // URI returns what somebody at this machine may open to call.
@@ -106,11 +135,13 @@ func (l *Listener) URI() string {
 // Serve has callers answered until Close, and then returns nil; at a serial port,
 // once the call under way is over. It is called once.
 func (l *Listener) Serve(answer Answer) error {
+	defer close(l.served)
 	var err error
 	switch l.at.Scheme {
 	case "ws":
 		l.server.Handler = l.handler(answer)
 		err = l.server.Serve(l.listener)
+		l.knocking.Wait()
 	case "serial":
 		l.attend(answer)
 		return nil
@@ -190,6 +221,22 @@ func addressOf(conn net.Conn) netip.AddrPort {
 	}
 	at := address.AddrPort()
 	return netip.AddrPortFrom(at.Addr().Unmap(), at.Port()) // ::ffff:192.0.2.1 is 192.0.2.1
+}
+
+// Retire is Close when others go on listening at the same socket: it refuses nobody who
+// has come, and waits for those who are not yet a call, until ctx is done.
+func (l *Listener) Retire(ctx context.Context) {
+	if l.listener != nil {
+		l.listener.Close()
+		if l.server != nil {
+			l.server.SetKeepAlivesEnabled(false) // its Shutdown would cut handshakes
+		}
+		select {
+		case <-l.served: // nobody is on the way to a call
+		case <-ctx.Done():
+		}
+	}
+	l.Close()
 }
 
 // Close ends Serve. Calls that were answered go on, and when it returns none

@@ -643,3 +643,53 @@ func TestPingsByDefault(t *testing.T) {
 		t.Errorf("pings every %v", l.options.Ping)
 	}
 }
+
+// Who has come before another listener takes over is answered, in the middle of a
+// handshake too. The calls that there are go on.
+func TestRetire(t *testing.T) {
+	for _, scheme := range []string{"ws", "tcp"} {
+		answer, callers := echo(t)
+		socket, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		l := open(t, scheme+"://127.0.0.1:0", Options{Open: func(address string) (net.Listener, error) {
+			if address != "127.0.0.1:0" {
+				t.Errorf("opened for %q", address)
+			}
+			return socket, nil
+		}}, answer)
+		if l.Socket() != socket {
+			t.Error("another socket")
+		}
+		conn := dial(t, l)
+		first, rest := "", "A"
+		if scheme == "ws" {
+			first, rest = handshake()[:20], handshake()[20:]+string(ws.MustCompileFrame(ws.MaskFrame(ws.NewTextFrame([]byte("A")))))
+		}
+		io.WriteString(conn, first)
+		time.Sleep(20 * time.Millisecond) // for it to be accepted
+		retired := make(chan struct{})
+		go func() {
+			defer close(retired)
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			defer cancel()
+			l.Retire(ctx)
+		}()
+		time.Sleep(20 * time.Millisecond)
+		io.WriteString(conn, rest)
+		await(t, callers)
+		await(t, retired)
+		if scheme == "ws" {
+			_, r := answerTo(t, conn)
+			expect(t, r, "\x81\x01A")
+		} else {
+			expect(t, conn, "A")
+		}
+		if late, err := net.Dial("tcp", socket.Addr().String()); err == nil {
+			late.Close()
+			t.Error("others are still let in")
+		}
+		conn.Close()
+	}
+}

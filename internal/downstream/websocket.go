@@ -2,6 +2,7 @@ package downstream
 
 import (
 	"log/slog"
+	"net"
 	"net/http"
 	"strings"
 	"time"
@@ -25,6 +26,16 @@ func newServer(log *slog.Logger) *http.Server {
 		MaxHeaderBytes:               8 << 10,
 		DisableGeneralOptionsHandler: true,
 		ErrorLog:                     slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+}
+
+// knocks counts those who have not said yet what they want. A call is not the server's.
+func (l *Listener) knocks(_ net.Conn, state http.ConnState) {
+	switch state {
+	case http.StateNew:
+		l.knocking.Add(1)
+	case http.StateHijacked, http.StateClosed:
+		l.knocking.Done()
 	}
 }
 
