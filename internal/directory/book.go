@@ -37,6 +37,7 @@ type Options struct {
 type Book struct {
 	Options
 	prober  *probe.Prober
+	moves   chan move
 	current atomic.Pointer[Directory]
 
 	// Owned by Open, then by Run.
@@ -53,7 +54,7 @@ func Open(o Options) (*Book, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	b := &Book{Options: o, prober: probe.New(o.Dial, o.Log)}
+	b := &Book{Options: o, prober: probe.New(o.Dial, o.Log), moves: make(chan move)}
 	if err := b.read(); err != nil {
 		return nil, err
 	}
@@ -98,9 +99,42 @@ func (b *Book) Run(ctx context.Context) {
 			b.look()
 		case a := <-answers:
 			b.take(a)
+		case m := <-b.moves:
+			m.moved <- b.move(m.path)
 		case <-ctx.Done():
 		}
 	}
+}
+
+// A move is an order to go by other files.
+type move struct {
+	path  string
+	moved chan<- error
+}
+
+// Move has the Book go by the files at another path, as Options has it. If they are
+// wrong, it stays with those that it has, and the error is that of Load. It waits for
+// Run, which has to be going on until ctx is done.
+func (b *Book) Move(ctx context.Context, path string) error {
+	moved := make(chan error, 1)
+	select {
+	case b.moves <- move{path, moved}:
+		return <-moved
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (b *Book) move(path string) error {
+	was, seen := b.Path, b.seen
+	b.Path = path
+	if err := b.read(); err != nil {
+		b.Path, b.seen = was, seen
+		return err
+	}
+	b.readImports()
+	b.publish()
+	return nil
 }
 
 // nextDue returns the supplier of the web whose turn it is, nil if there is none

@@ -53,7 +53,9 @@ const (
 // One goroutine writes all of them. Whoever tells of a call leaves it in a queue,
 // and waits for nothing: neither for the disk nor for the goroutine.
 type Folder struct {
-	Options
+	options atomic.Pointer[Options]
+	log     *slog.Logger
+
 	path   string
 	create func(name string) (io.WriteCloser, error)
 	began  time.Time
@@ -86,7 +88,7 @@ func OpenFolder(path string, o Options) (*Folder, error) {
 	probe.Close()
 	os.Remove(probe.(*os.File).Name())
 	if info, err := os.Stat(path); err == nil && info.Mode().Perm()&0o077 != 0 {
-		f.Log.Warn("recordings: others may look into the folder", "folder", path, "mode", info.Mode().Perm())
+		f.log.Warn("recordings: others may look into the folder", "folder", path, "mode", info.Mode().Perm())
 	}
 	f.clean()
 	f.start()
@@ -94,12 +96,9 @@ func OpenFolder(path string, o Options) (*Folder, error) {
 }
 
 func newFolder(path string, o Options) *Folder {
-	o.Keys = cmp.Or(o.Keys, KeysShown)
-	o.FileSize = cmp.Or(o.FileSize, defaultFileSize)
-	o.Log = cmp.Or(o.Log, slog.New(slog.DiscardHandler))
-	return &Folder{
-		Options: o,
-		path:    path,
+	f := &Folder{
+		log:  cmp.Or(o.Log, slog.New(slog.DiscardHandler)),
+		path: path,
 		create: func(name string) (io.WriteCloser, error) {
 			return os.OpenFile(filepath.Join(path, name), os.O_WRONLY|os.O_CREATE|os.O_EXCL|os.O_APPEND, 0o600)
 		},
@@ -110,6 +109,16 @@ func newFolder(path string, o Options) *Folder {
 		done:  make(chan struct{}),
 		open:  map[*Recording]*tape{},
 	}
+	f.Change(o)
+	return f
+}
+
+// Change has recordings kept by other options from now on, but for the Log. Of those
+// under way, the masking stays as it was.
+func (f *Folder) Change(o Options) {
+	o.Keys = cmp.Or(o.Keys, KeysShown)
+	o.FileSize = cmp.Or(o.FileSize, defaultFileSize)
+	f.options.Store(&o)
 }
 
 // newName returns a name that cannot be guessed.
@@ -158,7 +167,7 @@ func (f *Folder) Close() {
 	select {
 	case <-finished:
 	case <-time.After(maxFinish):
-		f.Log.Warn("recordings: the disk takes too long; what was not written is lost")
+		f.log.Warn("recordings: the disk takes too long; what was not written is lost")
 	}
 }
 
@@ -190,7 +199,7 @@ func (f *Folder) run() {
 		if f.expire() {
 			hold.Reset(maxHold / 4)
 		}
-		if f.Total > 0 && f.written > f.Total/cleanAfter {
+		if total := f.options.Load().Total; total > 0 && f.written > total/cleanAfter {
 			f.clean()
 		}
 	}
@@ -250,7 +259,7 @@ func (f *Folder) clean() {
 	f.written = 0
 	entries, err := os.ReadDir(f.path)
 	if err != nil {
-		f.Log.Error("recordings: cannot look for old ones", "error", err)
+		f.log.Error("recordings: cannot look for old ones", "error", err)
 	}
 	writing := map[string]bool{}
 	for _, t := range f.open {
@@ -267,21 +276,21 @@ func (f *Folder) clean() {
 		}
 	}
 	slices.SortFunc(files, func(a, b fs.FileInfo) int { return a.ModTime().Compare(b.ModTime()) })
-	deleted := 0
+	o, deleted := f.options.Load(), 0
 	for _, info := range files {
-		old := f.Keep > 0 && time.Since(info.ModTime()) > f.Keep
-		if !old && (f.Total == 0 || total <= f.Total) {
+		old := o.Keep > 0 && time.Since(info.ModTime()) > o.Keep
+		if !old && (o.Total == 0 || total <= o.Total) {
 			break // as those behind it, which are younger
 		}
 		if err := os.Remove(filepath.Join(f.path, info.Name())); err != nil {
-			f.Log.Error("recordings: cannot delete", "error", err)
+			f.log.Error("recordings: cannot delete", "error", err)
 			continue
 		}
 		total -= info.Size()
 		deleted++
 	}
 	if deleted > 0 {
-		f.Log.Info("recordings deleted", "files", deleted)
+		f.log.Info("recordings deleted", "files", deleted)
 	}
 }
 
@@ -399,7 +408,7 @@ func (r *Recording) forget() {
 
 // logEnd tells that the recording has failed.
 func (r *Recording) logEnd(err error) {
-	r.folder.Log.Error("recording failed; the call goes on", "call", r.call, "error", err)
+	r.folder.log.Error("recording failed; the call goes on", "call", r.call, "error", err)
 }
 
 // next returns what is queued, and if that is all why it is. What next returned

@@ -28,7 +28,7 @@ type tape struct {
 
 func newTape(r *Recording) *tape {
 	t := &tape{Recording: r}
-	t.mask = newMask(r.folder.Keys, t.add)
+	t.mask = newMask(r.folder.options.Load().Keys, t.add)
 	t.begin(r.from)
 	return t
 }
@@ -60,14 +60,14 @@ func (t *tape) write() {
 	}
 	t.close()
 	if err == nil {
-		t.folder.Log.Info("recording ended", "call", t.call, "file", t.first, "reason", why,
+		t.folder.log.Info("recording ended", "call", t.call, "file", t.first, "reason", why,
 			"bytes", t.total, "lasted", (t.until - t.from).Round(time.Millisecond))
 	}
 }
 
 // add writes a moment, or leaves it with others that are to be written.
 func (t *tape) add(m moment) {
-	if t.size+int64(t.lines.Len()) >= t.folder.FileSize {
+	if t.size+int64(t.lines.Len()) >= t.folder.options.Load().FileSize {
 		t.flush()
 		t.file.Close()
 		t.begin(m.at)
@@ -105,9 +105,9 @@ func (t *tape) begin(at time.Duration) {
 	t.lines.Reset()
 	t.writer = newWriter(&t.lines, header, t.folder.began.Add(at))
 	if t.name == t.first {
-		t.folder.Log.Info("recording began", "call", t.call, "file", t.name)
+		t.folder.log.Info("recording began", "call", t.call, "file", t.name)
 	} else {
-		t.folder.Log.Info("recording goes on", "call", t.call, "file", t.name, "first", t.first)
+		t.folder.log.Info("recording goes on", "call", t.call, "file", t.name, "first", t.first)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 
 	"moip/internal/session"
 	"moip/minitel"
@@ -24,8 +25,9 @@ type Options struct {
 
 // Services are the services of one gateway: all callers of SALON meet.
 type Services struct {
-	Options
-	room *room
+	pages atomic.Pointer[string]
+	log   *slog.Logger
+	room  *room
 }
 
 // New returns the services. Nothing runs until somebody calls.
@@ -33,8 +35,13 @@ func New(o Options) *Services {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Services{Options: o, room: newRoom()}
+	s := &Services{log: o.Log, room: newRoom()}
+	s.SetPages(o.Pages)
+	return s
 }
+
+// SetPages has those who come to PAGES from now on see another folder, as Options.Pages.
+func (s *Services) SetPages(folder string) { s.pages.Store(&folder) }
 
 // services are all there are, each with what makes its first page for a caller.
 var services = []struct {
@@ -44,7 +51,7 @@ var services = []struct {
 	{"mire", func(*Services, *slog.Logger) minitel.Page { return &mire{} }},
 	{"clavier", func(*Services, *slog.Logger) minitel.Page { return &clavier{} }},
 	{"heure", func(*Services, *slog.Logger) minitel.Page { return &heure{} }},
-	{"pages", func(s *Services, log *slog.Logger) minitel.Page { return openAlbum(s.Pages, log) }},
+	{"pages", func(s *Services, log *slog.Logger) minitel.Page { return openAlbum(*s.pages.Load(), log) }},
 	{"salon", func(s *Services, _ *slog.Logger) minitel.Page { return newEntrance(s.room) }},
 	{"echo", func(*Services, *slog.Logger) minitel.Page { return &echo{} }},
 }
@@ -64,7 +71,7 @@ func (s *Services) Dial(_ context.Context, call session.ID, r session.Route) (se
 	name, _ := strings.CutPrefix(r.URL, "builtin:")
 	for _, service := range services {
 		if strings.EqualFold(service.name, name) {
-			return minitel.New(service.enter(s, s.Log.With("call", call))), nil
+			return minitel.New(service.enter(s, s.log.With("call", call))), nil
 		}
 	}
 	return nil, fmt.Errorf("%.60q is not a service inside (there are builtin:%s)", r.URL, strings.Join(Names(), ", "))
