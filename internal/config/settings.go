@@ -1,0 +1,73 @@
+package config
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// Settings returns the values of all keys as a file has them, by their names, as in
+// limits.idle. What is a string goes through show: there may be passwords in it.
+func (c *Config) Settings(show func(string) string) map[string]any {
+	all := map[string]any{}
+	each("", reflect.ValueOf(c).Elem(), func(key string, v reflect.Value) { all[key] = plain(v, show) })
+	return all
+}
+
+// plain returns a value as text, a number, true or false, or a list of them.
+func plain(v reflect.Value, show func(string) string) any {
+	switch value := v.Interface().(type) {
+	case Level:
+		return strings.ToLower(value.Level().String())
+	case fmt.Stringer:
+		return value.String()
+	case []string:
+		list := []string{}
+		for _, s := range value {
+			list = append(list, show(s))
+		}
+		return list
+	}
+	if v.Kind() == reflect.String {
+		return show(v.String())
+	}
+	return v.Interface()
+}
+
+// With returns c with the values of next for those keys that may change. It tells which
+// have changed, and which differ and have not, in the order of their names.
+func (c *Config) With(next *Config, may func(key string) bool) (together *Config, changed, left []string) {
+	copied := *c
+	others := map[string]reflect.Value{}
+	each("", reflect.ValueOf(next).Elem(), func(key string, v reflect.Value) { others[key] = v })
+	each("", reflect.ValueOf(&copied).Elem(), func(key string, v reflect.Value) {
+		switch other := others[key]; {
+		case reflect.DeepEqual(v.Interface(), other.Interface()):
+		case may(key):
+			v.Set(other)
+			changed = append(changed, key)
+		default:
+			left = append(left, key)
+		}
+	})
+	slices.Sort(changed)
+	slices.Sort(left)
+	return &copied, changed, left
+}
+
+// each tells of each key in v, a structure, and of its value.
+func each(prefix string, v reflect.Value, tell func(key string, v reflect.Value)) {
+	for _, field := range reflect.VisibleFields(v.Type()) {
+		name := field.Tag.Get("toml")
+		if name == "" {
+			continue
+		}
+		value := v.FieldByIndex(field.Index)
+		if value.Kind() == reflect.Struct {
+			each(prefix+name+".", value, tell)
+		} else {
+			tell(prefix+name, value)
+		}
+	}
+}
