@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"net"
 	"strings"
 
 	"moip/internal/control/admin"
@@ -18,7 +17,7 @@ func (g *gateway) openAdmin() (err error) {
 	if address == "" {
 		return nil
 	}
-	g.admin, err = net.Listen("tcp", address)
+	g.admin, err = g.sockets.Listen(address)
 	switch {
 	case err != nil && asked:
 		return withAdvice(fmt.Errorf("admin: %w", err))
@@ -26,7 +25,7 @@ func (g *gateway) openAdmin() (err error) {
 		g.log.Warn("operators cannot reach this gateway; --admin names another address", "error", err)
 		return nil
 	}
-	o := admin.Options{Board: g.board, Route: g.route, Level: g.level, Events: g.events, Metrics: g.metrics, Log: g.log}
+	o := admin.Options{Board: g.board, Route: g.route, House: g, Level: g.level, Events: g.events, Metrics: g.metrics, Log: g.log}
 	if g.teletel != nil {
 		o.Services = g.teletel.list
 	}

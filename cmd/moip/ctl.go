@@ -34,6 +34,11 @@ type ctl struct {
 	Link      ctlLink      `cmd:"" help:"Tell of the control link to the portal."`
 	LogLevel  ctlLogLevel  `cmd:"" help:"Tell the least that is logged, or change it."`
 	Events    ctlEvents    `cmd:"" help:"Tell what happens to calls, as it happens."`
+	State     ctlState     `cmd:"" help:"Tell how the gateway is."`
+	Config    ctlConfig    `cmd:"" help:"Show the configuration in force."`
+	Reload    ctlReload    `cmd:"" help:"Have the configuration read anew; no call is cut."`
+	Drain     ctlDrain     `cmd:"" help:"Take no more calls, and end the gateway when the last is over."`
+	Upgrade   ctlUpgrade   `cmd:"" help:"Start the program anew, and have it take all calls from now on; nobody is refused."`
 	Record    ctlRecord    `cmd:"" help:"Record a call from now on, or no more."`
 }
 

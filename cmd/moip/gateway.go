@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -20,6 +21,7 @@ import (
 	"moip/internal/control/pymoip"
 	"moip/internal/downstream"
 	"moip/internal/emulator"
+	"moip/internal/handover"
 	"moip/internal/recording"
 	"moip/internal/session"
 	"moip/internal/switchboard"
@@ -28,17 +30,27 @@ import (
 
 // A gateway is all that runs, wired together.
 type gateway struct {
-	cfg       *config.Config
 	log       *slog.Logger
 	level     *slog.LevelVar
-	listeners []*downstream.Listener
+	sockets   *handover.Sockets
+	projector *recording.Projector
 	board     *switchboard.Board
 	answer    func(session.Endpoint, session.Caller) // a new call
+	configure func() session.Config                  // what all calls go by, as cfg has it
 	teletel   *teletel                               // nil unless the portal is inside
 	link      func() (up bool, since time.Time)      // nil unless there is one
 	records   *recording.Folder                      // nil if nothing is recorded
 	work      []func(context.Context)                // what else goes on, until the context is done
 	about     string                                 // the portal, for people
+	file      string                                 // of the configuration, "" for none
+	source    func() (*config.Config, error)         // reads the configuration anew, nil if that is not to be had
+	began     time.Time
+	gone      chan struct{} // closed once it has nothing left to do
+
+	mu        sync.Mutex // held while the gateway is changed
+	cfg       *config.Config
+	listeners []*downstream.Listener
+	state     atomic.Value // running, draining, replaced or stopping
 
 	admin        net.Listener // nil if operators cannot reach it
 	api          *http.Server
@@ -46,16 +58,24 @@ type gateway struct {
 	metrics      *admin.Metrics
 	doors, tasks sync.WaitGroup
 	dismiss      context.CancelFunc // ends the work
+	dismissed    <-chan struct{}    // closed by dismiss
 }
 
-// open wires a gateway by wire, and opens its doors. Nobody is answered before
-// start.
-func open(cfg *config.Config, log *logbook, wire func(*gateway) error) (*gateway, error) {
-	g := &gateway{cfg: cfg, log: log.Logger, level: log.level, board: switchboard.New(log.Logger), events: admin.NewEvents()}
+// open wires a gateway, and opens its doors. Nobody is answered before start.
+func open(p plan, log *logbook, sockets *handover.Sockets) (*gateway, error) {
+	g := &gateway{
+		cfg: p.cfg, file: p.file, source: p.source, log: log.Logger, level: log.level, sockets: sockets,
+		projector: recording.NewProjector(log.Logger), board: switchboard.New(log.Logger), events: admin.NewEvents(),
+		began: time.Now(), gone: make(chan struct{}),
+	}
+	g.state.Store(running)
 	g.answer, g.metrics = g.board.Answer, admin.NewMetrics(g.board)
+	if last, err := strconv.ParseUint(sockets.Told(), 10, 64); err == nil {
+		g.board.Continue(session.ID(last))
+	}
 	err := g.openRecordings()
 	if err == nil {
-		err = wire(g)
+		err = p.wire(g)
 	}
 	if err == nil {
 		err = g.openDoors()
@@ -83,19 +103,27 @@ func (g *gateway) openRecordings() (err error) {
 }
 
 func (g *gateway) openDoors() error {
-	web := emulator.Handler()
 	for _, uri := range g.cfg.Listen {
-		l, err := downstream.Listen(uri, downstream.Options{
-			Ping: orNever(g.cfg.Limits.Ping), Stall: orNever(g.cfg.Limits.Stall), Web: web, Log: g.log,
-			Record: g.cfg.Recordings.Calls,
-		})
+		l, err := g.openDoor(g.cfg, uri, g.sockets.Listen)
 		if err != nil {
-			return withAdvice(err)
+			return err
 		}
 		g.listeners = append(g.listeners, l)
 	}
 	return nil
 }
+
+// openDoor opens a listener, at a socket that socket opens.
+func (g *gateway) openDoor(cfg *config.Config, uri string, socket func(string) (net.Listener, error)) (*downstream.Listener, error) {
+	l, err := downstream.Listen(uri, downstream.Options{
+		Ping: orNever(cfg.Limits.Ping), Stall: orNever(cfg.Limits.Stall), Web: web(), Log: g.log,
+		Open: socket, Record: cfg.Recordings.Calls,
+	})
+	return l, withAdvice(err)
+}
+
+// web is what browsers are answered with.
+var web = sync.OnceValue(emulator.Handler)
 
 // withAdvice adds what to do about a port that is taken.
 func withAdvice(err error) error {
@@ -120,11 +148,11 @@ func orNever(d config.Duration) time.Duration {
 // calls returns what all calls have in common, but for the portal.
 func (g *gateway) calls() session.Config {
 	limits := g.cfg.Limits
-	dialer, projector := &upstream.Dialer{Stall: orNever(limits.Stall)}, recording.NewProjector(g.log)
+	dialer := &upstream.Dialer{Stall: orNever(limits.Stall)}
 	calls := session.Config{
 		DialService: func(ctx context.Context, call session.ID, r session.Route) (session.Endpoint, error) {
 			if recording.IsRoute(r.URL) {
-				return projector.Dial(ctx, call, r)
+				return g.projector.Dial(ctx, call, r)
 			}
 			return dialer.Dial(ctx, call, r)
 		},
@@ -144,30 +172,40 @@ func (g *gateway) wire() error {
 	if g.cfg.Builtin() {
 		return g.wireTeletel()
 	}
+	g.about = public(g.cfg.Portal.URL)
+	url := g.cfg.LinkURL()
+	if url == "" {
+		g.openBoard(g.outside)
+		return nil
+	}
+	g.about += ", control link " + public(url)
+	link := pymoip.New(pymoip.Options{URL: url, Board: g.board, Log: g.log})
+	g.link = link.State
+	g.work = append(g.work, link.Run)
+	g.openBoard(func() session.Config {
+		calls := g.outside()
+		calls.DialPortal = link.Introduce(calls.DialPortal)
+		return calls
+	}, link.Event)
+	return nil
+}
+
+// outside is calls with the portal that is not inside.
+func (g *gateway) outside() session.Config {
 	calls := g.calls()
 	calls.Portal = g.cfg.Portal.Session("portal")
 	if recording.IsRoute(calls.Portal.URL) {
 		calls.Portal.Fin = session.FinClose // it hears no keys
 	}
 	calls.DialPortal = calls.DialService
-	g.about = public(g.cfg.Portal.URL)
-	url := g.cfg.LinkURL()
-	if url == "" {
-		g.openBoard(calls)
-		return nil
-	}
-	g.about += ", control link " + public(url)
-	link := pymoip.New(pymoip.Options{URL: url, Board: g.board, Log: g.log})
-	g.link = link.State
-	calls.DialPortal = link.Introduce(calls.DialPortal)
-	g.work = append(g.work, link.Run)
-	g.openBoard(calls, link.Event)
-	return nil
+	return calls
 }
 
-// openBoard puts the board in service, followed by operators too.
-func (g *gateway) openBoard(calls session.Config, follow ...func(session.Event)) {
-	g.board.Open(calls, append(follow, g.events.Note, g.metrics.Note)...)
+// openBoard puts the board in service, followed by operators too. Its calls go by what
+// configure says.
+func (g *gateway) openBoard(configure func() session.Config, follow ...func(session.Event)) {
+	g.configure = configure
+	g.board.Open(configure(), append(follow, g.events.Note, g.metrics.Note)...)
 }
 
 var credentials = regexp.MustCompile(`:(//)?[^/?]*@`)
@@ -177,15 +215,17 @@ func public(url string) string { return credentials.ReplaceAllString(url, ":$1")
 
 // wireTeletel is wire with the portal inside.
 func (g *gateway) wireTeletel() error {
-	calls := g.calls()
-	if err := g.openTeletel(calls.DialService); err != nil {
+	if err := g.openTeletel(g.calls().DialService); err != nil {
 		return err
 	}
 	p := g.teletel.portal(g.board, false)
-	calls.Portal.Record = g.cfg.Portal.Record
-	calls.DialPortal, calls.DialService = p.Dial, g.teletel.dial
 	g.about = "built in, " + g.teletel.about()
-	g.openBoard(calls, p.Event)
+	g.openBoard(func() session.Config {
+		calls := g.calls()
+		calls.Portal.Record = g.cfg.Portal.Record
+		calls.DialPortal, calls.DialService = p.Dial, g.teletel.dial(calls.DialService)
+		return calls
+	}, p.Event)
 	return nil
 }
 
@@ -239,6 +279,7 @@ func addresses() (ips []string) {
 func (g *gateway) start() {
 	var ctx context.Context
 	ctx, g.dismiss = context.WithCancel(context.Background())
+	g.dismissed = ctx.Done()
 	for _, work := range g.work {
 		g.tasks.Go(func() { work(ctx) })
 	}
@@ -246,24 +287,36 @@ func (g *gateway) start() {
 		g.tasks.Go(func() { g.api.Serve(g.admin) })
 	}
 	for _, l := range g.listeners {
-		g.doors.Go(func() {
-			if err := l.Serve(g.answer); err != nil {
-				g.log.Error("listener failed", "at", l.URI(), "error", err)
-			}
-		})
+		g.serve(l)
 	}
+	for _, at := range g.sockets.Ready() {
+		g.log.Warn("a socket was handed over that no listener is for", "at", at)
+	}
+}
+
+func (g *gateway) serve(l *downstream.Listener) {
+	g.doors.Go(func() {
+		if err := l.Serve(g.answer); err != nil {
+			g.log.Error("listener failed", "at", l.URI(), "error", err)
+		}
+	})
 }
 
 // stop takes leave of all callers. A control link stays until the last has left,
 // so that the portal hears of it.
 func (g *gateway) stop() {
-	g.log.Info("stopping", "calls", len(g.board.Calls()))
+	g.mu.Lock()
+	g.state.Store(stopping)
+	g.mu.Unlock() // from here on, nothing is changed
+	calls, _ := g.board.Count()
+	g.log.Info("stopping", "calls", calls)
 	g.closeDoors()
 	// A caller's farewell has the drain limit; a little more is for the rest.
 	drain, cancel := context.WithTimeout(context.Background(), time.Duration(g.cfg.Limits.Drain)+time.Second)
 	defer cancel()
 	if g.board.Shutdown(drain) != nil {
-		g.log.Warn("calls are cut", "calls", len(g.board.Calls()))
+		calls, _ = g.board.Count()
+		g.log.Warn("calls are cut", "calls", calls)
 	}
 	g.doors.Wait() // a Minitel at a serial port is put back as it was
 	g.dismiss()

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"runtime/debug"
 
 	"github.com/alecthomas/kong"
@@ -103,12 +104,16 @@ func (c *checkConfig) Run(out io.Writer) error {
 type version struct{}
 
 func (version) Run(out io.Writer) error {
-	number, system := "(devel)", ""
-	if info, ok := debug.ReadBuildInfo(); ok {
-		number, system = info.Main.Version, info.GoVersion
-	}
-	_, err := fmt.Fprintf(out, "moip %s, %s\n", number, system)
+	_, err := fmt.Fprintf(out, "moip %s, %s\n", programVersion(), runtime.Version())
 	return err
+}
+
+// programVersion returns the version of the program.
+func programVersion() string {
+	if info, ok := debug.ReadBuildInfo(); ok {
+		return info.Main.Version
+	}
+	return "(devel)"
 }
 
 type help struct {

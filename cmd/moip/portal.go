@@ -48,9 +48,9 @@ func (p *portalAlone) Run(ctx context.Context, out io.Writer) error {
 		return fmt.Errorf("--link: %w", err)
 	}
 	defer links.Close()
-	return operate(ctx, out, cfg, p.Log != nil, func(g *gateway) error {
+	return operate(ctx, out, plan{cfg: cfg, logAsked: p.Log != nil, wire: func(g *gateway) error {
 		return g.wireAlone(links, gateways)
-	})
+	}})
 }
 
 // config is that of a gateway that nobody calls by telnet, and whose calls last
@@ -131,7 +131,7 @@ func (g *gateway) wireAlone(links net.Listener, gateways []netip.Prefix) error {
 	orders := &orders{own: g.board}
 	p := g.teletel.portal(orders, true)
 	orders.gateways = pymoip.NewServer(pymoip.ServerOptions{Gateways: gateways, Follow: p.Event, Ask: p.Ask, Log: g.log})
-	calls.DialPortal, calls.DialService = p.Dial, g.teletel.dial
+	calls.DialPortal, calls.DialService = p.Dial, g.teletel.dial(calls.DialService)
 	g.about = fmt.Sprintf("control links at %s, %s", strings.Join(reached("ws", links.Addr()), ", "), g.teletel.about())
 	g.board.Open(calls, p.Event, orders.gateways.Event)
 	g.answer = orders.gateways.Answer(g.board.Answer)

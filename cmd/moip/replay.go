@@ -189,15 +189,14 @@ func (r *replay) serve(ctx context.Context, out io.Writer) error {
 	cfg.Listen, cfg.Log, cfg.Records, cfg.Admin = []string{r.Listen}, "none", "none", "none"
 	cfg.Limits.Idle, cfg.Limits.Call = 0, 0 // there is nothing to be typed
 	cfg.LogLevel = config.Level(slog.LevelWarn)
-	return operate(ctx, out, cfg, false, func(g *gateway) error {
+	return operate(ctx, out, plan{cfg: cfg, wire: func(g *gateway) error {
 		calls := g.calls()
-		projector := recording.NewProjector(g.log)
 		calls.Portal = session.Route{Name: "portal", Fin: session.FinClose}
 		calls.DialPortal = func(context.Context, session.ID, session.Route) (session.Endpoint, error) {
-			return projector.Open(r.File, r.Speed)
+			return g.projector.Open(r.File, r.Speed)
 		}
 		g.about = r.File
 		g.board.Open(calls)
 		return nil
-	})
+	}})
 }

@@ -39,7 +39,7 @@ func (s *serialLine) Run(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	return operate(ctx, out, cfg, s.Log != "none", (*gateway).wireLine)
+	return operate(ctx, out, plan{cfg: cfg, logAsked: s.Log != "none", wire: (*gateway).wireLine})
 }
 
 // config is that of a gateway with one caller, whose calls last for as long as the

@@ -8,6 +8,7 @@ import (
 	"syscall"
 
 	"moip/internal/config"
+	"moip/internal/handover"
 )
 
 // serve runs the gateway. Its flags are those of PyMoIP's gateway, with their
@@ -106,27 +107,42 @@ func (s *serve) Run(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	return operate(ctx, out, cfg, s.Log != nil || s.Config != "", (*gateway).wire)
+	return operate(ctx, out, plan{
+		cfg: cfg, file: s.Config, source: s.config, logAsked: s.Log != nil || s.Config != "", wire: (*gateway).wire,
+	})
 }
 
-// operate runs a gateway that wire has wired, until it is told to stop. It does
-// without the log file unless somebody has asked for it.
-func operate(ctx context.Context, out io.Writer, cfg *config.Config, logAsked bool, wire func(*gateway) error) error {
+// A plan is what a gateway is to be.
+type plan struct {
+	cfg      *config.Config
+	file     string                         // where cfg is from, "" for none
+	source   func() (*config.Config, error) // reads it anew; nil if the gateway stays as it is
+	logAsked bool                           // or it does without a log file that cannot be written
+	wire     func(*gateway) error
+}
+
+// operate runs a gateway until it is told to stop, or has nothing left to do.
+func operate(ctx context.Context, out io.Writer, p plan) error {
+	sockets, err := handover.Inherit() // before other files are opened
+	if err != nil {
+		return err
+	}
+	defer sockets.Close()
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 
-	log, err := openLog(cfg, logAsked)
+	log, err := openLog(p.cfg, p.logAsked)
 	if err != nil {
 		return err
 	}
 	defer log.Close()
-	g, err := open(cfg, log, wire)
+	g, err := open(p, log, sockets)
 	if err != nil {
 		return err
 	}
 	g.welcome(out)
 	g.start()
-	<-ctx.Done()
+	g.attend(ctx)
 	stop() // a second signal ends the process at once
 	g.stop()
 	return nil

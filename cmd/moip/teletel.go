@@ -23,16 +23,15 @@ type teletel struct {
 	book     *directory.Book
 	ledger   *ledger.File // nil if visits are not recorded
 	services *services.Services
-	outside  session.Dial
 }
 
 // openTeletel reads the directory and opens the records. Services that are not
-// inside are reached by dial.
+// inside are tried by dial.
 func (g *gateway) openTeletel(dial session.Dial) (err error) {
 	if err := checkPages(g.cfg.Pages); err != nil {
 		return err
 	}
-	t := &teletel{log: g.log, outside: dial, services: services.New(services.Options{Pages: g.cfg.Pages, Log: g.log})}
+	t := &teletel{log: g.log, services: services.New(services.Options{Pages: g.cfg.Pages, Log: g.log})}
 	t.book, err = directory.Open(directory.Options{
 		Path: g.cfg.Directory, Builtin: services.Names(), Cache: cacheFolder(g.cfg), Dial: dial, Log: g.log,
 	})
@@ -92,12 +91,14 @@ func (t *teletel) portal(board portal.Board, alone bool) *portal.Portal {
 	return portal.New(o)
 }
 
-// dial reaches services, those that are inside too.
-func (t *teletel) dial(ctx context.Context, call session.ID, r session.Route) (session.Endpoint, error) {
-	if directory.IsInside(r) && !recording.IsRoute(r.URL) {
-		return t.services.Dial(ctx, call, r)
+// dial reaches services that are inside, and the others by outside.
+func (t *teletel) dial(outside session.Dial) session.Dial {
+	return func(ctx context.Context, call session.ID, r session.Route) (session.Endpoint, error) {
+		if directory.IsInside(r) && !recording.IsRoute(r.URL) {
+			return t.services.Dial(ctx, call, r)
+		}
+		return outside(ctx, call, r)
 	}
-	return t.outside(ctx, call, r)
 }
 
 func (t *teletel) close() {

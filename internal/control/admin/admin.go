@@ -37,6 +37,8 @@ type Options struct {
 	Services func() []Service
 	Link     func() Link
 
+	House House
+
 	// Level is the least that is logged.
 	Level *slog.LevelVar
 
@@ -111,6 +113,11 @@ func (d desk) operations() map[string]handler {
 		"PUT /calls/{id}/recording": ofCall(d.record),
 		"GET /services":             d.services,
 		"GET /link":                 d.link,
+		"GET /state":                d.state,
+		"GET /config":               d.config,
+		"POST /reload":              d.reload,
+		"POST /drain":               d.drain,
+		"POST /upgrade":             d.upgrade,
 		"GET /log-level":            d.level,
 		"PUT /log-level":            d.setLevel,
 	}
@@ -132,6 +139,7 @@ func newMux(o Options) *http.ServeMux {
 	mux.Handle("GET "+root+"/events", o.Events)
 	mux.HandleFunc("GET "+root+"/calls/{id}/screen/live", d.watch)
 	mux.Handle("GET /metrics", o.Metrics)
+	mux.HandleFunc("GET /readyz", d.ready)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok\n") })
 	return mux
 }
@@ -161,7 +169,10 @@ func faulty(format string, a ...any) error { return fault{fmt.Errorf(format, a..
 // status is that of HTTP for an error.
 func status(err error) int {
 	var wrong fault
+	var cannot conflict
 	switch {
+	case errors.As(err, &cannot):
+		return http.StatusConflict
 	case errors.As(err, &wrong):
 		return http.StatusBadRequest
 	case errors.Is(err, switchboard.ErrUnknown), errors.Is(err, errNone):

@@ -48,7 +48,7 @@ func TestOpenAPI(t *testing.T) {
 	for pattern := range told {
 		t.Errorf("%s is told of, and is not there", pattern)
 	}
-	for _, v := range []any{Calls{}, Call{}, Message{}, Told{}, Redirection{}, Recording{}, Error{}, Event{}, Services{}, Service{}, Link{}, Level{}, Frame{}} {
+	for _, v := range []any{Calls{}, Call{}, Message{}, Told{}, Redirection{}, Recording{}, Error{}, Event{}, Services{}, Service{}, Link{}, Level{}, Frame{}, State{}, Settings{}, Reloaded{}, Draining{}, Upgraded{}} {
 		kind := reflect.TypeOf(v)
 		schema, known := doc.Components.Schemas[kind.Name()]
 		if !known {

@@ -27,7 +27,7 @@ func NewClient(address string) *Client {
 	if !strings.Contains(address, "://") {
 		address = "http://" + address
 	}
-	return &Client{root: strings.TrimSuffix(address, "/") + root, http: http.Client{Timeout: 10 * time.Second}}
+	return &Client{root: strings.TrimSuffix(address, "/") + root, http: http.Client{Timeout: 70 * time.Second}}
 }
 
 // Do performs an operation: method and path are its own, in is what it is told and

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"errors"
+	"io"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -40,6 +41,107 @@ type Link struct {
 type Level struct {
 	Level string `json:"level"`
 }
+
+// A House is what is steered as a whole.
+type House interface {
+	State() State
+	Settings() Settings
+
+	// Reload reads the configuration anew. Its error says where that is wrong; nothing
+	// has changed then.
+	Reload() (Reloaded, error)
+
+	// Drain takes no more calls, and ends the gateway when the last is over, or after
+	// some time. Upgrade has another process take all calls from now on. Either fails if
+	// the gateway is leaving already.
+	Drain(within time.Duration) error
+	Upgrade() (Upgraded, error)
+}
+
+// A State is how a gateway is.
+type State struct {
+	State   string    `json:"state"` // running, draining, replaced or stopping
+	Ready   bool      `json:"ready"` // for calls
+	Why     string    `json:"why,omitempty"`
+	Version string    `json:"version"`
+	Since   time.Time `json:"since"`
+	Calls   int       `json:"calls"`
+	Portal  string    `json:"portal"`
+}
+
+// Settings are what is in force of the configuration, without names and passwords.
+type Settings struct {
+	File     string         `json:"file,omitempty"`
+	Settings map[string]any `json:"settings"`
+}
+
+// Reloaded says which keys of the configuration have changed, and which differ from what
+// is in force, and cannot change before the next Upgrade.
+type Reloaded struct {
+	Changed []string `json:"changed"`
+	Left    []string `json:"left"`
+}
+
+// A Draining says how long calls may go on.
+type Draining struct {
+	For string `json:"for"` // as 5m, 90s
+}
+
+// Upgraded names the process that takes calls now.
+type Upgraded struct {
+	Process int `json:"process"`
+}
+
+func (d desk) state(*http.Request) (any, error) { return d.House.State(), nil }
+
+// ready tells a load balancer whether calls may come.
+func (d desk) ready(w http.ResponseWriter, _ *http.Request) {
+	s := d.House.State()
+	if !s.Ready {
+		http.Error(w, s.Why, http.StatusServiceUnavailable)
+		return
+	}
+	io.WriteString(w, "ready\n")
+}
+
+func (d desk) config(*http.Request) (any, error) { return d.House.Settings(), nil }
+
+func (d desk) reload(*http.Request) (any, error) {
+	told, err := d.House.Reload()
+	if err != nil {
+		return nil, fault{err}
+	}
+	return told, nil
+}
+
+func (d desk) drain(r *http.Request) (any, error) {
+	var wanted Draining
+	if err := read(r, &wanted); err != nil {
+		return nil, err
+	}
+	within, err := time.ParseDuration(wanted.For)
+	if err != nil || within < 0 || within > maxDrain {
+		return nil, faulty("%.20q is not how long calls may go on (write 5m, or 0; %v at the most)", wanted.For, maxDrain)
+	}
+	if err := d.House.Drain(within); err != nil {
+		return nil, conflict{err}
+	}
+	return nil, nil
+}
+
+// maxDrain is the longest that calls may go on.
+const maxDrain = 168 * time.Hour
+
+func (d desk) upgrade(*http.Request) (any, error) {
+	told, err := d.House.Upgrade()
+	if err != nil {
+		return nil, conflict{err}
+	}
+	return told, nil
+}
+
+// A conflict is what cannot be done as things stand.
+type conflict struct{ error }
 
 func (d desk) services(*http.Request) (any, error) {
 	if d.Services == nil {

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"moip/internal/control/admin"
+)
+
+type ctlState struct{}
+
+func (ctlState) Run(ctx context.Context, c *ctl, out io.Writer) error {
+	return do(ctx, c, out, "GET", "/state", nil, func(s admin.State) error {
+		ready := "yes"
+		if !s.Ready {
+			ready = "no: " + s.Why
+		}
+		table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+		fmt.Fprintf(table, "state\t%s\nready\t%s\nversion\t%s\nsince\t%s\ncalls\t%d\nportal\t%s\n",
+			s.State, ready, s.Version, s.Since.Local().Format(time.DateTime), s.Calls, s.Portal)
+		return table.Flush()
+	})
+}
+
+type ctlConfig struct{}
+
+func (ctlConfig) Run(ctx context.Context, c *ctl, out io.Writer) error {
+	return do(ctx, c, out, "GET", "/config", nil, func(s admin.Settings) error {
+		if s.File != "" {
+			fmt.Fprintf(out, "# from %s, and from the flags\n", s.File)
+		}
+		for _, key := range slices.Sorted(maps.Keys(s.Settings)) {
+			value, err := json.Marshal(s.Settings[key])
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(out, "%s = %s\n", key, value)
+		}
+		return nil
+	})
+}
+
+type ctlReload struct{}
+
+func (ctlReload) Run(ctx context.Context, c *ctl, out io.Writer) error {
+	return do(ctx, c, out, "POST", "/reload", nil, func(r admin.Reloaded) error {
+		if len(r.Changed)+len(r.Left) == 0 {
+			fmt.Fprintln(out, "nothing has changed")
+		}
+		if len(r.Changed) > 0 {
+			fmt.Fprintln(out, "changed:", strings.Join(r.Changed, ", "))
+		}
+		if len(r.Left) > 0 {
+			fmt.Fprintln(out, "not changed (moip ctl upgrade does, and cuts no call):", strings.Join(r.Left, ", "))
+		}
+		return nil
+	})
+}
+
+type ctlDrain struct {
+	For time.Duration `default:"5m" help:"How long calls may go on; 5m if not given."`
+}
+
+func (o ctlDrain) Run(ctx context.Context, c *ctl, out io.Writer) error {
+	return do(ctx, c, out, "POST", "/drain", admin.Draining{For: o.For.String()}, nothing)
+}
+
+type ctlUpgrade struct{}
+
+func (ctlUpgrade) Run(ctx context.Context, c *ctl, out io.Writer) error {
+	return do(ctx, c, out, "POST", "/upgrade", nil, func(u admin.Upgraded) error {
+		_, err := fmt.Fprintf(out, "process %d takes calls now; the old one ends with its last call\n", u.Process)
+		return err
+	})
+}
