@@ -23,6 +23,7 @@ var house = map[string]string{
 	"internal/switchboard":           "internal/session",
 	"internal/control/admin":         "internal/session internal/switchboard videotex",
 	"internal/control/pymoip":        "internal/session",
+	"internal/policy/ban":            "",
 	"internal/config":                "internal/config/tomlfile internal/downstream internal/recording internal/session internal/upstream videotex",
 	"internal/config/tomlfile":       "",
 	"internal/tariff":                "",
