@@ -14,6 +14,7 @@ import (
 	"runtime/debug"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"moip/internal/prise"
@@ -37,6 +38,12 @@ type Options struct {
 	Web   http.Handler  // answers browsers at ws listeners; nil tells them that only WebSockets are answered
 	Log   *slog.Logger  // nil for none
 
+	// Admit is asked of each who comes by ws, telnet or tcp, before anything else is
+	// done for it; what it returns, the caller is told, and nil lets it in. At ws
+	// listeners it is asked of each request, of browsers' too. It must not block. nil
+	// lets all in.
+	Admit func(from netip.AddrPort, transport string) *Refusal
+
 	// Record says which calls are to be recorded, if the address does not; "" is
 	// RecordNone.
 	Record Record
@@ -50,6 +57,8 @@ type Listener struct {
 	attended context.Context
 	leave    context.CancelFunc // ends attended
 	options  Options
+
+	parting atomic.Int32 // callers who take a refusal
 
 	mu     sync.RWMutex // held for reading while a call is answered
 	closed bool
@@ -109,7 +118,7 @@ func (l *Listener) Serve(answer Answer) error {
 	var err error
 	switch l.at.Scheme {
 	case "ws":
-		l.server.Handler = l.handler(answer)
+		l.server.Handler = l.admitted(l.handler(answer))
 		err = l.server.Serve(l.listener)
 	case "serial":
 		l.attend(answer)
@@ -133,6 +142,10 @@ func (l *Listener) serve(answer Answer) error {
 			return err
 		}
 		answering.Go(func() {
+			if refusal := l.admit(addressOf(conn)); refusal != nil {
+				l.turnAway(conn, refusal)
+				return
+			}
 			var e session.Endpoint
 			if l.at.Scheme == "telnet" {
 				e = transport.NewTelnet(conn, telnet.Server, l.options.Stall)
@@ -188,8 +201,12 @@ func addressOf(conn net.Conn) netip.AddrPort {
 	if !ok {
 		return netip.AddrPort{}
 	}
-	at := address.AddrPort()
-	return netip.AddrPortFrom(at.Addr().Unmap(), at.Port()) // ::ffff:192.0.2.1 is 192.0.2.1
+	return unmap(address.AddrPort())
+}
+
+// unmap makes 192.0.2.1 of ::ffff:192.0.2.1.
+func unmap(at netip.AddrPort) netip.AddrPort {
+	return netip.AddrPortFrom(at.Addr().Unmap(), at.Port())
 }
 
 // Close ends Serve. Calls that were answered go on, and when it returns none
