@@ -20,6 +20,8 @@ import (
 	"moip/internal/control/pymoip"
 	"moip/internal/downstream"
 	"moip/internal/emulator"
+	"moip/internal/policy"
+	"moip/internal/policy/ban"
 	"moip/internal/recording"
 	"moip/internal/session"
 	"moip/internal/switchboard"
@@ -37,8 +39,10 @@ type gateway struct {
 	teletel   *teletel                               // nil unless the portal is inside
 	link      func() (up bool, since time.Time)      // nil unless there is one
 	records   *recording.Folder                      // nil if nothing is recorded
-	work      []func(context.Context)                // what else goes on, until the context is done
-	about     string                                 // the portal, for people
+	bans      *ban.List
+	hush      policy.Hush             // of callers who are refused
+	work      []func(context.Context) // what else goes on, until the context is done
+	about     string                  // the portal, for people
 
 	admin        net.Listener // nil if operators cannot reach it
 	api          *http.Server
@@ -54,6 +58,9 @@ func open(cfg *config.Config, log *logbook, wire func(*gateway) error) (*gateway
 	g := &gateway{cfg: cfg, log: log.Logger, level: log.level, board: switchboard.New(log.Logger), events: admin.NewEvents()}
 	g.answer, g.metrics = g.board.Answer, admin.NewMetrics(g.board)
 	err := g.openRecordings()
+	if err == nil {
+		err = g.openBans()
+	}
 	if err == nil {
 		err = wire(g)
 	}
@@ -87,7 +94,7 @@ func (g *gateway) openDoors() error {
 	for _, uri := range g.cfg.Listen {
 		l, err := downstream.Listen(uri, downstream.Options{
 			Ping: orNever(g.cfg.Limits.Ping), Stall: orNever(g.cfg.Limits.Stall), Web: web, Log: g.log,
-			Record: g.cfg.Recordings.Calls,
+			Record: g.cfg.Recordings.Calls, Admit: g.admit,
 		})
 		if err != nil {
 			return withAdvice(err)
@@ -282,6 +289,9 @@ func (g *gateway) close() {
 	}
 	if g.records != nil {
 		g.records.Close()
+	}
+	if g.bans != nil {
+		g.bans.Close() // it has logged what it cannot write
 	}
 }
 

@@ -18,6 +18,7 @@ import (
 	"strconv"
 	"time"
 
+	"moip/internal/policy/ban"
 	"moip/internal/session"
 	"moip/internal/switchboard"
 	"moip/videotex"
@@ -35,6 +36,8 @@ type Options struct {
 	// the portal. Either is nil where there is none.
 	Services func() []Service
 	Link     func() Link
+
+	Bans *ban.List
 
 	// Level is the least that is logged.
 	Level *slog.LevelVar
@@ -105,6 +108,10 @@ func (d desk) operations() map[string]handler {
 		"GET /link":                 d.link,
 		"GET /log-level":            d.level,
 		"PUT /log-level":            d.setLevel,
+		"GET /bans":                 d.listBans,
+		"POST /bans":                d.ban,
+		"POST /bans/import":         d.importBans,
+		"DELETE /bans/{network...}": d.unban,
 	}
 }
 
@@ -150,9 +157,10 @@ func status(err error) int {
 	switch {
 	case errors.As(err, &wrong):
 		return http.StatusBadRequest
-	case errors.Is(err, switchboard.ErrUnknown), errors.Is(err, errNone):
+	case errors.Is(err, switchboard.ErrUnknown), errors.Is(err, errNone), errors.Is(err, ban.ErrNotBanned):
 		return http.StatusNotFound
-	case errors.Is(err, session.ErrBusy), errors.Is(err, session.ErrOver), errors.Is(err, session.ErrNoRecordings):
+	case errors.Is(err, session.ErrBusy), errors.Is(err, session.ErrOver), errors.Is(err, session.ErrNoRecordings),
+		errors.Is(err, ban.ErrNever), errors.Is(err, ban.ErrFull):
 		return http.StatusConflict
 	}
 	return http.StatusInternalServerError

@@ -79,9 +79,23 @@ func Open(o Options) (*List, error) {
 			return nil, err
 		}
 	}
+	l.warn(table)
 	l.table.Store(&table)
 	go l.run()
 	return l, nil
+}
+
+// warn logs that bans of a file have no effect any more.
+func (l *List) warn(t Table) {
+	var vain []netip.Prefix
+	for b := range t.All(time.Now()) {
+		if l.never.LookupPrefix(b.Network) {
+			vain = append(vain, b.Network)
+		}
+	}
+	if len(vain) > 0 {
+		l.log.Warn("bans have no effect: their networks are in never in [bans] of the configuration", "bans", len(vain), "first", vain[0])
+	}
 }
 
 // Find returns the ban that keeps an address out, if one does.

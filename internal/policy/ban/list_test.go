@@ -107,6 +107,12 @@ func TestNever(t *testing.T) {
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
+	var log bytes.Buffer
+	all := open(t, Options{File: path, Never: []netip.Prefix{network("10.0.0.0/8")}, Log: slog.New(slog.NewTextHandler(&log, nil))})
+	isBanned(t, all, "10.1.2.3", false)
+	if text := log.String(); !strings.Contains(text, "bans=1 first=10.0.0.0/8") {
+		t.Errorf("it is logged: %s", text)
+	}
 	l = open(t, Options{File: path, Never: []netip.Prefix{network("10.1.0.0/16"), network("::1")}})
 	isBanned(t, l, "10.1.2.3", false)
 	isBanned(t, l, "10.2.2.3", true)

@@ -13,8 +13,8 @@ const pymoipTime = 100*24*time.Hour + 20*time.Second
 
 // An Exempt is a network that is never banned, with what it was called.
 type Exempt struct {
-	Network string
-	Label   string
+	Network string `json:"network"`
+	Label   string `json:"label"`
 }
 
 // ReadPyMoIP reads a file of PyMoIP's: its banned.json, whose dates are of the time
