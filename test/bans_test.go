@@ -267,7 +267,7 @@ func bansAPI(o operator) {
 	}
 }
 
-// PyMoIP's files come over, many bans in several requests.
+// PyMoIP's file comes over: what holds, but for who is never banned.
 func bansImport(o operator) {
 	path := filepath.Join(o.TempDir(), "banned.json")
 	var list strings.Builder

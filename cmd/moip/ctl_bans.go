@@ -167,9 +167,9 @@ func (o ctlBansImport) advise(c *ctl, out io.Writer, never []ban.Exempt) error {
 	return nil
 }
 
-// parts divides bans into what requests can hold: 64 KiB.
+// parts divides bans into what requests can hold: 16 MiB.
 func parts(bans []ban.Ban) func(func([]ban.Ban) bool) {
-	const most = 56 << 10
+	const most = 15 << 20
 	return func(yield func([]ban.Ban) bool) {
 		for len(bans) > 0 {
 			n, size := 0, 0

@@ -50,15 +50,27 @@ type Options struct {
 //go:embed openapi.json
 var openAPI []byte
 
-// maxBody bounds what a request says.
+// maxBody bounds what a request says that is no list of bans.
 const maxBody = 64 << 10
+
+// bounded has requests read as far as they may be long.
+func bounded(next http.Handler) http.Handler {
+	short, long := http.MaxBytesHandler(next, maxBody), http.MaxBytesHandler(next, maxImport)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == root+"/bans/import" {
+			long.ServeHTTP(w, r)
+		} else {
+			short.ServeHTTP(w, r)
+		}
+	})
+}
 
 // NewServer returns a server of the API. It answers requests for hosts that are this
 // machine's loopback.
 func NewServer(o Options) *http.Server {
 	guard := http.NewCrossOriginProtection()
 	return &http.Server{
-		Handler:           local(guard.Handler(http.MaxBytesHandler(newMux(o), maxBody))),
+		Handler:           local(guard.Handler(bounded(newMux(o)))),
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       10 * time.Second,
 		IdleTimeout:       time.Minute,

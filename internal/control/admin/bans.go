@@ -34,6 +34,9 @@ type Banned struct {
 	HungUp int `json:"hung_up"` // calls that were ended
 }
 
+// maxImport bounds what a request of importing says: of most bans, 100,000.
+const maxImport = 16 << 20
+
 // A BanImport is bans from elsewhere. Whatever they say, they are by import.
 type BanImport struct {
 	Bans []Ban `json:"bans"`
@@ -137,16 +140,19 @@ func (d desk) importBans(r *http.Request) (any, error) {
 		return nil, err
 	}
 	told, now := Imported{Refused: []string{}}, time.Now()
+	var wanted []Ban
 	for _, b := range list.Bans {
 		b.By, b.Since = ban.ByImport, cmp.Or(b.Since, now)
-		if !b.HoldsAt(now) {
-			told.Expired++
-		} else if _, err := d.Bans.Add(b); err != nil {
-			told.Refused = append(told.Refused, err.Error())
-		} else {
-			told.Banned++
+		if b.HoldsAt(now) {
+			wanted = append(wanted, b)
 		}
 	}
+	for _, err := range d.Bans.AddAll(wanted) {
+		if err != nil {
+			told.Refused = append(told.Refused, err.Error())
+		}
+	}
+	told.Expired, told.Banned = len(list.Bans)-len(wanted), len(wanted)-len(told.Refused)
 	d.Log.Info("bans imported", "banned", told.Banned, "expired", told.Expired, "refused", len(told.Refused))
 	return told, d.saved(r)
 }

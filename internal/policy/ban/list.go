@@ -42,7 +42,8 @@ type Options struct {
 }
 
 // A List is the bans of a gateway. Its methods may be called from any goroutine, and
-// but for Saved and Close they wait for nobody: one goroutine writes the file.
+// but for Saved and Close none waits for the disk: one goroutine writes the file. Find
+// and All wait for nobody at all.
 type List struct {
 	file  string
 	never *bart.Lite
@@ -110,10 +111,52 @@ func (l *List) Find(a netip.Addr) (Ban, bool) {
 // All returns the bans that hold, by network, IPv4 first.
 func (l *List) All() []Ban { return slices.Collect(l.table.Load().All(time.Now())) }
 
-// Add bans a network from now on, in place of what was said of just this network. What
-// an operator has not said shortens no ban. The error wraps ErrNever or ErrFull, or
-// says what is wrong with b.
+// Add bans a network from now on, in place of what was said of just this network, and
+// returns the ban that holds: what an operator has not said shortens none. The error
+// wraps ErrNever or ErrFull, or says what is wrong with b.
 func (l *List) Add(b Ban) (Ban, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := time.Now()
+	table := l.roomFor(1, now)
+	b, err := l.judge(table, b, now)
+	if err != nil {
+		return b, err
+	}
+	if old, known := table.Get(b.Network, now); !known || old != b {
+		l.change(table.With(b))
+	}
+	return b, nil
+}
+
+// AddAll is Add for many, and returns the error of each. Others who change the List wait
+// meanwhile, up to a second for 100,000.
+func (l *List) AddAll(bans []Ban) []error {
+	errs := make([]error, len(bans))
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := time.Now()
+	table := Table{l.roomFor(len(bans), now).tree().Clone()}
+	for i, b := range bans {
+		if b, errs[i] = l.judge(table, b, now); errs[i] == nil {
+			table.bans.Insert(b.Network, &b) // nobody else has it yet
+		}
+	}
+	l.change(table)
+	return errs
+}
+
+// roomFor returns the table, without what has run out if there is no room for n more.
+func (l *List) roomFor(n int, now time.Time) Table {
+	table := *l.table.Load()
+	if table.Len()+n > l.most {
+		return table.Swept(now)
+	}
+	return table
+}
+
+// judge returns the ban that is to hold when b is wanted, or why it is not to be had.
+func (l *List) judge(t Table, b Ban, now time.Time) (Ban, error) {
 	b, err := b.check()
 	if err != nil {
 		return b, err
@@ -121,19 +164,13 @@ func (l *List) Add(b Ban) (Ban, error) {
 	if l.never.OverlapsPrefix(b.Network) {
 		return b, l.neverError(b.Network)
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	table, now := *l.table.Load(), time.Now()
-	old, known := table.Get(b.Network, now)
-	if known && b.By != ByOperator && !b.outlasts(old) {
+	old, known := t.Get(b.Network, now)
+	switch {
+	case known && b.By != ByOperator && !b.outlasts(old):
 		return old, nil
+	case !known && t.Len() >= l.most:
+		return b, ErrFull
 	}
-	if !known && table.Len() >= l.most {
-		if table = table.Swept(now); table.Len() >= l.most {
-			return b, ErrFull
-		}
-	}
-	l.change(table.With(b))
 	return b, nil
 }
 

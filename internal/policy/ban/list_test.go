@@ -208,6 +208,39 @@ func TestTogether(t *testing.T) {
 	}
 }
 
+// Many at once are as one after the other.
+func TestAddAll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, err := Open(Options{Never: []netip.Prefix{network("127.0.0.0/8")}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		l.most = 4
+		l.mustAdd(t, newBan("192.0.2.1", 0))
+		l.mustAdd(t, newBan("192.0.2.9", time.Second))
+		kept := l.table.Load()
+		time.Sleep(time.Second)
+		short := newBan("192.0.2.1", time.Second)
+		short.By = ByImport
+		errs := l.AddAll([]Ban{
+			newBan("127.0.0.1", 0), short, newBan("192.0.2.2", 0), {}, newBan("192.0.2.3", 0), newBan("192.0.2.3", time.Hour),
+			newBan("192.0.2.4", 0), newBan("192.0.2.5", 0),
+		})
+		for i, want := range []string{"never banned", "<nil>", "<nil>", "no network", "<nil>", "<nil>", "<nil>", "already"} {
+			if got := fmt.Sprint(errs[i]); !strings.Contains(got, want) {
+				t.Errorf("number %d: %s, not %s", i, got, want)
+			}
+		}
+		if all := l.All(); len(all) != 4 || !all[0].Until.IsZero() || all[2].Until.IsZero() {
+			t.Errorf("there are %+v", all)
+		}
+		if kept.Len() != 2 {
+			t.Error("the table that was there before is not what it was")
+		}
+	})
+}
+
 // A file that cannot be written is told of once, and tried again.
 func TestDiskFails(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "later")
