@@ -9,6 +9,7 @@ require (
 	github.com/chromedp/chromedp v0.23.0
 	github.com/coder/websocket v1.8.15
 	github.com/creack/pty v1.1.24
+	github.com/gaissmai/bart v0.30.0
 	github.com/gdamore/tcell/v3 v3.6.0
 	github.com/gobwas/ws v1.5.0
 	github.com/google/go-cmp v0.7.0

@@ -40,6 +40,9 @@ type ctl struct {
 	Drain     ctlDrain     `cmd:"" help:"Take no more calls, and end the gateway when the last is over."`
 	Upgrade   ctlUpgrade   `cmd:"" help:"Start the program anew, and have it take all calls from now on; nobody is refused."`
 	Record    ctlRecord    `cmd:"" help:"Record a call from now on, or no more."`
+	Ban       ctlBan       `cmd:"" help:"Let no callers in from an address or a network."`
+	Unban     ctlUnban     `cmd:"" help:"Let them in again."`
+	Bans      ctlBans      `cmd:"" help:"List who is kept out, or import such a list."`
 }
 
 // do performs an operation, and shows what it tells by show, or as JSON.
@@ -216,6 +219,8 @@ func eventLine(e admin.Event) string {
 	switch {
 	case e.Call == 0 && e.Lost > 0:
 		return fmt.Sprintf("%s  %d events were missed", e.At.Local().Format("15:04:05.000"), e.Lost)
+	case e.Type == "refused":
+		return fmt.Sprintf("%s  refused  from %s by %s  %s, %d since last told", e.At.Local().Format("15:04:05.000"), e.From, e.By, e.Reason, e.Refused)
 	case e.Call == 0:
 		return fmt.Sprintf("%s  the gateway was started anew; events may have been missed", e.At.Local().Format("15:04:05.000"))
 	case e.Type == "began":

@@ -22,6 +22,8 @@ import (
 	"moip/internal/downstream"
 	"moip/internal/emulator"
 	"moip/internal/handover"
+	"moip/internal/policy"
+	"moip/internal/policy/ban"
 	"moip/internal/recording"
 	"moip/internal/session"
 	"moip/internal/switchboard"
@@ -40,10 +42,12 @@ type gateway struct {
 	teletel   *teletel                               // nil unless the portal is inside
 	link      func() (up bool, since time.Time)      // nil unless there is one
 	records   *recording.Folder                      // nil if nothing is recorded
-	work      []func(context.Context)                // what else goes on, until the context is done
-	about     string                                 // the portal, for people
-	file      string                                 // of the configuration, "" for none
-	source    func() (*config.Config, error)         // reads the configuration anew, nil if that is not to be had
+	bans      *ban.List
+	hush      policy.Hush                    // of callers who are refused
+	work      []func(context.Context)        // what else goes on, until the context is done
+	about     string                         // the portal, for people
+	file      string                         // of the configuration, "" for none
+	source    func() (*config.Config, error) // reads the configuration anew, nil if that is not to be had
 	began     time.Time
 	gone      chan struct{} // closed once it has nothing left to do
 
@@ -74,6 +78,9 @@ func open(p plan, log *logbook, sockets *handover.Sockets) (*gateway, error) {
 		g.board.Continue(session.ID(last))
 	}
 	err := g.openRecordings()
+	if err == nil {
+		err = g.openBans()
+	}
 	if err == nil {
 		err = p.wire(g)
 	}
@@ -117,7 +124,7 @@ func (g *gateway) openDoors() error {
 func (g *gateway) openDoor(cfg *config.Config, uri string, socket func(string) (net.Listener, error)) (*downstream.Listener, error) {
 	l, err := downstream.Listen(uri, downstream.Options{
 		Ping: orNever(cfg.Limits.Ping), Stall: orNever(cfg.Limits.Stall), Web: web(), Log: g.log,
-		Open: socket, Record: cfg.Recordings.Calls,
+		Open: socket, Record: cfg.Recordings.Calls, Admit: g.admit,
 	})
 	return l, withAdvice(err)
 }
@@ -335,6 +342,9 @@ func (g *gateway) close() {
 	}
 	if g.records != nil {
 		g.records.Close()
+	}
+	if g.bans != nil {
+		g.bans.Close() // it has logged what it cannot write
 	}
 }
 

@@ -131,6 +131,9 @@ func (g *gateway) upgrade() (pid int, err error) {
 		return 0, err
 	}
 	g.state.Store(replaced)
+	if err := g.bans.Close(); err != nil { // the file is the other's now
+		g.log.Error("bans", "error", err)
+	}
 	var coming sync.WaitGroup // callers who are no call yet
 	for _, l := range g.listeners {
 		coming.Go(func() { g.retire(l) })

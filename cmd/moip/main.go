@@ -15,6 +15,7 @@ import (
 
 	"moip/internal/config"
 	"moip/internal/directory"
+	"moip/internal/policy/ban"
 	"moip/internal/services"
 )
 
@@ -96,6 +97,9 @@ func (c *checkConfig) Run(out io.Writer) error {
 	}
 	if err := checkPages(cfg.Pages); err != nil {
 		return err
+	}
+	if _, err := ban.Load(cfg.Bans.Options().File); err != nil {
+		return fmt.Errorf("bans: %w", err)
 	}
 	_, err = fmt.Fprintf(out, "%s is good\n", c.File)
 	return err

@@ -15,6 +15,7 @@ import (
 	"moip/internal/config"
 	"moip/internal/control/pymoip"
 	"moip/internal/directory"
+	"moip/internal/policy/ban"
 	"moip/internal/session"
 	"moip/internal/switchboard"
 )
@@ -62,7 +63,7 @@ func (p *portalAlone) config() (*config.Config, error) {
 		cfg.Log = *p.Log
 	}
 	cfg.Limits.Idle, cfg.Limits.Call, cfg.Limits.Visit = 0, 0, 0
-	cfg.Admin = "none"
+	cfg.Admin, cfg.Bans.File = "none", "none"
 	if err := cfg.LogLevel.UnmarshalText([]byte(p.LogLevel)); err != nil {
 		return nil, fmt.Errorf("--log-level: %w", err)
 	}
@@ -77,17 +78,11 @@ func (p *portalAlone) config() (*config.Config, error) {
 // networks reads addresses and networks.
 func networks(list []string) (all []netip.Prefix, err error) {
 	for _, text := range list {
-		text = strings.TrimSpace(text)
-		network, err := netip.ParsePrefix(text)
+		network, err := ban.ParseNetwork(text)
 		if err != nil {
-			addr, err := netip.ParseAddr(text)
-			if err != nil || addr.Zone() != "" {
-				return nil, fmt.Errorf("%.60q is neither an address nor a network (write 192.0.2.1 or 192.0.2.0/24)", text)
-			}
-			addr = addr.Unmap() // as ::ffff:192.0.2.1 nobody calls
-			network = netip.PrefixFrom(addr, addr.BitLen())
+			return nil, err
 		}
-		all = append(all, network.Masked())
+		all = append(all, network)
 	}
 	return all, nil
 }

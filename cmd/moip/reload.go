@@ -125,6 +125,8 @@ func mayChange(was, is *config.Config) func(key string) bool {
 			return true
 		case "portal":
 			return samePortal
+		case "bans":
+			return key == "bans.never"
 		case "recordings":
 			return key != "recordings.folder"
 		}
@@ -160,6 +162,7 @@ func (g *gateway) change(cfg *config.Config, changed []string) error {
 	if g.records != nil {
 		g.records.Change(cfg.Recordings.Options())
 	}
+	g.bans.SetNever(cfg.Bans.Options().Never)
 	if has("log_level") {
 		g.level.Set(cfg.LogLevel.Level())
 	}

@@ -74,6 +74,8 @@ type Config struct {
 
 	Recordings Recordings `toml:"recordings"`
 
+	Bans Bans `toml:"bans"`
+
 	Limits Limits `toml:"limits"`
 }
 
@@ -127,6 +129,7 @@ func Default() *Config {
 			FileSize: 16,
 			Size:     1024,
 		},
+		Bans: defaultBans(),
 		Limits: Limits{
 			Idle:  Duration(10 * time.Minute),
 			Visit: Duration(60 * time.Minute),
@@ -227,6 +230,7 @@ func (c *Config) check(fault report) {
 	c.checkLink(fault)
 	c.checkRecordings(fault)
 	c.checkAdmin(fault)
+	c.Bans.check(fault)
 	c.Limits.check(fault)
 }
 

@@ -209,6 +209,9 @@ func TestFaults(t *testing.T) {
 
 		{"admin = ':8999'\n", `1: admin: ":8999" is not of this machine alone (write 127.0.0.1 or [::1]: whoever reaches it may do everything)`},
 		{"admin = '192.0.2.1:8999'\n", `1: admin: "192.0.2.1:8999" is not of this machine alone (write 127.0.0.1 or [::1]: whoever reaches it may do everything)`},
+		{"[bans]\nfile = ''\n", `2: bans.file: must name a file (or be "none")`},
+		{"[bans]\nnever = ['::1', 'me']\n", `2: bans.never: "me" is neither an address nor a network (write 192.0.2.1, 192.0.2.0/24 or 2001:db8::/64)`},
+		{"[bans]\nnever = '::1'\n", `2: bans.never: must be a list of strings (write ["..."])`},
 		{"admin = '8999'\n", `1: admin: "8999" is not an address with a port (write 127.0.0.1:8999, or none)`},
 		{"listen = 'ws://:9001'\n", `1: listen: must be a list of strings (write ["..."])`},
 		{"listen = []\n", `1: listen: 0 are too few or too many (write 1 to 64, as in ["ws://:9001"])`},

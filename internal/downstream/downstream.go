@@ -14,6 +14,7 @@ import (
 	"runtime/debug"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"moip/internal/prise"
@@ -41,6 +42,12 @@ type Options struct {
 	// for sockets that are there already.
 	Open func(address string) (net.Listener, error)
 
+	// Admit is asked of each who comes by ws, telnet or tcp, before anything else is
+	// done for it; what it returns, the caller is told, and nil lets it in. At ws
+	// listeners it is asked of each request, of browsers' too. It must not block. nil
+	// lets all in.
+	Admit func(from netip.AddrPort, transport string) *Refusal
+
 	// Record says which calls are to be recorded, if the address does not; "" is
 	// RecordNone.
 	Record Record
@@ -58,6 +65,7 @@ type Listener struct {
 
 	served   chan struct{}  // closed when Serve has returned
 	knocking sync.WaitGroup // connections to server that are no call yet
+	parting  atomic.Int32   // callers who take a refusal
 
 	mu     sync.RWMutex // held for reading while a call is answered
 	closed bool
@@ -139,7 +147,7 @@ func (l *Listener) Serve(answer Answer) error {
 	var err error
 	switch l.at.Scheme {
 	case "ws":
-		l.server.Handler = l.handler(answer)
+		l.server.Handler = l.admitted(l.handler(answer))
 		err = l.server.Serve(l.listener)
 		l.knocking.Wait()
 	case "serial":
@@ -164,6 +172,10 @@ func (l *Listener) serve(answer Answer) error {
 			return err
 		}
 		answering.Go(func() {
+			if refusal := l.admit(addressOf(conn)); refusal != nil {
+				l.turnAway(conn, refusal)
+				return
+			}
 			var e session.Endpoint
 			if l.at.Scheme == "telnet" {
 				e = transport.NewTelnet(conn, telnet.Server, l.options.Stall)
@@ -219,8 +231,12 @@ func addressOf(conn net.Conn) netip.AddrPort {
 	if !ok {
 		return netip.AddrPort{}
 	}
-	at := address.AddrPort()
-	return netip.AddrPortFrom(at.Addr().Unmap(), at.Port()) // ::ffff:192.0.2.1 is 192.0.2.1
+	return unmap(address.AddrPort())
+}
+
+// unmap makes 192.0.2.1 of ::ffff:192.0.2.1.
+func unmap(at netip.AddrPort) netip.AddrPort {
+	return netip.AddrPortFrom(at.Addr().Unmap(), at.Port())
 }
 
 // Retire is Close when others go on listening at the same socket: it refuses nobody who

@@ -63,5 +63,6 @@ const (
 	ReasonTotal    Reason = "total"    // the time of one call is over
 	ReasonHangup   Reason = "hangup"   // the portal hung up
 	ReasonNoPortal Reason = "noportal" // the portal stayed away for too long
+	ReasonBanned   Reason = "banned"   // the caller is not let in any more
 	ReasonShutdown Reason = "shutdown" // the gateway stops
 )

@@ -29,6 +29,7 @@ var farewell = map[Reason]string{
 	ReasonIdle:     "Fin : plus aucune touche reçue",
 	ReasonTotal:    "Fin : durée maximale atteinte",
 	ReasonNoPortal: "Fin : service indisponible",
+	ReasonBanned:   "Fin : accès refusé",
 	ReasonShutdown: "Fin : arrêt du système",
 }
 

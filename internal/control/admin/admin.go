@@ -19,6 +19,7 @@ import (
 	"strings"
 	"time"
 
+	"moip/internal/policy/ban"
 	"moip/internal/session"
 	"moip/internal/switchboard"
 	"moip/videotex"
@@ -38,6 +39,7 @@ type Options struct {
 	Link     func() Link
 
 	House House
+	Bans  *ban.List
 
 	// Level is the least that is logged.
 	Level *slog.LevelVar
@@ -50,15 +52,27 @@ type Options struct {
 //go:embed openapi.json
 var openAPI []byte
 
-// maxBody bounds what a request says.
+// maxBody bounds what a request says that is no list of bans.
 const maxBody = 64 << 10
+
+// bounded has requests read as far as they may be long.
+func bounded(next http.Handler) http.Handler {
+	short, long := http.MaxBytesHandler(next, maxBody), http.MaxBytesHandler(next, maxImport)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == root+"/bans/import" {
+			long.ServeHTTP(w, r)
+		} else {
+			short.ServeHTTP(w, r)
+		}
+	})
+}
 
 // NewServer returns a server of the API. It answers requests for hosts that are this
 // machine's loopback.
 func NewServer(o Options) *http.Server {
 	guard := http.NewCrossOriginProtection()
 	return &http.Server{
-		Handler:           local(guard.Handler(http.MaxBytesHandler(newMux(o), maxBody))),
+		Handler:           local(guard.Handler(bounded(newMux(o)))),
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       10 * time.Second,
 		IdleTimeout:       time.Minute,
@@ -120,6 +134,10 @@ func (d desk) operations() map[string]handler {
 		"POST /upgrade":             d.upgrade,
 		"GET /log-level":            d.level,
 		"PUT /log-level":            d.setLevel,
+		"GET /bans":                 d.listBans,
+		"POST /bans":                d.ban,
+		"POST /bans/import":         d.importBans,
+		"DELETE /bans/{network...}": d.unban,
 	}
 }
 
@@ -175,9 +193,10 @@ func status(err error) int {
 		return http.StatusConflict
 	case errors.As(err, &wrong):
 		return http.StatusBadRequest
-	case errors.Is(err, switchboard.ErrUnknown), errors.Is(err, errNone):
+	case errors.Is(err, switchboard.ErrUnknown), errors.Is(err, errNone), errors.Is(err, ban.ErrNotBanned):
 		return http.StatusNotFound
-	case errors.Is(err, session.ErrBusy), errors.Is(err, session.ErrOver), errors.Is(err, session.ErrNoRecordings):
+	case errors.Is(err, session.ErrBusy), errors.Is(err, session.ErrOver), errors.Is(err, session.ErrNoRecordings),
+		errors.Is(err, ban.ErrNever), errors.Is(err, ban.ErrFull):
 		return http.StatusConflict
 	}
 	return http.StatusInternalServerError

@@ -40,6 +40,7 @@ func TestOpenAPI(t *testing.T) {
 		delete(told, own) // it has a handler of its own, and a test
 	}
 	for pattern := range (desk{}).operations() {
+		pattern = strings.Replace(pattern, "...}", "}", 1) // of which OpenAPI has no notion
 		if !told[pattern] {
 			t.Errorf("%s is not told of", pattern)
 		}
@@ -48,7 +49,7 @@ func TestOpenAPI(t *testing.T) {
 	for pattern := range told {
 		t.Errorf("%s is told of, and is not there", pattern)
 	}
-	for _, v := range []any{Calls{}, Call{}, Message{}, Told{}, Redirection{}, Recording{}, Error{}, Event{}, Services{}, Service{}, Link{}, Level{}, Frame{}, State{}, Settings{}, Reloaded{}, Draining{}, Upgraded{}} {
+	for _, v := range []any{Calls{}, Call{}, Message{}, Told{}, Redirection{}, Recording{}, Error{}, Event{}, Services{}, Service{}, Link{}, Level{}, Frame{}, State{}, Settings{}, Reloaded{}, Draining{}, Upgraded{}, Bans{}, Ban{}, BanOrder{}, Banned{}, BanImport{}, Imported{}} {
 		kind := reflect.TypeOf(v)
 		schema, known := doc.Components.Schemas[kind.Name()]
 		if !known {

@@ -50,7 +50,7 @@ func (c *Client) Do(ctx context.Context, method, path string, in, out any) error
 	}
 	defer w.Body.Close()
 	if w.StatusCode >= 300 {
-		return refused(r, w)
+		return reasonOf(r, w)
 	}
 	switch out := out.(type) {
 	case nil:
@@ -141,7 +141,7 @@ func (c *Client) stream(ctx context.Context, path, last string, tell func(data [
 	}
 	defer w.Body.Close()
 	if w.StatusCode != http.StatusOK {
-		return refusal{refused(r, w)}
+		return refusal{reasonOf(r, w)}
 	}
 	lines := bufio.NewScanner(w.Body)
 	lines.Buffer(nil, 1<<20)
@@ -155,8 +155,8 @@ func (c *Client) stream(ctx context.Context, path, last string, tell func(data [
 	return lines.Err()
 }
 
-// refused returns what the gateway has to say about a request that it refuses.
-func refused(r *http.Request, w *http.Response) error {
+// reasonOf returns what the gateway has to say about a request that it refuses.
+func reasonOf(r *http.Request, w *http.Response) error {
 	var told Error
 	if json.NewDecoder(w.Body).Decode(&told) != nil || told.Error == "" {
 		return fmt.Errorf("%s answers %s", r.URL.Host, w.Status)

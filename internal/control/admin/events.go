@@ -3,6 +3,7 @@ package admin
 import (
 	"math/rand/v2"
 	"net/http"
+	"net/netip"
 	"strconv"
 	"strings"
 	"sync"
@@ -11,25 +12,31 @@ import (
 	"moip/internal/session"
 )
 
-// An Event is something that happened to a call, or to what is told of it.
+// An Event is something that happened to a call, or to who was not let in, or to what is
+// told of it.
 type Event struct {
 	ID      string    `json:"id"`
 	At      time.Time `json:"at"`
-	Type    string    `json:"type"` // as session.EventType has it, or lost
+	Type    string    `json:"type"` // as session.EventType has it, refused or lost
 	Call    uint64    `json:"call,omitempty"`
 	From    string    `json:"from,omitempty"` // address and port of the terminal
 	By      string    `json:"by,omitempty"`   // transport
 	Service string    `json:"service,omitempty"`
 	Reason  string    `json:"reason,omitempty"`
 	Error   string    `json:"error,omitempty"`
-	In      uint64    `json:"in,omitempty"`  // bytes from the caller so far
-	Out     uint64    `json:"out,omitempty"` // bytes to the caller so far
+	In      uint64    `json:"in,omitempty"`      // bytes from the caller so far
+	Out     uint64    `json:"out,omitempty"`     // bytes to the caller so far
+	Refused uint64    `json:"refused,omitempty"` // callers who were not let in, since the last event of that type
 	Lost    uint64    `json:"lost,omitempty"`
 }
 
 // lost is the type of an Event that tells how many were missed; 0 is for all of a
 // gateway that has been started anew.
 const lost = "lost"
+
+// refused is the type of an Event that tells of a caller who was not let in. It is no
+// call, and has no number.
+const refused = "refused"
 
 // keptEvents is how many are kept for whoever reads slowly, or comes back.
 const keptEvents = 4096
@@ -58,6 +65,16 @@ func (s *Events) Note(e session.Event) {
 	if e.Err != nil {
 		told.Error = e.Err.Error()
 	}
+	s.keep(told)
+}
+
+// NoteRefusal is told of a caller who was not let in, and of how many that stands for.
+// It blocks nobody.
+func (s *Events) NoteRefusal(from netip.AddrPort, by, reason string, n uint64) {
+	s.keep(Event{At: time.Now().UTC(), Type: refused, From: from.String(), By: by, Reason: reason, Refused: n})
+}
+
+func (s *Events) keep(told Event) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	told.ID = s.id(s.n)

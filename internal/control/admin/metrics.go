@@ -17,9 +17,9 @@ type Metrics struct {
 	registry *prometheus.Registry
 	board    *switchboard.Board
 
-	began, ended, visits *prometheus.CounterVec
-	lasted               prometheus.Histogram
-	bytes                *prometheus.CounterVec // of calls that have ended
+	began, ended, visits, refusals *prometheus.CounterVec
+	lasted                         prometheus.Histogram
+	bytes                          *prometheus.CounterVec // of calls that have ended
 
 	calls, moved *prometheus.Desc
 }
@@ -35,6 +35,7 @@ func NewMetrics(b *switchboard.Board) *Metrics {
 		began:    counter("moip_calls_total", "Calls that have begun.", "transport"),
 		ended:    counter("moip_calls_ended_total", "Calls that have ended, by the reason that the log tells.", "reason"),
 		visits:   counter("moip_visits_ended_total", "Redirections that have ended, those that failed included, by reason.", "reason"),
+		refusals: counter("moip_refusals_total", "Callers who were not let in, by reason.", "transport", "reason"),
 		bytes:    counter("moip_call_bytes_total", "Bytes from callers (in) and to them (out), in calls that have ended.", "direction"),
 		lasted: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "moip_call_seconds", Help: "How long calls lasted.", Buckets: []float64{1, 5, 15, 60, 300, 900, 1800, 3600, 7200},
@@ -42,7 +43,7 @@ func NewMetrics(b *switchboard.Board) *Metrics {
 		calls: prometheus.NewDesc("moip_calls", "Calls under way.", []string{"transport", "state"}, nil),
 		moved: prometheus.NewDesc("moip_calls_bytes", "Bytes from callers (in) and to them (out), in calls under way.", []string{"direction"}, nil),
 	}
-	m.registry.MustRegister(m, m.began, m.ended, m.visits, m.bytes, m.lasted,
+	m.registry.MustRegister(m, m.began, m.ended, m.visits, m.refusals, m.bytes, m.lasted,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -60,6 +61,11 @@ func (m *Metrics) Note(e session.Event) {
 		m.bytes.WithLabelValues("in").Add(float64(e.In))
 		m.bytes.WithLabelValues("out").Add(float64(e.Out))
 	}
+}
+
+// CountRefusal is told of each caller who is not let in. It blocks nobody.
+func (m *Metrics) CountRefusal(transport, reason string) {
+	m.refusals.WithLabelValues(transport, reason).Inc()
 }
 
 // Describe is Prometheus's.

@@ -1,0 +1,36 @@
+package main
+
+import (
+	"fmt"
+	"net/netip"
+
+	"moip/internal/downstream"
+	"moip/internal/policy/ban"
+)
+
+func (g *gateway) openBans() (err error) {
+	o := g.cfg.Bans.Options()
+	o.Log = g.log
+	if g.bans, err = ban.Open(o); err != nil {
+		return fmt.Errorf("bans: %w", err)
+	}
+	return nil
+}
+
+// admit says why a caller may not come.
+func (g *gateway) admit(from netip.AddrPort, transport string) *downstream.Refusal {
+	if _, banned := g.bans.Find(from.Addr()); banned {
+		return g.refuse(from, transport, "banned", downstream.Refusal{Text: "Accès refusé."})
+	}
+	return nil
+}
+
+// refuse sees to it that operators hear of a caller who is refused.
+func (g *gateway) refuse(from netip.AddrPort, transport, reason string, r downstream.Refusal) *downstream.Refusal {
+	g.metrics.CountRefusal(transport, reason)
+	if n, aloud := g.hush.Tell(from.Addr()); aloud {
+		g.log.Info("caller refused", "from", from, "by", transport, "reason", reason, "refused", n)
+		g.events.NoteRefusal(from, transport, reason, n)
+	}
+	return &r
+}
