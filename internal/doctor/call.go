@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -41,9 +42,11 @@ type call struct {
 	frames [16]atomic.Int64 // that came, by their opcodes
 	pong   chan struct{}    // holds one
 
-	chunks chan []byte   // from the reader, closed at the end
-	done   chan struct{} // closed to end the reader
-	err    error         // why the chunks are over; set before
+	flushing atomic.Bool
+	ended    sync.Once
+	chunks   chan []byte   // from the reader, closed at the end
+	done     chan struct{} // closed to end the reader
+	err      error         // why the chunks are over; set before
 
 	screen *videotex.Screen
 	first  time.Duration // from the yes to the first byte
@@ -128,18 +131,23 @@ func (c *call) read() {
 	}
 }
 
-// hangUp ends the call, and waits for the reader.
+// hangUp ends the call, and waits for the reader. It may be called again.
 func (c *call) hangUp() {
-	c.peer.Close()
-	close(c.done)
-	for range c.chunks {
-	}
+	c.ended.Do(func() {
+		c.peer.Close()
+		close(c.done)
+		for range c.chunks {
+		}
+	})
 }
 
 // send types keys.
 func (c *call) send(p []byte) {
-	if len(p) > 0 && c.peer.Send(p) {
-		go c.peer.Flush() // which ends with the call
+	if len(p) > 0 && c.peer.Send(p) && c.flushing.CompareAndSwap(false, true) {
+		go func() { // which ends with the call
+			c.peer.Flush()
+			c.flushing.Store(false)
+		}()
 	}
 }
 

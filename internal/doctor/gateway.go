@@ -29,12 +29,13 @@ func Gateway(ctx context.Context, o Options) Report {
 }
 
 // Unreadable is the report on a gateway whose configuration cannot be read, or says
-// what it must not.
+// what it must not, for at least one reason.
 func Unreadable(faults []error) Report {
 	var r Report
 	for _, err := range faults {
-		r.Findings = append(r.Findings, problem("configuration", "mend it; doc/moip.example.toml shows every key", "%s", line(err.Error())))
+		r.Findings = append(r.Findings, problem("configuration", "", "%s", line(err.Error())))
 	}
+	r.Findings[len(r.Findings)-1].Advice = "mend that; doc/moip.example.toml shows every key"
 	return r
 }
 
@@ -112,8 +113,9 @@ func (o Options) directoryChecks() []check {
 	if err != nil {
 		var faults []Finding
 		for _, err := range flat(err) {
-			faults = append(faults, problem(name, "mend it; until then the gateway does not start, and one that runs goes by what was there before", "%v", err))
+			faults = append(faults, problem(name, "", "%v", err))
 		}
+		faults[len(faults)-1].Advice = "mend that; until then the gateway does not start, and one that runs goes by what was there before"
 		return []check{always(faults...)}
 	}
 	if from == "" {
@@ -122,6 +124,15 @@ func (o Options) directoryChecks() []check {
 	checks := []check{always(good(name, "%s: services %d, imports %d", from, len(d.Services()), len(d.Imports())))}
 	for _, i := range d.Imports() {
 		checks = append(checks, checkImport(d, i))
+	}
+	trusted := map[string]bool{} // files of certificates
+	for _, s := range d.Services() {
+		if s.CA != "" && !trusted[s.CA] {
+			trusted[s.CA] = true
+			checks = append(checks, check{"certificates", func(context.Context) []Finding {
+				return []Finding{checkCA(s.CA, time.Now())}
+			}})
+		}
 	}
 	return append(checks, checkServices(d))
 }

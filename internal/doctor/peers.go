@@ -208,7 +208,9 @@ func checkImport(d *directory.Directory, i directory.Import) check {
 			data, err = readSome(i.File, 4*megabyte)
 		} else {
 			source := yellowpages.Source{URL: i.URL}
-			data, _, err = source.Fetch(ctx)
+			if data, _, err = source.Fetch(ctx); err != nil {
+				err = cmp.Or(errors.Unwrap(err), err) // we say the rest
+			}
 		}
 		if err != nil {
 			return []Finding{warning(name, advice, "%s: %v", from, bare(err))}
@@ -285,6 +287,9 @@ func judgeStates(name string, targets []probe.Target, states []probe.State, secu
 		}
 	}
 	told := fmt.Sprintf("%d of %d elsewhere answer", up, len(targets))
+	if len(targets) == 0 {
+		told = "none is elsewhere"
+	}
 	if silent > 0 {
 		told += fmt.Sprintf("; not to be tried: %d", silent)
 	}

@@ -2,9 +2,12 @@ package doctor
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"moip/internal/session"
@@ -96,7 +99,10 @@ func (e *examination) reach(ctx context.Context) bool {
 		e.tell(warning("telnet", "write telnet:// instead of tcp://", "it speaks telnet: %s", strings.Join(c.commands(), ", ")))
 		e.route.URL = "telnet" + strings.TrimPrefix(e.route.URL, "tcp")
 		return e.again(ctx)
-	case err != nil && c.status >= 400, err == nil && c.web && c.total == 0 && c.over:
+	case err != nil && mayWantMore(c, err), err == nil && c.web && c.total == 0 && c.over:
+		if c.peer != nil {
+			c.hangUp()
+		}
 		if e.reachOffering(ctx) {
 			return true
 		}
@@ -108,6 +114,13 @@ func (e *examination) reach(ctx context.Context) bool {
 		return false
 	}
 	return true
+}
+
+// mayWantMore reports whether a WebSocket that has said no, or nothing, may only want
+// to be offered subprotocols.
+func mayWantMore(c *call, err error) bool {
+	hungUp := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET)
+	return c.status >= 400 || c.status == 0 && c.plain == nil && (hungUp || errors.Is(err, context.DeadlineExceeded))
 }
 
 // again calls the service another time.

@@ -35,6 +35,7 @@ type player struct {
 	deaf     bool                  // answers no ping
 	hates    bool                  // hangs up when it is pinged
 	wants    string                // subprotocol, without which it refuses
+	rude     bool                  // says nothing when it refuses
 	agrees   []string
 	closes   bool
 	accepted atomic.Int32
@@ -42,6 +43,9 @@ type player struct {
 
 func (p *player) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if p.wants != "" && !strings.Contains(r.Header.Get("Sec-Websocket-Protocol"), p.wants) {
+		if p.rude {
+			panic(http.ErrAbortHandler) // no answer at all
+		}
 		http.Error(w, "no", http.StatusBadRequest)
 		return
 	}
@@ -158,6 +162,7 @@ func TestWebSocketServices(t *testing.T) {
 	for name, p := range map[string]*player{
 		"plain":    {page: first, fin: fin, agrees: []string{"tty"}},
 		"binary":   {page: first, sends: websocket.MessageBinary, hears: websocket.MessageBinary, deaf: true},
+		"wants-59": {page: first, fin: "\x13Y", wants: "tty", rude: true},
 		"wants":    {page: first, fin: fin, wants: "tty", agrees: []string{"tty"}},
 		"fin59":    {page: first, fin: "\x13Y", silent: true},
 		"waits":    {page: first, fin: fin, waits: true},
