@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 	"unicode"
+	"unicode/utf8"
 
 	"moip/internal/directory"
 	"moip/internal/session"
@@ -44,7 +45,7 @@ func FuzzEntry(f *testing.F) {
 		f.Add(url)
 	}
 	f.Fuzz(func(t *testing.T, url string) {
-		if upstream.Check(session.Route{URL: url}) != nil {
+		if upstream.Check(session.Route{URL: url}) != nil || !utf8.ValidString(url) {
 			return
 		}
 		e := &examination{route: session.Route{URL: url}, keys: []key{

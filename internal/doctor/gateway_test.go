@@ -146,6 +146,7 @@ func TestGatewayRuns(t *testing.T) {
 
 // The portal is called, but nothing is typed.
 func TestPortal(t *testing.T) {
+	t.Parallel()
 	heard := make(chan string, 10)
 	play := func(page string, leaves bool) string {
 		return "tcp://" + listen(t, func(c net.Conn) {
@@ -189,6 +190,7 @@ func TestPortal(t *testing.T) {
 }
 
 func TestLink(t *testing.T) {
+	t.Parallel()
 	ours := pymoip.NewServer(pymoip.ServerOptions{})
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -225,6 +227,7 @@ func TestLink(t *testing.T) {
 }
 
 func TestDirectory(t *testing.T) {
+	t.Parallel()
 	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case "/good.json":
@@ -382,6 +385,7 @@ func TestHang(t *testing.T) {
 
 // A dial of the portal's is given up in time.
 func TestPortalDoesNotAnswer(t *testing.T) {
+	t.Parallel()
 	o := quiet(t)
 	o.Config.Portal = config.Route{URL: "ws://" + takenAddress(t)}
 	began := time.Now()

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 	"time"
+	"unicode/utf8"
 
 	"moip/internal/session"
 	"moip/internal/upstream"
@@ -51,7 +52,11 @@ func Service(ctx context.Context, url string) Report {
 	ctx, cancel := context.WithTimeout(ctx, serviceTime)
 	defer cancel()
 	e := &examination{route: session.Route{Name: url, URL: url}}
-	if err := upstream.Check(e.route); err != nil {
+	err := upstream.Check(e.route)
+	if err == nil && !utf8.ValidString(url) { // no directory could have it
+		err = errors.New("not all of it is text")
+	}
+	if err != nil {
 		return Report{Findings: []Finding{problem("URL", "write ws://HOST:PORT/PATH, wss://..., telnet://HOST:PORT or tcp://HOST:PORT", "%s", line(err.Error()))}}
 	}
 	e.look(ctx)

@@ -157,6 +157,7 @@ func even(text string) []byte {
 }
 
 func TestWebSocketServices(t *testing.T) {
+	t.Parallel()
 	const fin = "\x13I"
 	services, urls := map[string]*player{}, map[string]string{}
 	for name, p := range map[string]*player{
@@ -224,6 +225,7 @@ func examine(t *testing.T, urls map[string]string) map[string]Report {
 }
 
 func TestPlainServices(t *testing.T) {
+	t.Parallel()
 	urls := map[string]string{}
 	for name, test := range map[string]struct {
 		scheme string
@@ -286,9 +288,15 @@ func TestOtherPlaces(t *testing.T) {
 		hold(t, "moved", Service(t.Context(), serve(t, http.RedirectHandler("https://elsewhere.example/", http.StatusMovedPermanently))))
 	})
 	t.Run("url", func(t *testing.T) { hold(t, "url", Service(t.Context(), "gopher://x")) })
+	t.Run("no text", func(t *testing.T) {
+		if r := Service(t.Context(), "ws:\xff"); !r.Bad() || r.Entry != "" {
+			t.Errorf("%+v", r)
+		}
+	})
 }
 
 func TestCertificates(t *testing.T) {
+	t.Parallel()
 	year, day := 365*24*time.Hour, 24*time.Hour
 	now := time.Now()
 	for name, cert := range map[string]tls.Certificate{
