@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -366,7 +367,7 @@ func (e *examination) fin(ctx context.Context) {
 	c := e.call
 	const name = "Connexion/Fin"
 	c.send([]byte{videotex.SEP, videotex.ConnexionFin})
-	came := c.listen(ctx, finTime, finTime)
+	came := c.reaction(ctx)
 	switch {
 	case c.over:
 		e.tell(good(name, "it hangs up"))
@@ -376,7 +377,7 @@ func (e *examination) fin(ctx context.Context) {
 		return
 	}
 	c.send([]byte{videotex.SEP, videotex.LineReleased})
-	came = c.listen(ctx, finTime, finTime)
+	came = c.reaction(ctx)
 	if c.over || len(came) > 0 {
 		e.tell(good(name, "it hears SEP 5/9, not SEP 4/9"))
 		e.keys = append(e.keys, key{name: "fin", value: `"59"`, why: "it does not hear SEP 4/9"})
@@ -387,6 +388,11 @@ func (e *examination) fin(ctx context.Context) {
 	}
 	e.tell(good(name, "it does not hear it"))
 	e.keys = append(e.keys, key{name: "fin", value: `"close"`, why: "it does not hear Connexion/Fin"})
+}
+
+// reaction returns what comes of Connexion/Fin. Who beeps does not know that key.
+func (c *call) reaction(ctx context.Context) []byte {
+	return bytes.Trim(c.listen(ctx, finTime, finTime), string(rune(videotex.BEL)))
 }
 
 // offer asks a WebSocket that does without subprotocols which it would pick.

@@ -241,13 +241,22 @@ func TestPlainServices(t *testing.T) {
 		}},
 		"telnet-by-tcp": {"tcp", func(c net.Conn) { io.WriteString(c, "\xff\xfb\x01\xff\xfd\x63"+first); untilFin(c) }},
 		"no-telnet":     {"telnet", func(c net.Conn) { io.WriteString(c, first); untilFin(c) }},
-		"hangs-up":      {"tcp", func(net.Conn) {}},
-		"leaves":        {"tcp", func(c net.Conn) { io.WriteString(c, first) }},
-		"deaf":          {"tcp", func(c net.Conn) { io.WriteString(c, first); io.Copy(io.Discard, c) }},
-		"ssh":           {"tcp", func(c net.Conn) { io.WriteString(c, "SSH-2.0-OpenSSH_9.6\r\n"); io.Copy(io.Discard, c) }},
-		"ws-is-tcp":     {"ws", func(c net.Conn) { io.WriteString(c, first); io.Copy(io.Discard, c) }},
-		"wss-is-tcp":    {"wss", func(c net.Conn) { io.WriteString(c, first); io.Copy(io.Discard, c) }},
-		"ws-mute":       {"ws", func(c net.Conn) { io.Copy(io.Discard, c) }},
+		"beeps": {"tcp", func(c net.Conn) {
+			io.WriteString(c, first)
+			for p := make([]byte, 1); ; {
+				if _, err := c.Read(p); err != nil {
+					return
+				}
+				c.Write([]byte{videotex.BEL})
+			}
+		}},
+		"hangs-up":   {"tcp", func(net.Conn) {}},
+		"leaves":     {"tcp", func(c net.Conn) { io.WriteString(c, first) }},
+		"deaf":       {"tcp", func(c net.Conn) { io.WriteString(c, first); io.Copy(io.Discard, c) }},
+		"ssh":        {"tcp", func(c net.Conn) { io.WriteString(c, "SSH-2.0-OpenSSH_9.6\r\n"); io.Copy(io.Discard, c) }},
+		"ws-is-tcp":  {"ws", func(c net.Conn) { io.WriteString(c, first); io.Copy(io.Discard, c) }},
+		"wss-is-tcp": {"wss", func(c net.Conn) { io.WriteString(c, first); io.Copy(io.Discard, c) }},
+		"ws-mute":    {"ws", func(c net.Conn) { io.Copy(io.Discard, c) }},
 		"floods": {"tcp", func(c net.Conn) {
 			for {
 				if _, err := io.WriteString(c, strings.Repeat("\x1bAflot ", 1000)); err != nil {
