@@ -20,6 +20,7 @@ import (
 	"moip/internal/control/pymoip"
 	"moip/internal/downstream"
 	"moip/internal/emulator"
+	"moip/internal/history"
 	"moip/internal/recording"
 	"moip/internal/session"
 	"moip/internal/switchboard"
@@ -37,6 +38,7 @@ type gateway struct {
 	teletel   *teletel                               // nil unless the portal is inside
 	link      func() (up bool, since time.Time)      // nil unless there is one
 	records   *recording.Folder                      // nil if nothing is recorded
+	history   *history.History                       // nil if none is kept
 	work      []func(context.Context)                // what else goes on, until the context is done
 	about     string                                 // the portal, for people
 
@@ -54,6 +56,9 @@ func open(cfg *config.Config, log *logbook, wire func(*gateway) error) (*gateway
 	g := &gateway{cfg: cfg, log: log.Logger, level: log.level, board: switchboard.New(log.Logger), events: admin.NewEvents()}
 	g.answer, g.metrics = g.board.Answer, admin.NewMetrics(g.board)
 	err := g.openRecordings()
+	if err == nil {
+		err = g.openHistory()
+	}
 	if err == nil {
 		err = wire(g)
 	}
@@ -165,9 +170,14 @@ func (g *gateway) wire() error {
 	return nil
 }
 
-// openBoard puts the board in service, followed by operators too.
+// openBoard puts the board in service, followed by operators too. The portal, which
+// knows costs, is told before history.
 func (g *gateway) openBoard(calls session.Config, follow ...func(session.Event)) {
-	g.board.Open(calls, append(follow, g.events.Note, g.metrics.Note)...)
+	follow = append(follow, g.events.Note, g.metrics.Note)
+	if g.history != nil {
+		follow = append(follow, g.history.Note)
+	}
+	g.board.Open(calls, follow...)
 }
 
 var credentials = regexp.MustCompile(`:(//)?[^/?]*@`)
@@ -283,6 +293,7 @@ func (g *gateway) close() {
 	if g.records != nil {
 		g.records.Close()
 	}
+	g.closeHistory()
 }
 
 func (g *gateway) closeDoors() {

@@ -62,7 +62,7 @@ func (p *portalAlone) config() (*config.Config, error) {
 		cfg.Log = *p.Log
 	}
 	cfg.Limits.Idle, cfg.Limits.Call, cfg.Limits.Visit = 0, 0, 0
-	cfg.Admin = "none"
+	cfg.Admin, cfg.History.File = "none", "none"
 	if err := cfg.LogLevel.UnmarshalText([]byte(p.LogLevel)); err != nil {
 		return nil, fmt.Errorf("--log-level: %w", err)
 	}

@@ -74,6 +74,8 @@ type Config struct {
 
 	Recordings Recordings `toml:"recordings"`
 
+	History History `toml:"history"`
+
 	Limits Limits `toml:"limits"`
 }
 
@@ -127,6 +129,7 @@ func Default() *Config {
 			FileSize: 16,
 			Size:     1024,
 		},
+		History: History{Keep: Duration(2160 * time.Hour), Calls: 1_000_000},
 		Limits: Limits{
 			Idle:  Duration(10 * time.Minute),
 			Visit: Duration(60 * time.Minute),
@@ -227,6 +230,7 @@ func (c *Config) check(fault report) {
 	c.checkLink(fault)
 	c.checkRecordings(fault)
 	c.checkAdmin(fault)
+	c.checkHistory(fault)
 	c.Limits.check(fault)
 }
 
