@@ -32,6 +32,7 @@ type ctl struct {
 	Link      ctlLink      `cmd:"" help:"Tell of the control link to the portal."`
 	LogLevel  ctlLogLevel  `cmd:"" help:"Tell the least that is logged, or change it."`
 	Events    ctlEvents    `cmd:"" help:"Tell what happens to calls, as it happens."`
+	History   ctlHistory   `cmd:"" help:"Tell of calls that have ended, the newest first."`
 	Record    ctlRecord    `cmd:"" help:"Record a call from now on, or no more."`
 }
 

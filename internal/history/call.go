@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"moip/internal/session"
 	"moip/internal/tariff"
@@ -138,11 +139,16 @@ func (r *row) address() (address, port any) {
 // micro is a moment as it is written; 0 is none.
 func micro(t time.Time) int64 { return t.UnixMicro() }
 
-// clip bounds a text that others have written.
+// clip bounds a text that others have written, and makes it fit for a line.
 func clip(s string) string {
 	const most = 200
 	if len(s) > most {
 		s = s[:most]
 	}
-	return strings.ToValidUTF8(s, "?")
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, strings.ToValidUTF8(s, "?"))
 }

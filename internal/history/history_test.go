@@ -142,7 +142,7 @@ func TestRecord(t *testing.T) {
 	s.at(140*time.Second, session.Redirecting, "AWAY", "")
 	s.at(141*time.Second, session.Returned, "AWAY", session.ReasonRefused) // no visit
 	s.at(150*time.Second, session.Redirected, "ws://own.example", "")
-	s.e.Err = errors.New("broken pipe")
+	s.e.Err = errors.New("broken\npipe\xff" + strings.Repeat("x", 300))
 	s.at(152*time.Second, session.Ended, "", session.ReasonDropped)
 	want := Record{
 		ID: start.UnixMicro(), Node: "quimper", Call: 7, Address: "203.0.113.9", Port: 52114, Transport: "ws",
@@ -153,7 +153,7 @@ func TestRecord(t *testing.T) {
 			{"TEASER", start.Add(130 * time.Second), start.Add(131 * time.Second), 1, "36 15", 1200, "EUR", 10, 1000, "closed"},
 			{"ws://own.example", start.Add(150 * time.Second), start.Add(152 * time.Second), 0, "", 0, "", 10, 1000, "dropped"},
 		},
-		Cost: map[string]tariff.Money{"F": 26800, "EUR": 1200}, Reason: "dropped", Error: "broken pipe",
+		Cost: map[string]tariff.Money{"F": 26800, "EUR": 1200}, Reason: "dropped", Error: "broken?pipe?" + strings.Repeat("x", 188),
 	}
 	check := func(h *History) {
 		t.Helper()

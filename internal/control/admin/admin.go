@@ -18,6 +18,7 @@ import (
 	"strconv"
 	"time"
 
+	"moip/internal/history"
 	"moip/internal/session"
 	"moip/internal/switchboard"
 	"moip/videotex"
@@ -35,6 +36,9 @@ type Options struct {
 	// the portal. Either is nil where there is none.
 	Services func() []Service
 	Link     func() Link
+
+	// History is of calls that have ended, nil where it is not kept.
+	History *history.History
 
 	// Level is the least that is logged.
 	Level *slog.LevelVar
@@ -101,6 +105,8 @@ func (d desk) operations() map[string]handler {
 		"POST /calls/{id}/redirect": ofCall(d.redirect),
 		"POST /calls/{id}/recall":   ofCall(d.recall),
 		"PUT /calls/{id}/recording": ofCall(d.record),
+		"GET /history":              d.history,
+		"GET /history/totals":       d.historyTotals,
 		"GET /services":             d.services,
 		"GET /link":                 d.link,
 		"GET /log-level":            d.level,
@@ -150,10 +156,12 @@ func status(err error) int {
 	switch {
 	case errors.As(err, &wrong):
 		return http.StatusBadRequest
-	case errors.Is(err, switchboard.ErrUnknown), errors.Is(err, errNone):
+	case errors.Is(err, switchboard.ErrUnknown), errors.Is(err, errNone), errors.Is(err, errNoHistory):
 		return http.StatusNotFound
 	case errors.Is(err, session.ErrBusy), errors.Is(err, session.ErrOver), errors.Is(err, session.ErrNoRecordings):
 		return http.StatusConflict
+	case errors.Is(err, history.ErrSlow):
+		return http.StatusServiceUnavailable
 	}
 	return http.StatusInternalServerError
 }
