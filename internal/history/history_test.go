@@ -99,9 +99,8 @@ var start = time.Date(2026, 11, 23, 20, 15, 0, 0, time.UTC)
 
 // A story is a call, told event by event.
 type story struct {
-	h    *History
-	e    session.Event
-	told time.Duration
+	h *History
+	e session.Event
 }
 
 func begins(h *History, number session.ID, began time.Time, who session.Caller) *story {
