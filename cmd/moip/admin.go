@@ -26,7 +26,8 @@ func (g *gateway) openAdmin() (err error) {
 		return nil
 	}
 	o := admin.Options{
-		Board: g.board, Route: g.route, House: g, Bans: g.bans, Level: g.level, Events: g.events, Metrics: g.metrics, Log: g.log,
+		Board: g.board, Route: g.route, House: g, Bans: g.bans, History: g.history,
+		Level: g.level, Events: g.events, Metrics: g.metrics, Log: g.log,
 	}
 	if g.teletel != nil {
 		o.Services = g.teletel.list

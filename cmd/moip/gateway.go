@@ -22,6 +22,7 @@ import (
 	"moip/internal/downstream"
 	"moip/internal/emulator"
 	"moip/internal/handover"
+	"moip/internal/history"
 	"moip/internal/policy"
 	"moip/internal/policy/ban"
 	"moip/internal/recording"
@@ -44,6 +45,7 @@ type gateway struct {
 	records   *recording.Folder                      // nil if nothing is recorded
 	bans      *ban.List
 	hush      policy.Hush                    // of callers who are refused
+	history   *history.History               // nil if none is kept
 	work      []func(context.Context)        // what else goes on, until the context is done
 	about     string                         // the portal, for people
 	file      string                         // of the configuration, "" for none
@@ -80,6 +82,9 @@ func open(p plan, log *logbook, sockets *handover.Sockets) (*gateway, error) {
 	err := g.openRecordings()
 	if err == nil {
 		err = g.openBans()
+	}
+	if err == nil {
+		err = g.openHistory()
 	}
 	if err == nil {
 		err = p.wire(g)
@@ -209,10 +214,14 @@ func (g *gateway) outside() session.Config {
 }
 
 // openBoard puts the board in service, followed by operators too. Its calls go by what
-// configure says.
+// configure says. The portal, which knows costs, is told before history.
 func (g *gateway) openBoard(configure func() session.Config, follow ...func(session.Event)) {
 	g.configure = configure
-	g.board.Open(configure(), append(follow, g.events.Note, g.metrics.Note)...)
+	follow = append(follow, g.events.Note, g.metrics.Note)
+	if g.history != nil {
+		follow = append(follow, g.history.Note)
+	}
+	g.board.Open(configure(), follow...)
 }
 
 var credentials = regexp.MustCompile(`:(//)?[^/?]*@`)
@@ -346,6 +355,7 @@ func (g *gateway) close() {
 	if g.bans != nil {
 		g.bans.Close() // it has logged what it cannot write
 	}
+	g.closeHistory()
 }
 
 func (g *gateway) closeDoors() {

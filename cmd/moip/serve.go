@@ -26,6 +26,7 @@ type serve struct {
 	Pages        *string `help:"Folder of the .vdt files that the service PAGES shows." placeholder:"FOLDER"`
 	Admin        *string `help:"Where operators reach the gateway, on this machine alone, or none. If not given, 127.0.0.1:8999." placeholder:"ADDR:PORT"`
 	Records      *string `help:"File to which each visit to a service adds a line, or none." placeholder:"FILE"`
+	History      *string `help:"Database of the records of calls, or none. If not given, history.db." placeholder:"FILE"`
 	Recordings   *string `help:"Folder in which calls are recorded, if their callers ask for it or the configuration file says so." placeholder:"FOLDER"`
 	Bans         *string `help:"File in which it is kept who is kept out, or none." placeholder:"FILE"`
 	Log          *string `help:"Log file, or none." placeholder:"FILE"`
@@ -50,7 +51,8 @@ func (s *serve) config() (*config.Config, error) {
 func (s *serve) override(cfg *config.Config) error {
 	for flag, at := range map[*string]*string{
 		s.Videotext: &cfg.Portal.URL, s.Command: &cfg.Link, s.Directory: &cfg.Directory,
-		s.Pages: &cfg.Pages, s.Records: &cfg.Records, s.Recordings: &cfg.Recordings.Folder, s.Log: &cfg.Log, s.Admin: &cfg.Admin, s.Bans: &cfg.Bans.File,
+		s.Pages: &cfg.Pages, s.Records: &cfg.Records, s.History: &cfg.History.File, s.Recordings: &cfg.Recordings.Folder,
+		s.Log: &cfg.Log, s.Admin: &cfg.Admin, s.Bans: &cfg.Bans.File,
 	} {
 		if flag != nil {
 			*at = *flag

@@ -242,7 +242,7 @@ func (c *Call) info() Info {
 
 func (c *Call) emit(e Event) {
 	e.Call, e.At, e.Caller = c.id, time.Now(), c.who
-	e.Began, e.In, e.Out, e.Visited = c.began, c.in, c.out, slices.Clip(c.visited)
+	e.Began, e.In, e.Out, e.Visited, e.Identity = c.began, c.in, c.out, slices.Clip(c.visited), c.identity
 	c.Emit(e)
 	c.markEvent(e)
 	if e.Type != Waiting { // see wait

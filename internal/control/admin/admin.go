@@ -19,6 +19,7 @@ import (
 	"strings"
 	"time"
 
+	"moip/internal/history"
 	"moip/internal/policy/ban"
 	"moip/internal/session"
 	"moip/internal/switchboard"
@@ -40,6 +41,9 @@ type Options struct {
 
 	House House
 	Bans  *ban.List
+
+	// History is of calls that have ended, nil where it is not kept.
+	History *history.History
 
 	// Level is the least that is logged.
 	Level *slog.LevelVar
@@ -125,6 +129,8 @@ func (d desk) operations() map[string]handler {
 		"POST /calls/{id}/redirect": ofCall(d.redirect),
 		"POST /calls/{id}/recall":   ofCall(d.recall),
 		"PUT /calls/{id}/recording": ofCall(d.record),
+		"GET /history":              d.history,
+		"GET /history/totals":       d.historyTotals,
 		"GET /services":             d.services,
 		"GET /link":                 d.link,
 		"GET /state":                d.state,
@@ -193,11 +199,13 @@ func status(err error) int {
 		return http.StatusConflict
 	case errors.As(err, &wrong):
 		return http.StatusBadRequest
-	case errors.Is(err, switchboard.ErrUnknown), errors.Is(err, errNone), errors.Is(err, ban.ErrNotBanned):
+	case errors.Is(err, switchboard.ErrUnknown), errors.Is(err, errNone), errors.Is(err, errNoHistory), errors.Is(err, ban.ErrNotBanned):
 		return http.StatusNotFound
 	case errors.Is(err, session.ErrBusy), errors.Is(err, session.ErrOver), errors.Is(err, session.ErrNoRecordings),
 		errors.Is(err, ban.ErrNever), errors.Is(err, ban.ErrFull):
 		return http.StatusConflict
+	case errors.Is(err, history.ErrSlow):
+		return http.StatusServiceUnavailable
 	}
 	return http.StatusInternalServerError
 }
