@@ -135,7 +135,7 @@ func (l *Listener) serve(answer Answer) error {
 		answering.Go(func() {
 			var e session.Endpoint
 			if l.at.Scheme == "telnet" {
-				e = transport.NewTelnet(conn, telnet.Server, l.options.Stall)
+				e = transport.NewTelnet(conn, telnet.Server, l.options.Stall, nil)
 			} else {
 				e = transport.TCP(conn, l.options.Stall)
 			}

@@ -49,10 +49,11 @@ func (c *Call) heard(l *leg, p []byte, err error, hear func([]byte), gone func(e
 		return false
 	}
 	if err != nil {
-		c.drop(l)
+		c.end(l, err)
 		gone(err)
 		return false
 	}
+	c.passes(l, false, p)
 	hear(p)
 	// A source is heard only while there is room on the screen for what it
 	// says, so that a slow caller slows it.
@@ -80,6 +81,7 @@ func (c *Call) give(l *leg, p []byte) bool {
 			return false
 		}
 	}
+	c.passes(l, true, p)
 	if l.end.Send(p) {
 		c.flush(l)
 	}
@@ -113,9 +115,14 @@ func (c *Call) flush(l *leg) {
 
 // drop closes a leg for good.
 func (c *Call) drop(l *leg) {
-	if l == nil || l.gone {
-		return
+	if l != nil && !l.gone {
+		c.end(l, nil)
 	}
+}
+
+// end is drop for a leg that is there, which has ended with err unless that is nil.
+func (c *Call) end(l *leg, err error) {
+	c.ends(l, err)
 	l.gone = true
 	l.end.Close()
 	c.room.Broadcast()

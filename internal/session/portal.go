@@ -13,7 +13,7 @@ import (
 // attempt that fails is repeated at once, the next after one second, then two,
 // up to half a minute.
 func (c *Call) seek() {
-	c.seeking = c.dial(c.DialPortal, c.Portal, c.found)
+	c.seeking = c.dial(c.DialPortal, c.Portal, c.tap(LegPortal), c.found)
 }
 
 const (
@@ -36,6 +36,7 @@ func (c *Call) found(e Endpoint, err error) {
 	c.clear(retry)
 	c.arrived = c.now()
 	c.portal = c.join(e, c.portalSaid, c.portalGone)
+	c.tapLeg(LegPortal, c.portal)
 	c.screen.Switch(c.portal)
 	c.articles, c.midway = videotex.ArticleReader{}, false
 	c.give(c.portal, []byte(c.Portal.Start))

@@ -62,7 +62,7 @@ func (d *Dialer) dial(ctx context.Context, u *url.URL, r session.Route) (session
 	case "tcp":
 		return transport.TCP(conn, d.Stall), nil
 	case "telnet":
-		return transport.NewTelnet(conn, telnet.Client, d.Stall), nil
+		return transport.NewTelnet(conn, telnet.Client, d.Stall, nil), nil
 	}
 	if trust != nil {
 		if conn, err = transport.Secure(ctx, conn, trust); err != nil {
