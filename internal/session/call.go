@@ -136,8 +136,7 @@ func Start(cfg *Config, id ID, who Caller, e Endpoint) *Call {
 	}
 	c.emit(Event{Type: Began})
 	c.limitCall()
-	c.caller = c.join(e, c.typed, c.callerGone)
-	c.tapLeg(LegCaller, c.caller)
+	c.caller = c.join(LegCaller, e, c.typed, c.callerGone)
 	c.followRules("", nil)
 	c.show()
 	c.seek()

@@ -27,8 +27,9 @@ var errAhead = errors.New("too many keys wait")
 
 // join makes a leg of e and starts its reader, which hands all it reads to
 // hear and, in the end, tells gone why. Both are called with the lock held.
-func (c *Call) join(e Endpoint, hear func([]byte), gone func(error)) *leg {
+func (c *Call) join(which Leg, e Endpoint, hear func([]byte), gone func(error)) *leg {
 	l := &leg{end: e}
+	c.tapLeg(which, l)
 	c.run(func() {
 		for {
 			p, err := e.Receive()

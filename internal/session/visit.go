@@ -99,8 +99,7 @@ func (c *Call) connected(e Endpoint, err error) {
 		return
 	}
 	c.attempt, c.state, c.lastFin = nil, AtService, 0
-	c.service = c.join(e, c.serviceSaid, c.serviceGone)
-	c.tapLeg(LegService, c.service)
+	c.service = c.join(LegService, e, c.serviceSaid, c.serviceGone)
 	c.screen.Switch(c.service)
 	c.limitVisit()
 	if len(c.visited) < 16 {

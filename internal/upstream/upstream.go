@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"strings"
 	"time"
 
 	"moip/internal/session"
@@ -37,6 +38,7 @@ func (d *Dialer) Dial(ctx context.Context, _ session.ID, r session.Route) (sessi
 }
 
 func (d *Dialer) dial(ctx context.Context, u *url.URL, r session.Route) (session.Endpoint, error) {
+	tap := session.TapOf(ctx)
 	var trust *tls.Config
 	if u.Scheme == "wss" { // what may be wrong with it is known before anybody is called
 		var err error
@@ -51,9 +53,12 @@ func (d *Dialer) dial(ctx context.Context, u *url.URL, r session.Route) (session
 		}
 		return nil, err
 	}
+	note(tap, "connected to %s, for %s", conn.RemoteAddr(), display(u))
 	if r.RealIP == session.RealIPProxy {
 		service := conn.RemoteAddr().(*net.TCPAddr).AddrPort()
-		if _, err := io.WriteString(conn, proxyLine(r.Caller, service)); err != nil {
+		line := proxyLine(r.Caller, service)
+		note(tap, "sent, before all else: %s", strings.TrimSpace(line))
+		if _, err := io.WriteString(conn, line); err != nil {
 			conn.Close()
 			return nil, fmt.Errorf("telling who calls: %w", err)
 		}
@@ -62,12 +67,13 @@ func (d *Dialer) dial(ctx context.Context, u *url.URL, r session.Route) (session
 	case "tcp":
 		return transport.TCP(conn, d.Stall), nil
 	case "telnet":
-		return transport.NewTelnet(conn, telnet.Client, d.Stall, nil), nil
+		return transport.NewTelnet(conn, telnet.Client, d.Stall, tap), nil
 	}
 	if trust != nil {
 		if conn, err = transport.Secure(ctx, conn, trust); err != nil {
 			return nil, err
 		}
+		noteSecure(tap, conn)
 	}
 	agreed, early, err := handshake(ctx, conn, u, r)
 	if err != nil {
@@ -80,6 +86,7 @@ func (d *Dialer) dial(ctx context.Context, u *url.URL, r session.Route) (session
 		Early:  early,
 		Ping:   r.Ping,
 		Stall:  d.Stall,
+		Tap:    tap,
 	}), nil
 }
 
