@@ -26,7 +26,7 @@ func (g *gateway) openAdmin() (err error) {
 		g.log.Warn("operators cannot reach this gateway; --admin names another address", "error", err)
 		return nil
 	}
-	o := admin.Options{Board: g.board, Route: g.route, Level: g.level, Events: g.events, Metrics: g.metrics, Log: g.log}
+	o := admin.Options{Board: g.board, Route: g.route, Level: g.level, Events: g.events, Metrics: g.metrics, Traces: g.traces, Log: g.log}
 	if g.teletel != nil {
 		o.Services = g.teletel.list
 	}

@@ -34,6 +34,7 @@ type ctl struct {
 	Link      ctlLink      `cmd:"" help:"Tell of the control link to the portal."`
 	LogLevel  ctlLogLevel  `cmd:"" help:"Tell the least that is logged, or change it."`
 	Events    ctlEvents    `cmd:"" help:"Tell what happens to calls, as it happens."`
+	Trace     ctlTrace     `cmd:"" help:"Tell what passes on the lines of a call, or of all from an address."`
 	Record    ctlRecord    `cmd:"" help:"Record a call from now on, or no more."`
 }
 

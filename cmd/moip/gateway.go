@@ -23,6 +23,7 @@ import (
 	"moip/internal/recording"
 	"moip/internal/session"
 	"moip/internal/switchboard"
+	"moip/internal/trace"
 	"moip/internal/upstream"
 )
 
@@ -44,6 +45,7 @@ type gateway struct {
 	api          *http.Server
 	events       *admin.Events
 	metrics      *admin.Metrics
+	traces       *trace.Desk
 	doors, tasks sync.WaitGroup
 	dismiss      context.CancelFunc // ends the work
 }
@@ -52,7 +54,7 @@ type gateway struct {
 // start.
 func open(cfg *config.Config, log *logbook, wire func(*gateway) error) (*gateway, error) {
 	g := &gateway{cfg: cfg, log: log.Logger, level: log.level, board: switchboard.New(log.Logger), events: admin.NewEvents()}
-	g.answer, g.metrics = g.board.Answer, admin.NewMetrics(g.board)
+	g.answer, g.metrics, g.traces = g.board.Answer, admin.NewMetrics(g.board), trace.NewDesk(g.board)
 	err := g.openRecordings()
 	if err == nil {
 		err = wire(g)
@@ -87,7 +89,7 @@ func (g *gateway) openDoors() error {
 	for _, uri := range g.cfg.Listen {
 		l, err := downstream.Listen(uri, downstream.Options{
 			Ping: orNever(g.cfg.Limits.Ping), Stall: orNever(g.cfg.Limits.Stall), Web: web, Log: g.log,
-			Record: g.cfg.Recordings.Calls,
+			Record: g.cfg.Recordings.Calls, Tap: g.traces.Arriving,
 		})
 		if err != nil {
 			return withAdvice(err)
@@ -133,6 +135,7 @@ func (g *gateway) calls() session.Config {
 			Dial: time.Duration(limits.Dial), Wait: time.Duration(limits.Wait), Drain: time.Duration(limits.Drain),
 		},
 	}
+	calls.Tapper = g.traces.Tapper
 	if g.records != nil {
 		calls.Recorder = g.records.Record
 	}
@@ -167,7 +170,7 @@ func (g *gateway) wire() error {
 
 // openBoard puts the board in service, followed by operators too.
 func (g *gateway) openBoard(calls session.Config, follow ...func(session.Event)) {
-	g.board.Open(calls, append(follow, g.events.Note, g.metrics.Note)...)
+	g.board.Open(calls, append(follow, g.events.Note, g.metrics.Note, g.traces.Note)...)
 }
 
 var credentials = regexp.MustCompile(`:(//)?[^/?]*@`)

@@ -27,6 +27,7 @@ type serve struct {
 	Records      *string `help:"File to which each visit to a service adds a line, or none." placeholder:"FILE"`
 	Recordings   *string `help:"Folder in which calls are recorded, if their callers ask for it or the configuration file says so." placeholder:"FOLDER"`
 	Log          *string `help:"Log file, or none." placeholder:"FILE"`
+	Trace        *string `help:"Tell what passes on the lines of a call, by its number, or of all from an address or a network." placeholder:"ID|ADDR"`
 	LogLevel     *string `help:"Least to log: debug, info, warn or error." placeholder:"LEVEL"`
 }
 
@@ -106,7 +107,7 @@ func (s *serve) Run(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	return operate(ctx, out, cfg, s.Log != nil || s.Config != "", (*gateway).wire)
+	return operate(ctx, out, cfg, s.Log != nil || s.Config != "", s.wire)
 }
 
 // operate runs a gateway that wire has wired, until it is told to stop. It does

@@ -232,8 +232,12 @@ func (e *WebSocket) closed() {
 	e.sendClose(e.control[:2]) // RFC 6455, section 5.5.1: typically echoes the code
 }
 
+// CloseName returns the name of a status code of close frames, "" if it has none.
+func CloseName(code ws.StatusCode) string { return closeNames[code] }
+
 // closeNames are the names of IANA's registry.
 var closeNames = map[ws.StatusCode]string{
+	1000: "normal closure",
 	1001: "going away",
 	1002: "protocol error",
 	1003: "unsupported data",

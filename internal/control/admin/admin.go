@@ -21,6 +21,7 @@ import (
 
 	"moip/internal/session"
 	"moip/internal/switchboard"
+	"moip/internal/trace"
 	"moip/videotex"
 )
 
@@ -42,6 +43,7 @@ type Options struct {
 
 	Events  *Events
 	Metrics *Metrics
+	Traces  *trace.Desk
 	Log     *slog.Logger
 }
 
@@ -131,6 +133,7 @@ func newMux(o Options) *http.ServeMux {
 	})
 	mux.Handle("GET "+root+"/events", o.Events)
 	mux.HandleFunc("GET "+root+"/calls/{id}/screen/live", d.watch)
+	mux.HandleFunc("GET "+root+"/trace", d.trace)
 	mux.Handle("GET /metrics", o.Metrics)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok\n") })
 	return mux
@@ -166,7 +169,7 @@ func status(err error) int {
 		return http.StatusBadRequest
 	case errors.Is(err, switchboard.ErrUnknown), errors.Is(err, errNone):
 		return http.StatusNotFound
-	case errors.Is(err, session.ErrBusy), errors.Is(err, session.ErrOver), errors.Is(err, session.ErrNoRecordings):
+	case errors.Is(err, session.ErrBusy), errors.Is(err, session.ErrOver), errors.Is(err, session.ErrNoRecordings), errors.Is(err, trace.ErrFull):
 		return http.StatusConflict
 	}
 	return http.StatusInternalServerError

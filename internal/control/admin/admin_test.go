@@ -33,7 +33,7 @@ func TestOpenAPI(t *testing.T) {
 			told[strings.ToUpper(method)+" "+path] = true
 		}
 	}
-	for _, own := range []string{"GET /events", "GET /calls/{id}/screen/live"} {
+	for _, own := range []string{"GET /events", "GET /calls/{id}/screen/live", "GET /trace"} {
 		if !told[own] {
 			t.Errorf("%s is not told of", own)
 		}
@@ -48,7 +48,7 @@ func TestOpenAPI(t *testing.T) {
 	for pattern := range told {
 		t.Errorf("%s is told of, and is not there", pattern)
 	}
-	for _, v := range []any{Calls{}, Call{}, Message{}, Told{}, Redirection{}, Recording{}, Error{}, Event{}, Services{}, Service{}, Link{}, Level{}, Frame{}} {
+	for _, v := range []any{Calls{}, Call{}, Message{}, Told{}, Redirection{}, Recording{}, Error{}, Event{}, Services{}, Service{}, Link{}, Level{}, Frame{}, TraceLine{}} {
 		kind := reflect.TypeOf(v)
 		schema, known := doc.Components.Schemas[kind.Name()]
 		if !known {
