@@ -70,6 +70,9 @@ type items struct {
 }
 
 func (i *items) add(item string) {
+	if item == "" {
+		return
+	}
 	item = clip(item, maxItem)
 	if i.width > 0 && i.width+len(item) > maxLine {
 		i.endLine()
