@@ -192,7 +192,7 @@ func (d *Desk) join(t *Tracer, i session.Info) {
 		d.lines[i.ID] = l
 	}
 	if l.follow([]*Tracer{t}) {
-		t.add(l, record{at: time.Now(), about: fmt.Sprintf("%d from %s by %s, %s %s; traced from here on", i.ID, i.Caller.Addr, i.Caller.Transport, i.State, Public(i.Service))})
+		t.add(l, record{at: time.Now(), about: midway(i)})
 	}
 	d.mu.Unlock()
 	if tapped {
@@ -204,6 +204,15 @@ func (d *Desk) join(t *Tracer, i session.Info) {
 		delete(d.lines, i.ID)
 		l.end()
 	}
+}
+
+// midway tells of a call that is under way.
+func midway(i session.Info) string {
+	at := i.State.String()
+	if i.Service != "" {
+		at += ", " + Public(i.Service)
+	}
+	return fmt.Sprintf("%d from %s by %s, %s; traced from here on", i.ID, i.Caller.Addr, i.Caller.Transport, at)
 }
 
 // leave ends what t follows.
@@ -241,6 +250,7 @@ type line struct {
 	begun   bool     // the call has, or never will
 	held    []record // until then
 	size    int      // of held
+	lost    int      // that there was no room for
 }
 
 // tapper is a session.Tapper.
@@ -259,6 +269,8 @@ func (l *line) add(r record) {
 	if !l.begun {
 		if l.size += r.size(); l.size <= maxHeld {
 			l.held = append(l.held, r.copy())
+		} else {
+			l.lost++
 		}
 		return
 	}
@@ -279,6 +291,9 @@ func (l *line) begin(id session.ID) {
 	l.call, l.begun = id, true
 	for _, r := range l.held {
 		l.tell(r)
+	}
+	if l.lost > 0 {
+		l.tell(record{at: time.Now(), about: fmt.Sprintf("%d pieces are missing here", l.lost)})
 	}
 	l.held = nil
 }
