@@ -8,6 +8,7 @@ import (
 	"syscall"
 
 	"moip/internal/config"
+	"moip/internal/trace"
 )
 
 // serve runs the gateway. Its flags are those of PyMoIP's gateway, with their
@@ -71,6 +72,11 @@ func (s *serve) override(cfg *config.Config) error {
 			return fmt.Errorf("--subprotocols: %w", err)
 		}
 		cfg.Portal.Subprotocols = list
+	}
+	if s.Trace != nil {
+		if _, err := trace.ParseTarget(*s.Trace); err != nil {
+			return fmt.Errorf("--trace: %w", err)
+		}
 	}
 	if s.LogLevel != nil {
 		if err := cfg.LogLevel.UnmarshalText([]byte(*s.LogLevel)); err != nil {

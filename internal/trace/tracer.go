@@ -130,6 +130,9 @@ func (t *Tracer) Next(ctx context.Context) ([]Entry, error) {
 		select {
 		case <-t.news:
 		case <-ctx.Done():
+			if all, err := t.take(); len(all) > 0 || err != nil { // what has come last
+				return all, err
+			}
 			return nil, ctx.Err()
 		}
 	}
