@@ -5,11 +5,13 @@ import (
 	"encoding/json"
 	"io"
 	"net"
+	"net/http"
 	"os/exec"
 	"regexp"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"moip/internal/trace"
 )
@@ -152,5 +154,41 @@ func TestServeTrace(t *testing.T) {
 	}
 	if text := g.log.String(); regexp.MustCompile(`[\x00-\x09\x0B-\x1F\x7F]`).MatchString(text) {
 		t.Errorf("there are control characters in\n%q", text)
+	}
+}
+
+// Four may trace at a time. A reader who goes away makes room.
+func TestTraceFull(t *testing.T) {
+	t.Parallel()
+	g := runs(t, "--tcp", "127.0.0.1:0", "--admin", "127.0.0.1:0")
+	url := "http://" + g.doors["admin"] + "/api/v1/trace?of=192.0.2.1"
+	var open []*http.Response
+	for range 4 {
+		w, err := http.Get(url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer w.Body.Close()
+		if w.StatusCode != http.StatusOK {
+			t.Fatal(w.Status)
+		}
+		open = append(open, w)
+	}
+	if body := fetch(t, url); !strings.Contains(body, "4 traces are under way") {
+		t.Errorf("a fifth is told %s", body)
+	}
+	open[0].Body.Close()
+	for late := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+		w, err := http.Get(url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.Body.Close()
+		if w.StatusCode == http.StatusOK {
+			return
+		}
+		if w.StatusCode != http.StatusConflict || time.Now().After(late) {
+			t.Fatalf("when one has left: %s", w.Status)
+		}
 	}
 }
