@@ -18,7 +18,8 @@ func (k *tap) Tap(t session.Tap) {
 	if t == nil {
 		k.at.Store(nil)
 	} else {
-		k.at.Store(&t)
+		listener := t // or t itself were on the heap, also if it is nil
+		k.at.Store(&listener)
 	}
 }
 
