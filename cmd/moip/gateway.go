@@ -28,6 +28,7 @@ import (
 	"moip/internal/recording"
 	"moip/internal/session"
 	"moip/internal/switchboard"
+	"moip/internal/trace"
 	"moip/internal/upstream"
 )
 
@@ -62,6 +63,7 @@ type gateway struct {
 	api          *http.Server
 	events       *admin.Events
 	metrics      *admin.Metrics
+	traces       *trace.Desk
 	doors, tasks sync.WaitGroup
 	dismiss      context.CancelFunc // ends the work
 	dismissed    <-chan struct{}    // closed by dismiss
@@ -75,7 +77,7 @@ func open(p plan, log *logbook, sockets *handover.Sockets) (*gateway, error) {
 		began: time.Now(), gone: make(chan struct{}),
 	}
 	g.state.Store(running)
-	g.answer, g.metrics = g.board.Answer, admin.NewMetrics(g.board)
+	g.answer, g.metrics, g.traces = g.board.Answer, admin.NewMetrics(g.board), trace.NewDesk(g.board)
 	if last, err := strconv.ParseUint(sockets.Told(), 10, 64); err == nil {
 		g.board.Continue(session.ID(last))
 	}
@@ -129,7 +131,7 @@ func (g *gateway) openDoors() error {
 func (g *gateway) openDoor(cfg *config.Config, uri string, socket func(string) (net.Listener, error)) (*downstream.Listener, error) {
 	l, err := downstream.Listen(uri, downstream.Options{
 		Ping: orNever(cfg.Limits.Ping), Stall: orNever(cfg.Limits.Stall), Web: web(), Log: g.log,
-		Open: socket, Record: cfg.Recordings.Calls, Admit: g.admit,
+		Open: socket, Record: cfg.Recordings.Calls, Admit: g.admit, Tap: g.traces.Arriving,
 	})
 	return l, withAdvice(err)
 }
@@ -173,6 +175,7 @@ func (g *gateway) calls() session.Config {
 			Dial: time.Duration(limits.Dial), Wait: time.Duration(limits.Wait), Drain: time.Duration(limits.Drain),
 		},
 	}
+	calls.Tapper = g.traces.Tapper
 	if g.records != nil {
 		calls.Recorder = g.records.Record
 	}
@@ -217,7 +220,7 @@ func (g *gateway) outside() session.Config {
 // configure says. The portal, which knows costs, is told before history.
 func (g *gateway) openBoard(configure func() session.Config, follow ...func(session.Event)) {
 	g.configure = configure
-	follow = append(follow, g.events.Note, g.metrics.Note)
+	follow = append(follow, g.events.Note, g.metrics.Note, g.traces.Note)
 	if g.history != nil {
 		follow = append(follow, g.history.Note)
 	}

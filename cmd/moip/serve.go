@@ -9,6 +9,7 @@ import (
 
 	"moip/internal/config"
 	"moip/internal/handover"
+	"moip/internal/trace"
 )
 
 // serve runs the gateway. Its flags are those of PyMoIP's gateway, with their
@@ -30,6 +31,7 @@ type serve struct {
 	Recordings   *string `help:"Folder in which calls are recorded, if their callers ask for it or the configuration file says so." placeholder:"FOLDER"`
 	Bans         *string `help:"File in which it is kept who is kept out, or none." placeholder:"FILE"`
 	Log          *string `help:"Log file, or none." placeholder:"FILE"`
+	Trace        *string `help:"Tell what passes on the lines of a call, by its number, or of all from an address or a network." placeholder:"ID|ADDR"`
 	LogLevel     *string `help:"Least to log: debug, info, warn or error." placeholder:"LEVEL"`
 }
 
@@ -75,6 +77,11 @@ func (s *serve) override(cfg *config.Config) error {
 		}
 		cfg.Portal.Subprotocols = list
 	}
+	if s.Trace != nil {
+		if _, err := trace.ParseTarget(*s.Trace); err != nil {
+			return fmt.Errorf("--trace: %w", err)
+		}
+	}
 	if s.LogLevel != nil {
 		if err := cfg.LogLevel.UnmarshalText([]byte(*s.LogLevel)); err != nil {
 			return fmt.Errorf("--log-level: %w", err)
@@ -111,7 +118,7 @@ func (s *serve) Run(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	return operate(ctx, out, plan{
-		cfg: cfg, file: s.Config, source: s.config, logAsked: s.Log != nil || s.Config != "", wire: (*gateway).wire,
+		cfg: cfg, file: s.Config, source: s.config, logAsked: s.Log != nil || s.Config != "", wire: s.wire,
 	})
 }
 

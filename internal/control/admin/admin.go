@@ -23,6 +23,7 @@ import (
 	"moip/internal/policy/ban"
 	"moip/internal/session"
 	"moip/internal/switchboard"
+	"moip/internal/trace"
 	"moip/videotex"
 )
 
@@ -50,6 +51,7 @@ type Options struct {
 
 	Events  *Events
 	Metrics *Metrics
+	Traces  *trace.Desk
 	Log     *slog.Logger
 }
 
@@ -162,6 +164,7 @@ func newMux(o Options) *http.ServeMux {
 	})
 	mux.Handle("GET "+root+"/events", o.Events)
 	mux.HandleFunc("GET "+root+"/calls/{id}/screen/live", d.watch)
+	mux.HandleFunc("GET "+root+"/trace", d.trace)
 	mux.Handle("GET /metrics", o.Metrics)
 	mux.HandleFunc("GET /readyz", d.ready)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok\n") })
@@ -202,7 +205,7 @@ func status(err error) int {
 	case errors.Is(err, switchboard.ErrUnknown), errors.Is(err, errNone), errors.Is(err, errNoHistory), errors.Is(err, ban.ErrNotBanned):
 		return http.StatusNotFound
 	case errors.Is(err, session.ErrBusy), errors.Is(err, session.ErrOver), errors.Is(err, session.ErrNoRecordings),
-		errors.Is(err, ban.ErrNever), errors.Is(err, ban.ErrFull):
+		errors.Is(err, ban.ErrNever), errors.Is(err, ban.ErrFull), errors.Is(err, trace.ErrFull):
 		return http.StatusConflict
 	case errors.Is(err, history.ErrSlow):
 		return http.StatusServiceUnavailable
