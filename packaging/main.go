@@ -12,6 +12,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -49,13 +50,15 @@ func main() {
 	only := flag.String("arch", "amd64,arm64,armhf", "the machines, by Debian's names")
 	version := flag.String("version", "", "the version, if it is not to be asked of git")
 	flag.Parse()
-	if err := run(*out, strings.Split(*only, ","), *version); err != nil {
+	if err := run(os.Stdout, *out, strings.Split(*only, ","), *version); err != nil {
 		fmt.Fprintf(os.Stderr, "packaging: %v\n", err)
 		os.Exit(1)
 	}
 }
 
-func run(out string, only []string, version string) error {
+// run makes the packages of a version for the machines named, in a folder, and tells
+// their names.
+func run(tell io.Writer, out string, only []string, version string) error {
 	e, err := newEdition(version)
 	if err != nil {
 		return err
@@ -81,7 +84,7 @@ func run(out string, only []string, version string) error {
 			if err != nil {
 				return err
 			}
-			fmt.Println(file)
+			fmt.Fprintln(tell, file)
 		}
 	}
 	return nil

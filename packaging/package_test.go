@@ -1,7 +1,6 @@
 package main
 
 import (
-	"archive/tar"
 	"bytes"
 	"crypto/sha256"
 	"debug/elf"
@@ -17,7 +16,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 )
 
@@ -25,7 +23,7 @@ import (
 func packaged(t *testing.T, version string, machines ...string) string {
 	t.Helper()
 	out := t.TempDir()
-	if err := run(out, machines, version); err != nil {
+	if err := run(io.Discard, out, machines, version); err != nil {
 		t.Fatal(err)
 	}
 	return out
@@ -73,13 +71,13 @@ func TestPackages(t *testing.T) {
 		deb     string
 		machine elf.Machine
 	}{{"amd64", elf.EM_X86_64}, {"arm64", elf.EM_AARCH64}, {"armhf", elf.EM_ARM}} {
-		package1 := filepath.Join(out, "moip_1.2_"+m.deb+".deb")
-		fields, err := exec.Command("dpkg-deb", "--field", package1, "Package", "Version", "Architecture").Output()
+		file := filepath.Join(out, "moip_1.2_"+m.deb+".deb")
+		fields, err := exec.Command("dpkg-deb", "--field", file, "Package", "Version", "Architecture").Output()
 		if want := "Package: moip\nVersion: 1.2\nArchitecture: " + m.deb + "\n"; err != nil || string(fields) != want {
 			t.Errorf("%s: %v\n%s", m.deb, err, fields)
 		}
 		unpacked := t.TempDir()
-		if out, err := exec.Command("dpkg-deb", "--extract", package1, unpacked).CombinedOutput(); err != nil {
+		if out, err := exec.Command("dpkg-deb", "--extract", file, unpacked).CombinedOutput(); err != nil {
 			t.Fatalf("%v\n%s", err, out)
 		}
 		alone(t, filepath.Join(unpacked, "usr/bin/moip"), m.machine)
@@ -160,7 +158,7 @@ func TestInstalled(t *testing.T) {
 	h.sh("dpkg --install /dist/moip_1.2_*.deb")
 
 	t.Run("files", func(t *testing.T) {
-		h := h.for_(t)
+		h := house{t, h.init}
 		h.has("stat -c '%U:%G %a' /usr/bin/moip", "root:root 755")
 		h.has("stat -c '%U:%G %a' /etc/moip/moip.toml", "root:moip 640")
 		h.has("stat -c '%U:%G %a' /etc/moip/services.toml", "root:moip 640")
@@ -170,7 +168,7 @@ func TestInstalled(t *testing.T) {
 		h.has("moip version | cut -d, -f1", "moip 1.2")
 	})
 	t.Run("unit", func(t *testing.T) {
-		h := h.for_(t)
+		h := house{t, h.init}
 		h.has("systemctl is-enabled moip.service", "enabled")
 		h.has("systemctl is-active moip.service", "active")
 		h.has("systemctl is-enabled moip.socket || true", "disabled")
@@ -184,7 +182,7 @@ func TestInstalled(t *testing.T) {
 		h.has("ps -o user= $(systemctl show -P MainPID moip) 2>/dev/null || stat -c %U /proc/$(systemctl show -P MainPID moip)", "moip")
 	})
 	t.Run("call", func(t *testing.T) {
-		h := h.for_(t)
+		h := house{t, h.init}
 		for _, to := range []string{"telnet://127.0.0.1:9000", "ws://127.0.0.1:9001"} {
 			if page := h.calls(to); !strings.Contains(page, portalsPage) {
 				t.Errorf("%s shows\n%s", to, page)
@@ -201,7 +199,7 @@ func TestInstalled(t *testing.T) {
 	})
 	pid := func() string { return h.sh("systemctl show -P MainPID moip") }
 	t.Run("watchdog", func(t *testing.T) {
-		h := h.for_(t)
+		h := house{t, h.init}
 		h.sh("mkdir -p /run/systemd/system/moip.service.d; printf '[Service]\nWatchdogSec=2\n' >/run/systemd/system/moip.service.d/test.conf; systemctl daemon-reload; systemctl restart moip")
 		first := pid()
 		time.Sleep(5 * time.Second) // what is alive stays
@@ -214,8 +212,30 @@ func TestInstalled(t *testing.T) {
 		h.calls("ws://127.0.0.1:9001")
 		h.sh("rm -r /run/systemd/system/moip.service.d; systemctl daemon-reload")
 	})
+	t.Run("allowed", func(t *testing.T) {
+		h := house{t, h.init}
+		// A port below 1024, with what operators.md says of it; a serial port, though
+		// nothing is behind it; but not the kernel's log.
+		h.sh(`mkdir /etc/systemd/system/moip.service.d
+			printf '[Service]\nAmbientCapabilities=CAP_NET_BIND_SERVICE\nCapabilityBoundingSet=CAP_NET_BIND_SERVICE\n' >/etc/systemd/system/moip.service.d/ports.conf
+			mknod --mode 660 /dev/ttyS9 c 4 73
+			mknod --mode 660 /dev/log9 c 1 11
+			chgrp dialout /dev/ttyS9 /dev/log9
+			cp -p /etc/moip/moip.toml /root
+			sed -i 's|^listen.*|listen = ["telnet://:23", "serial:///dev/ttyS9", "serial:///dev/log9"]|' /etc/moip/moip.toml
+			systemctl daemon-reload; systemctl restart moip`)
+		h.calls("telnet://127.0.0.1:23")
+		log := h.sh("journalctl -u moip -o cat | grep 'no serial port'")
+		for port, fault := range map[string]string{"ttyS9": "there is no such port", "log9": "permission denied"} {
+			if !regexp.MustCompile("(?m)^.* port=/dev/" + port + " .*" + fault).MatchString(log) {
+				t.Errorf("of %s it does not say: %s\n%s", port, fault, log)
+			}
+		}
+		h.sh(`mv /root/moip.toml /etc/moip; rm -r /etc/systemd/system/moip.service.d
+			systemctl daemon-reload; systemctl restart moip`)
+	})
 	t.Run("upgrade", func(t *testing.T) {
-		h := h.for_(t)
+		h := house{t, h.init}
 		h.sh("sed -i 's/9000/9500/' /etc/moip/moip.toml; chmod 644 /etc/moip/moip.toml")
 		first := pid()
 		h.sh("dpkg --install /dist/moip_1.3_*.deb")
@@ -227,7 +247,7 @@ func TestInstalled(t *testing.T) {
 		h.calls("telnet://127.0.0.1:9500")
 	})
 	t.Run("remove", func(t *testing.T) {
-		h := h.for_(t)
+		h := house{t, h.init}
 		h.sh("dpkg --remove moip")
 		h.has("systemctl is-active moip || true", "inactive")
 		h.sh("test -e /etc/moip/moip.toml && test -e /var/lib/moip/visits.jsonl")
@@ -256,9 +276,7 @@ func difference(before, after string) (left []string) {
 	return left
 }
 
-// for_ is the house for a part of its test.
-func (h *house) for_(t *testing.T) *house { return &house{t, h.init} }
-
+// has holds what a script prints against what it should.
 func (h *house) has(script, want string) {
 	h.t.Helper()
 	if got := h.sh(script); got != want {
@@ -325,81 +343,5 @@ func TestExposure(t *testing.T) {
 	}
 	if out, err := exec.Command("systemd-analyze", "security", "--no-pager", "--offline=true", fmt.Sprintf("--threshold=%.0f", most*10), "./moip.service").CombinedOutput(); err != nil {
 		t.Errorf("%v: it is more than %.1f\n%s", err, most, out)
-	}
-}
-
-// TestImage unpacks the image and runs it as a container would: nothing else is there.
-func TestImage(t *testing.T) {
-	if os.Getuid() != 0 {
-		t.Fatal("a container needs root: sudo make test-package")
-	}
-	dist := packaged(t, "1.2+3.abc", here(t))
-	image, err := tarball.ImageFromPath(filepath.Join(dist, "moip_1.2+3.abc_"+here(t)+".image.tar"), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	config, err := image.ConfigFile()
-	if err != nil {
-		t.Fatal(err)
-	}
-	disk := filepath.Join(t.TempDir(), "disk")
-	files := mutate.Extract(image)
-	defer files.Close()
-	unpack(t, files, disk)
-
-	c := config.Config
-	gateway := exec.Command("unshare", "--net", "--pid", "--mount", "--fork", "--kill-child", "sh", "-ec",
-		`ip link set lo up; disk=$1 user=$2; shift 2; exec chroot --userspec="$user:$user" "$disk" "$@"`, "sh", disk, c.User)
-	gateway.Args = append(gateway.Args, append(c.Entrypoint, c.Cmd...)...)
-	gateway.Env = c.Env
-	gateway.Env[0] += ":/usr/sbin:/sbin:/bin" // for this side of it
-	var said bytes.Buffer
-	gateway.Stdout, gateway.Stderr = &said, &said
-	start(t, gateway)
-	ended := make(chan error, 1)
-	go func() { ended <- gateway.Wait() }()
-	t.Cleanup(func() { gateway.Process.Kill() })
-
-	enter := func(args ...string) ([]byte, error) {
-		inside := first(gateway.Process.Pid, 1)
-		return exec.Command("nsenter", append([]string{"-t", inside, "--net", "--", filepath.Join(disk, "usr/bin/moip")}, args...)...).CombinedOutput()
-	}
-	within(t, 30*time.Second, "the gateway's operators", func() bool { _, err := enter("ctl", "calls"); return err == nil })
-	page, err := enter("connect", "--dump", "--wait", "Guide", "telnet://127.0.0.1:9000")
-	if err != nil || !strings.Contains(string(page), portalsPage) {
-		t.Errorf("%v\n%s\n%s", err, page, &said)
-	}
-	if _, err := os.Stat(filepath.Join(disk, c.WorkingDir, "visits.jsonl")); err != nil {
-		t.Error(err)
-	}
-}
-
-func unpack(t *testing.T, files io.Reader, to string) {
-	t.Helper()
-	if err := os.Mkdir(to, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	for r := tar.NewReader(files); ; {
-		h, err := r.Next()
-		if err == io.EOF {
-			return
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		name := filepath.Join(to, h.Name)
-		if h.FileInfo().IsDir() {
-			err = os.Mkdir(name, h.FileInfo().Mode())
-		} else if data, failed := io.ReadAll(r); failed != nil {
-			err = failed
-		} else {
-			err = os.WriteFile(name, data, h.FileInfo().Mode())
-		}
-		if err == nil {
-			err = os.Chown(name, h.Uid, h.Gid)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
 	}
 }
