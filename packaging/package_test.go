@@ -210,7 +210,6 @@ func TestInstalled(t *testing.T) {
 		within(t, 30*time.Second, "another gateway", func() bool { return pid() != first && pid() != "0" })
 		within(t, 30*time.Second, "it to answer", func() bool { return h.sh("systemctl is-active moip || true") == "active" })
 		h.calls("ws://127.0.0.1:9001")
-		h.sh("rm -r /run/systemd/system/moip.service.d; systemctl daemon-reload")
 	})
 	t.Run("allowed", func(t *testing.T) {
 		h := house{t, h.init}
@@ -234,22 +233,63 @@ func TestInstalled(t *testing.T) {
 		h.sh(`mv /root/moip.toml /etc/moip; rm -r /etc/systemd/system/moip.service.d
 			systemctl daemon-reload; systemctl restart moip`)
 	})
+	t.Run("reload", func(t *testing.T) {
+		h := house{t, h.init}
+		first := pid()
+		h.sh("sed -i 's/9000/9500/' /etc/moip/moip.toml; chmod 644 /etc/moip/moip.toml; systemctl reload moip")
+		within(t, 10*time.Second, "another port", func() bool {
+			return h.enter("moip", "connect", "--dump", "--wait", "Guide", "telnet://127.0.0.1:9500").Run() == nil
+		})
+		h.sh("cp /etc/moip/moip.toml /root; echo nonsense >>/etc/moip/moip.toml")
+		h.has("systemctl reload moip 2>/dev/null || echo refused", "refused")
+		h.sh("mv /root/moip.toml /etc/moip; chgrp moip /etc/moip/moip.toml")
+		h.calls("telnet://127.0.0.1:9500")
+		if pid() != first {
+			t.Error("it is another gateway")
+		}
+	})
 	t.Run("upgrade", func(t *testing.T) {
 		h := house{t, h.init}
-		h.sh("sed -i 's/9000/9500/' /etc/moip/moip.toml; chmod 644 /etc/moip/moip.toml")
 		first := pid()
+		h.sh("systemd-run --quiet --unit=caller moip connect --dump --timeout 1h ws://127.0.0.1:9001")
+		within(t, 10*time.Second, "a call", func() bool { return strings.Contains(h.sh("moip ctl --json calls"), "127.0.0.1") })
 		h.sh("dpkg --install /dist/moip_1.3_*.deb")
 		if pid() == first {
 			t.Error("the old gateway is still there")
 		}
 		h.has("moip version | cut -d, -f1", "moip 1.3")
+		h.has("systemctl is-active moip caller", "active\nactive")
 		h.has("stat -c '%U:%G %a' /etc/moip/moip.toml", "root:moip 644")
 		h.calls("telnet://127.0.0.1:9500")
+		h.sh("systemctl stop caller")
+		within(t, 10*time.Second, "the end of the old gateway", func() bool { return h.sh("test -d /proc/"+first+" || echo gone") == "gone" })
+		time.Sleep(5 * time.Second) // the new one says that it is alive
+		h.has("systemctl is-active moip", "active")
+		// It is watched, and takes leave of its callers, as its predecessor was and did.
+		first = pid()
+		h.sh("kill -ABRT " + first)
+		within(t, 30*time.Second, "another gateway", func() bool {
+			return pid() != first && h.sh("systemctl is-active moip || true") == "active"
+		})
+		h.sh("moip ctl upgrade; systemctl stop moip")
+		h.has("systemctl show -P Result moip", "success")
+		h.sh("systemctl start moip")
+	})
+	t.Run("sockets", func(t *testing.T) {
+		h := house{t, h.init}
+		h.sh("sed -i 's/9500/9000/' /etc/moip/moip.toml; systemctl stop moip; systemctl start moip.socket")
+		h.has("systemctl is-active moip || true", "inactive")
+		h.calls("telnet://127.0.0.1:9000") // it is started for the caller
+		h.sh("systemctl stop moip")
+		h.calls("ws://127.0.0.1:9001")
+		if log := h.sh("journalctl _SYSTEMD_INVOCATION_ID=$(systemctl show -P InvocationID moip) -o cat"); strings.Contains(log, "no listener is for") {
+			t.Errorf("not all sockets are used\n%s", log)
+		}
 	})
 	t.Run("remove", func(t *testing.T) {
 		h := house{t, h.init}
 		h.sh("dpkg --remove moip")
-		h.has("systemctl is-active moip || true", "inactive")
+		h.has("systemctl is-active moip moip.socket || true", "inactive\ninactive")
 		h.sh("test -e /etc/moip/moip.toml && test -e /var/lib/moip/visits.jsonl")
 		h.sh("dpkg --purge moip")
 		h.has("getent passwd moip || true", "")
