@@ -24,7 +24,12 @@ func TestImage(t *testing.T) {
 		t.Fatal("a container needs root: sudo make test-package")
 	}
 	dist := packaged(t, "1.2+3.abc", here(t))
-	image, err := tarball.ImageFromPath(filepath.Join(dist, "moip_1.2+3.abc_"+here(t)+".image.tar"), nil)
+	file := filepath.Join(dist, "moip_1.2+3.abc_"+here(t)+".image.tar")
+	// It reads images as podman does.
+	if out, err := exec.Command("skopeo", "copy", "docker-archive:"+file+":moip:1.2-3.abc", "oci:"+t.TempDir()).CombinedOutput(); err != nil {
+		t.Errorf("skopeo: %v\n%s", err, out)
+	}
+	image, err := tarball.ImageFromPath(file, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
