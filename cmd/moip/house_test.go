@@ -41,6 +41,8 @@ var house = map[string]string{
 	"internal/terminal":              "internal/recording internal/session videotex",
 	"internal/recording":             "internal/session videotex",
 	"internal/emulator":              "internal/picture",
+	"internal/manual":                "",
+	"internal/completion":            "",
 	"internal/golden":                "videotex",
 	"internal/browsertest":           "",
 	"internal/doctor":                "internal/config internal/control/admin internal/control/pymoip internal/directory internal/directory/probe internal/directory/yellowpages internal/downstream internal/picture internal/recording internal/serial internal/session internal/upstream videotex",

@@ -150,10 +150,13 @@ func operate(ctx context.Context, out io.Writer, p plan) error {
 	if err != nil {
 		return err
 	}
+	g.work = append(g.work, g.watchdog)
 	g.welcome(out)
 	g.start()
+	g.tell("READY=1")
 	g.attend(ctx)
 	stop() // a second signal ends the process at once
+	g.tellEnd()
 	g.stop()
 	return nil
 }
