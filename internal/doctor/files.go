@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"moip/internal/policy/ban"
 )
 
 const (
@@ -39,6 +41,12 @@ func (o Options) folderChecks() (checks []check) {
 	if file := c.RecordsFile(); file != "" && c.Builtin() {
 		add("records", func() Finding { return checkFile("records", "name another with --records FILE, or none", file) })
 	}
+	if file, asked := c.HistoryFile(); file != "" {
+		add("history", func() Finding { return checkHistory(file, asked) })
+	}
+	if file := c.Bans.Options().File; file != "" {
+		add("bans", func() Finding { return checkBans(file) })
+	}
 	if folder := c.Recordings.Folder; folder != "" {
 		add("recordings", func() Finding { return checkRecordings(folder, uint64(c.Recordings.Size)*megabyte) })
 	}
@@ -63,6 +71,28 @@ func checkFile(name, advice, file string) Finding {
 		return problem(name, advice, "%s cannot be written: %v", file, bare(err))
 	}
 	return withSpace(name, file+" can be written", filepath.Dir(file), fewSpace)
+}
+
+func checkHistory(file string, asked bool) Finding {
+	f := checkFile("history", "name another with --history FILE, or none", file)
+	if f.Level == Problem && !asked {
+		f.Level = Warning
+		f.Found += "; the gateway does without"
+	}
+	return f
+}
+
+// checkBans reads the file of bans: if it is damaged, the gateway does not start.
+func checkBans(file string) Finding {
+	bans, err := ban.Load(file)
+	if err != nil {
+		return problem("bans", "the gateway does not start before", "%v", err)
+	}
+	f := checkFile("bans", "name another with --bans FILE, or none", file)
+	if f.Level == OK {
+		f.Found += "; it has " + count(bans.Len(), "ban")
+	}
+	return f
 }
 
 // checkRecordings looks at the folder of recordings, of which there may be as many

@@ -34,6 +34,7 @@ func quiet(t *testing.T) Options {
 	cfg := config.Default()
 	cfg.Listen = []string{"ws://127.0.0.1:0", "telnet://127.0.0.1:0"}
 	cfg.Log, cfg.Records, cfg.Admin = "none", "none", "none"
+	cfg.History.File, cfg.Bans.File = "none", "none"
 	cfg.Directory = write(t, folder, "services.toml", "[[service]]\ncode = \"A\"\nurl = \"builtin:a\"\n")
 	return Options{Config: cfg, Inside: []string{"a"}}
 }
@@ -73,6 +74,7 @@ func TestGatewayIsWell(t *testing.T) {
 	o, folder := quiet(t), t.TempDir()
 	o.File = "moip.toml"
 	o.Config.Log, o.Config.Records = filepath.Join(folder, "server.log"), filepath.Join(folder, "visits.jsonl")
+	o.Config.History.File, o.Config.Bans.File = filepath.Join(folder, "history.db"), filepath.Join(folder, "bans.json")
 	o.Config.Recordings.Folder = filepath.Join(folder, "recordings", "of", "calls")
 	o.Config.Recordings.Size = 1
 	o.Cache = filepath.Join(folder, "cache")
@@ -102,6 +104,7 @@ func TestGatewayInTrouble(t *testing.T) {
 	o.Config.Listen = []string{"telnet://" + taken, "ws://" + taken, "tcp://192.0.2.1:9000", "serial:///dev/ttyNONE7", "serial://" + file}
 	o.Config.Admin = taken
 	o.Config.Log, o.Config.Records = filepath.Join(folder, "none", "server.log"), folder
+	o.Config.History.File, o.Config.Bans.File = folder, file
 	o.Config.Recordings.Folder = filepath.Join(file, "recordings")
 	o.Cache = file
 	o.Config.Pages = filepath.Join(folder, "pages")
