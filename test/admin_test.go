@@ -80,6 +80,8 @@ func TestAdmin(t *testing.T) {
 	ctl("call is already redirected", "redirect", "1", "MIRE")
 	ctl("", "recall", "1")
 	guest.sees("Retour au portail")
+	guest.types("AB<Annulation>")
+	guest.until("three keys", func(string) bool { return strings.Contains(ctl("", "call", "1"), "keys      3") })
 	ctl("", "record", "1")
 	guest.sees("ENR")
 	says("recorded", "calls")

@@ -131,9 +131,9 @@ type ctlCall struct {
 func (o ctlCall) Run(ctx context.Context, c *ctl, out io.Writer) error {
 	return do(ctx, c, out, "GET", callPath(o.ID, ""), nil, func(call admin.Call) error {
 		table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-		fmt.Fprintf(table, "call\t%d\nfrom\t%s by %s\nbegan\t%s, %v ago\nat\t%s\nterminal\t%s\nbytes\t%d in, %d out\n",
+		fmt.Fprintf(table, "call\t%d\nfrom\t%s by %s\nbegan\t%s, %v ago\nat\t%s\nterminal\t%s\nbytes\t%d in, %d out\nkeys\t%d\n",
 			call.ID, call.Address, call.Transport, call.Began.Local().Format(time.DateTime),
-			time.Since(call.Began).Round(time.Second), place(call), cmp.Or(call.Terminal, "-"), call.In, call.Out)
+			time.Since(call.Began).Round(time.Second), place(call), cmp.Or(call.Terminal, "-"), call.In, call.Out, call.Keys)
 		if call.Speed > 0 {
 			fmt.Fprintf(table, "line\t%d bit/s\n", call.Speed)
 		}

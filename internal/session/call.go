@@ -118,6 +118,7 @@ type Call struct {
 	reason   Reason // why the call is Over
 	cause    error
 	in, out  uint64
+	pressed  uint64              // keys
 	seen     videotex.Afterimage // of what the caller was sent
 	visited  []string
 	identity [3]byte
@@ -214,6 +215,7 @@ type Info struct {
 	State    State
 	Service  string            // where the caller is or is going, "" at the portal
 	In, Out  uint64            // bytes from and to the caller
+	Keys     uint64            // that the caller has pressed
 	Identity [3]byte           // maker, type, version as the terminal told, 0 if it has not
 	Facts    map[string]string // what its protocol told besides, such as TTYPE
 	Recorded bool
@@ -239,7 +241,7 @@ func (c *Call) Screen() *videotex.Screen {
 func (c *Call) info() Info {
 	i := Info{
 		ID: c.id, Caller: c.who, Began: c.began, State: c.state, In: c.in, Out: c.out, Identity: c.identity,
-		Recorded: c.recorder != nil,
+		Keys: c.pressed, Recorded: c.recorder != nil,
 	}
 	if c.state == Dialing || c.state == AtService {
 		i.Service = c.route.Name

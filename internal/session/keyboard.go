@@ -55,6 +55,9 @@ func (c *Call) key(key []byte) {
 		return
 	}
 	c.lastKey = c.now()
+	if c.pressed++; key[0] >= ' ' { // a run of plain ones
+		c.pressed += uint64(len(key) - 1)
+	}
 	stars := c.stars
 	c.stars = 0
 	switch {

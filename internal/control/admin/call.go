@@ -26,8 +26,9 @@ type Call struct {
 	Terminal  string            `json:"terminal,omitempty"` // as it has told
 	Speed     int               `json:"speed,omitempty"`    // of the line in bit/s
 	Recorded  bool              `json:"recorded"`
-	In        uint64            `json:"in"`  // bytes from the caller
-	Out       uint64            `json:"out"` // bytes to the caller
+	In        uint64            `json:"in"`   // bytes from the caller
+	Out       uint64            `json:"out"`  // bytes to the caller
+	Keys      uint64            `json:"keys"` // that the caller has pressed
 	Facts     map[string]string `json:"facts,omitempty"`
 }
 
@@ -35,7 +36,7 @@ func describe(i session.Info) Call {
 	c := Call{
 		ID: uint64(i.ID), Transport: i.Caller.Transport, Address: i.Caller.Addr.String(), Began: i.Began.UTC(),
 		State: i.State.String(), Service: i.Service, Speed: i.Caller.Speed, Recorded: i.Recorded,
-		In: i.In, Out: i.Out, Facts: i.Facts,
+		In: i.In, Out: i.Out, Keys: i.Keys, Facts: i.Facts,
 	}
 	if i.Identity != [3]byte{} {
 		c.Terminal = videotex.TerminalName(i.Identity)
