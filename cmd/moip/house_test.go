@@ -38,7 +38,8 @@ var house = map[string]string{
 	"internal/picture":               "videotex",
 	"internal/terminal":              "internal/recording internal/session videotex",
 	"internal/recording":             "internal/session videotex",
-	"internal/emulator":              "internal/picture",
+	"internal/emulator":              "internal/picture internal/webpage",
+	"internal/webpage":               "",
 	"internal/golden":                "videotex",
 	"internal/browsertest":           "",
 }
