@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"moip/internal/control/admin"
+	"moip/internal/control/admin/console"
 	"moip/internal/directory"
 	"moip/internal/session"
 	"moip/internal/upstream"
@@ -28,6 +29,7 @@ func (g *gateway) openAdmin() (err error) {
 	o := admin.Options{
 		Board: g.board, Route: g.route, House: g, Bans: g.bans, Level: g.level, Events: g.events, Metrics: g.metrics, Log: g.log,
 	}
+	o.Console = console.Handler()
 	if g.teletel != nil {
 		o.Services = g.teletel.list
 	}

@@ -23,6 +23,7 @@ var house = map[string]string{
 	"internal/upstream":              "internal/session internal/telnet internal/transport",
 	"internal/switchboard":           "internal/session videotex",
 	"internal/control/admin":         "internal/picture internal/policy/ban internal/session internal/switchboard videotex",
+	"internal/control/admin/console": "internal/emulator internal/webpage",
 	"internal/control/pymoip":        "internal/session",
 	"internal/policy":                "",
 	"internal/policy/ban":            "",

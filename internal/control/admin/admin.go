@@ -44,6 +44,9 @@ type Options struct {
 	// Level is the least that is logged.
 	Level *slog.LevelVar
 
+	// Console answers browsers with the operators' page, nil if there is none.
+	Console http.Handler
+
 	Events  *Events
 	Metrics *Metrics
 	Log     *slog.Logger
@@ -156,6 +159,9 @@ func newMux(o Options) *http.ServeMux {
 	})
 	mux.Handle("GET "+root+"/events", o.Events)
 	mux.HandleFunc("GET "+root+"/calls/{id}/screen/live", d.watch)
+	if o.Console != nil {
+		mux.Handle("GET /", o.Console)
+	}
 	mux.Handle("GET /metrics", o.Metrics)
 	mux.HandleFunc("GET /readyz", d.ready)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok\n") })
