@@ -4,7 +4,7 @@ import { bytes, make, span } from './page.js';
 
 /** How often is looked, and how far back charts go, in milliseconds. */
 export const every = 5000;
-const hour = 3600e3, least = 300e3;
+const hour = 3600e3, least = 120e3;
 
 /** What was counted at a time. @typedef {{ at: number, calls: number, out: number, in: number, ended: number, refused: number }} Sample */
 /** @type {Sample[]} */

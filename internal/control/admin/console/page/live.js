@@ -66,7 +66,10 @@ let painting = 0;
 
 function paint() {
 	cancelAnimationFrame(painting);
-	painting = requestAnimationFrame(() => tube?.draw(/** @type {Screen} */ (/** @type {unknown} */ (mirror))));
+	painting = requestAnimationFrame(() => {
+		tube?.draw(/** @type {Screen} */ (/** @type {unknown} */ (mirror)));
+		canvas.style.imageRendering = canvas.clientWidth * devicePixelRatio % canvas.width ? 'auto' : 'pixelated';
+	});
 }
 
 /** Watches a call. @param {Call} call */

@@ -56,7 +56,7 @@ function more(now, by = make('button')) {
 	menu.style.top = `${Math.max(8, at.bottom + offsetHeight + 8 > innerHeight ? at.top - offsetHeight - 4 : at.bottom + 4)}px`;
 	menu.querySelector('button')?.focus();
 }
-menu.onclick = () => menu.hidePopover();
+menu.onclick = window.onresize = window.onscroll = () => menu.hidePopover();
 
 /** @param {() => Call} now */
 function actions(now) {
@@ -69,8 +69,8 @@ const calls = new Table(b('calls'), /** @type {import('./page.js').Column<Call>[
 	{ head: 'Sees', node: thumb, kind: 'sees' },
 	{ head: 'Call', text: c => `${c.id}`, kind: 'key' },
 	{ head: 'From', text: c => c.address, kind: 'from' },
-	{ head: 'By', text: c => c.transport },
-	{ head: 'For', text: c => since(c.began) },
+	{ head: 'By', text: c => c.transport, kind: 'by' },
+	{ head: 'For', text: c => since(c.began), kind: 'for' },
 	{ head: 'Where', text: c => (c.recorded ? '● ' : '') + where(c), kind: 'where' },
 	{ head: 'Terminal', text: c => c.terminal ?? '', kind: 'wide' },
 	{ head: 'In, out', text: c => `${bytes(c.in)}, ${bytes(c.out)}` },

@@ -54,7 +54,7 @@ export function moment(at = '') {
 /** How long something took, in milliseconds, or takes until now. */
 export function span(ms = 0) {
 	const s = Math.max(Math.round(ms / 1000), 0), m = Math.floor(s / 60), h = Math.floor(m / 60);
-	return h >= 48 ? `${Math.floor(h / 24)} d` : h ? `${h} h ${m % 60} min` : m ? `${m} min ${s % 60} s` : `${s} s`;
+	return h >= 48 ? `${Math.floor(h / 24)} d` : h ? `${h} h ${m % 60} min` : m ? `${m} min${s % 60 ? ` ${s % 60} s` : ''}` : `${s} s`;
 }
 export const since = (at = '') => span(Date.now() - new Date(at).getTime());
 
