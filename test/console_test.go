@@ -2,11 +2,14 @@ package test
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 )
 
 // A desk is a tab with the operators' console.
@@ -123,4 +126,207 @@ func (d *desk) fits(what string, phone bool) {
 	}).map(e => e.outerHTML.slice(0, 100))`, least)); len(small) > 0 {
 		d.Errorf("%s: too small: %q", what, small)
 	}
+}
+
+// press presses a button by what is on it, inside of what a selector names, with the
+// mouse: nothing may be in the way.
+func (d *desk) press(inside, text string) {
+	d.Helper()
+	find := fmt.Sprintf(`(() => {
+		const e = [...document.querySelectorAll(%q)].find(e => e.checkVisibility() && !e.disabled && (e.ariaLabel ?? e.textContent) === %q);
+		e?.scrollIntoView({ block: "nearest" });
+		const r = e?.getBoundingClientRect(), x = r?.left + r?.width / 2, y = r?.top + r?.height / 2;
+		return r && e.contains(document.elementFromPoint(x, y)) ? [x, y] : [];
+	})()`, inside+" button, "+inside+" a, "+inside+" summary", text)
+	var at []float64
+	d.until("the button "+text+" in "+inside, func() bool { at = value[[]float64](d.tab, find); return len(at) == 2 })
+	d.does(chromedp.MouseClickXY(at[0], at[1]))
+}
+
+// fills fills in a field of the dialog.
+func (d *desk) fills(name, text string) {
+	d.Helper()
+	d.so(`order.open`)
+	value[bool](d.tab, fmt.Sprintf(`(() => {
+		const e = document.querySelector("#order [name='%s']");
+		e.type === "checkbox" ? e.checked = true : e.value = %q;
+		return true;
+	})()`, name, text))
+}
+
+// told waits until the page says what came of an order.
+func (d *desk) told(text string) {
+	d.Helper()
+	d.so(fmt.Sprintf(`[...document.querySelectorAll(".news, #refusal")].some(e => e.checkVisibility() && e.textContent.includes(%q))`, text))
+}
+
+// reads waits until something says a text.
+func (d *desk) reads(selector, text string) {
+	d.Helper()
+	d.so(fmt.Sprintf(`[...document.querySelectorAll(%q)].some(e => e.checkVisibility() && e.innerText.includes(%q))`, selector, text))
+}
+
+// acts chooses an action for a call from its row.
+func (d *desk) acts(call int, action string) {
+	d.Helper()
+	d.press("#calls", fmt.Sprintf("Actions for call %d", call))
+	d.press("#menu", action)
+}
+
+// An operator does from the page all that the API can do, and callers have it.
+func TestConsole(t *testing.T) {
+	dir := t.TempDir()
+	configure := func(more string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(dir, "moip.toml"), []byte(more+bansConfig), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	configure("")
+	g, err := start(dir, []string{"--config", "moip.toml", "--admin", "127.0.0.1:0", "--recordings", "kept"})
+	if err != nil {
+		t.Fatalf("%v\n%s", err, &g.log)
+	}
+	t.Cleanup(g.kill)
+	guest, other := calls(t, g.doors["telnet"], "127.0.0.2"), calls(t, g.doors["tcp"], "127.0.0.3")
+	d := attends(t, g.doors["admin"], "409 (Conflict)", "400 (Bad Request)")
+	o := operator{t, g.doors["admin"]}
+
+	// Search.
+	d.reads("#calls output", "2")
+	d.does(chromedp.SendKeys("#calls input", "telnet 127.0.0.2"))
+	d.reads("#calls output", "1 of 2")
+	value[bool](d.tab, `(e => { e.value = ""; return e.dispatchEvent(new Event("input")); })(document.querySelector("#calls input"))`)
+	d.reads("#calls tbody", "127.0.0.3:")
+
+	// Messages.
+	d.acts(1, "Message…")
+	d.fills("text", strings.Repeat("x", 40))
+	d.press("#order", "Send")
+	d.told("the message takes 40 columns of row 00, which has 33")
+	d.fills("text", "Bonjour à vous")
+	d.press("#order", "Send")
+	guest.sees("Bonjour à vous")
+	d.told("Call 1 is told.")
+	d.press("#calls", "Message to all")
+	d.fills("text", "Fermeture à minuit")
+	d.press("#order", "Send")
+	guest.sees("Fermeture à minuit")
+	other.sees("Fermeture à minuit")
+	d.told("Callers told: 2.")
+
+	// There and back, from the list and from beside the Minitel.
+	d.acts(1, "Redirect…")
+	d.so(`order.open && [...codes.children].some(e => e.value === "ECHO")`)
+	d.fills("to", "NOWHERE")
+	d.press("#order", "Redirect")
+	d.told("is no service of the directory, and no URL")
+	d.fills("to", "ECHO")
+	d.press("#order", "Redirect")
+	guest.sees("tapez, je répète")
+	d.told("Call 1 is on its way to ECHO.")
+	d.reads("#calls tbody", "ECHO")
+	d.reads("#events", "redirected · ECHO")
+	d.press("#calls", "Watch call 1")
+	d.reads("#facts", "ECHO")
+	d.press("#watch", "Redirect…")
+	d.fills("to", "MIRE")
+	d.press("#order", "Redirect")
+	d.told("call is already redirected")
+	d.press("#order", "Cancel")
+	d.press("#watch", "The screen as text")
+	d.reads("#words", "tapez, je répète")
+	d.press("#watch", "Recall")
+	guest.sees("Retour au portail")
+	d.told("Call 1 is taken back to the portal.")
+	d.press("#watch", "Record")
+	guest.sees("ENR")
+	d.press("#watch", "Stop recording")
+	guest.until("no badge", func(screen string) bool { return !strings.Contains(screen, "ENR") })
+	d.told("no longer recorded")
+
+	// The end of a call, which is not what Enter alone does.
+	d.press("#watch", "Hang up…")
+	d.so(`order.open`)
+	d.presses(kb.Enter)
+	d.so(`!order.open`)
+	d.press("#watch", "Hang up…")
+	d.press("#order", "Hang up")
+	guest.sees("Fin de la communication")
+	guest.until("the end", func(string) bool { return guest.over })
+	d.reads("#watched", "The call has ended.")
+	d.press("#watch", "Recall")
+	d.told("no such call")
+	d.press("#watch", "Close")
+	d.so(`document.querySelectorAll("#calls tbody tr").length === 1`)
+
+	// Bans.
+	d.acts(2, "Ban…")
+	d.so(`order.open && document.querySelector("#order [name=network]").value === "127.0.0.3"`)
+	d.fills("network", "127.0.0.9")
+	d.press("#order", "Ban")
+	d.told("is never banned")
+	d.fills("network", "127.0.0.3")
+	d.fills("reason", "un peu <b>trop</b>")
+	d.fills("for", "24h")
+	d.fills("hang_up", "")
+	d.press("#order", "Ban")
+	d.told("127.0.0.3/32 is banned, calls hung up: 1.")
+	other.until("the end", func(string) bool { return other.over })
+	keptOut(t, g, "127.0.0.3")
+	d.reads("#events", "refused")
+	d.press("nav", "Bans")
+	d.reads("#bans tbody", "un peu <b>trop</b>")
+	list := filepath.Join(t.TempDir(), "bans.json")
+	if err := os.WriteFile(list, []byte(o.asks("GET", "/bans", "", 200)), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	d.press("#bans", "Lift…")
+	d.press("#order", "Lift the ban")
+	d.told("127.0.0.3/32 is let in again.")
+	d.reads("#bans", "Nobody is kept out.")
+	calls(t, g.doors["telnet"], "127.0.0.3")
+	d.does(chromedp.SetUploadFiles("#import-file", []string{list}))
+	d.told("Bans imported: 1, run out: 0, refused: 0.")
+	d.reads("#bans tbody", "127.0.0.3/32")
+	d.press("#bans", "Ban…")
+	d.fills("network", "2001:db8::/32")
+	d.fills("for", "")
+	d.press("#order", "Ban")
+	d.reads("#bans tbody", "2001:db8::/32")
+	d.reads("#bans tbody", "ever")
+
+	// Services, and the gateway itself.
+	d.press("nav", "Services")
+	d.does(chromedp.SendKeys("#services input", "mire open"))
+	d.reads("#services output", "1 of 25")
+	d.reads("#services tbody", "La mire")
+	d.press("nav", "Gateway")
+	d.reads("#house", "running, ready for calls")
+	d.reads("#house", "none")
+	d.reads("#file", "moip.toml")
+	d.reads("#settings", `bans.never = ["127.0.0.9"]`)
+	value[bool](d.tab, `(e => { e.value = "warn"; return e.dispatchEvent(new Event("change")); })(document.getElementById("level"))`)
+	d.told("The log has warn and above")
+	if level := o.asks("GET", "/log-level", "", 200); !strings.Contains(level, "warn") {
+		t.Errorf("the log level is %s", level)
+	}
+	d.press("#gateway", "Reload")
+	d.told("Nothing has changed.")
+	configure("records = 7\n")
+	d.press("#gateway", "Reload")
+	d.told("moip.toml:1:")
+	configure("")
+	d.press("#gateway", "Drain…")
+	d.fills("for", "soon")
+	d.press("#order", "Drain")
+	d.told(`"soon" is not how long calls may go on`)
+	d.fills("for", "1h")
+	d.press("#order", "Drain")
+	d.told("No more calls are taken.")
+	d.reads("#state", "draining")
+	d.reads("#house", "takes no calls")
+	d.press("#gateway", "Upgrade…")
+	d.press("#order", "Upgrade")
+	d.told("the gateway is")
 }
