@@ -185,7 +185,12 @@ func (b *tab) presses(keys ...string) {
 // runs starts a gateway, which is stopped when the test ends.
 func runs(t *testing.T, flags ...string) *gateway {
 	t.Helper()
-	g, err := start(t.TempDir(), flags)
+	return runsIn(t, t.TempDir(), flags...)
+}
+
+func runsIn(t *testing.T, dir string, flags ...string) *gateway {
+	t.Helper()
+	g, err := start(dir, flags)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, &g.log)
 	}

@@ -22,6 +22,9 @@ type gateway struct {
 	exited  chan struct{} // closed when it has
 }
 
+// asFileSays among the flags leaves it to the configuration file what is logged.
+const asFileSays = "(log level as the file says)"
+
 // start runs the program in dir and waits until it answers callers.
 func start(dir string, flags []string) (*gateway, error) { return startBy(nil, dir, flags) }
 
@@ -39,7 +42,9 @@ func startBy(command []string, dir string, flags []string) (*gateway, error) {
 			flags = append(flags, file, "none")
 		}
 	}
-	if flags[0] != "replay" {
+	if i := slices.Index(flags, asFileSays); i >= 0 {
+		flags = slices.Delete(flags, i, i+1)
+	} else if flags[0] != "replay" {
 		flags = append(flags, "--log-level", "debug")
 	}
 	line := slices.Concat(command, []string{program}, flags)
@@ -82,6 +87,7 @@ var operators = regexp.MustCompile(`^Operators: http://([^/]+)`)
 // welcomed reads what the gateway tells whoever started it, to the end.
 func (g *gateway) welcomed(stdout io.Reader, ready chan struct{}) {
 	lines := bufio.NewScanner(stdout)
+	isReady := sync.OnceFunc(func() { close(ready) }) // what replaces it may say so again
 	for lines.Scan() {
 		line := lines.Text()
 		if door := door.FindStringSubmatch(line); door != nil {
@@ -91,7 +97,7 @@ func (g *gateway) welcomed(stdout io.Reader, ready chan struct{}) {
 			g.doors["admin"] = operators[1]
 		}
 		if line == "Ctrl-C stops it." {
-			close(ready)
+			isReady()
 		}
 	}
 }

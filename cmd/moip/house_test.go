@@ -43,6 +43,7 @@ var house = map[string]string{
 	"internal/webpage":               "",
 	"internal/golden":                "videotex",
 	"internal/browsertest":           "",
+	"internal/doctor":                "internal/config internal/control/admin internal/control/pymoip internal/directory internal/directory/probe internal/directory/yellowpages internal/downstream internal/picture internal/recording internal/serial internal/session internal/upstream videotex",
 }
 
 func TestHouse(t *testing.T) {

@@ -5,6 +5,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -21,16 +22,17 @@ import (
 
 // commands is the command line. A bare moip is moip serve.
 type commands struct {
-	Serve       serve       `cmd:"" default:"withargs" help:"Run the gateway (the default command)."`
-	Portal      portalAlone `cmd:"" help:"Run the portal alone, for gateways elsewhere."`
-	Connect     connect     `cmd:"" help:"Be a Minitel in this terminal, and call a gateway or a service."`
-	Replay      replay      `cmd:"" help:"Play a recording on the Minitel in this terminal."`
-	Serial      serialLine  `cmd:"" help:"Put a Minitel at a serial port through to a gateway."`
-	Ctl         ctl         `cmd:"" help:"See and steer a gateway that runs."`
-	Vdt         vdt         `cmd:"" help:"Show pages: here, or as pictures, text or cells."`
-	CheckConfig checkConfig `cmd:"" help:"Check a configuration file and the files it names."`
-	Version     version     `cmd:"" help:"Print the version."`
-	Help        help        `cmd:"" help:"Print this help, or that of a command."`
+	Serve       serve         `cmd:"" default:"withargs" help:"Run the gateway (the default command)."`
+	Portal      portalAlone   `cmd:"" help:"Run the portal alone, for gateways elsewhere."`
+	Connect     connect       `cmd:"" help:"Be a Minitel in this terminal, and call a gateway or a service."`
+	Replay      replay        `cmd:"" help:"Play a recording on the Minitel in this terminal."`
+	Serial      serialLine    `cmd:"" help:"Put a Minitel at a serial port through to a gateway."`
+	Ctl         ctl           `cmd:"" help:"See and steer a gateway that runs."`
+	Vdt         vdt           `cmd:"" help:"Show pages: here, or as pictures, text or cells."`
+	Doctor      doctorCommand `cmd:"" help:"Look a gateway over, or a service: what is wrong, and what to do."`
+	CheckConfig checkConfig   `cmd:"" help:"Check a configuration file and the files it names."`
+	Version     version       `cmd:"" help:"Print the version."`
+	Help        help          `cmd:"" help:"Print this help, or that of a command."`
 }
 
 // Exit codes.
@@ -52,13 +54,17 @@ func run(args []string, stdout, stderr io.Writer) int {
 	}
 	line.BindTo(context.Background(), (*context.Context)(nil))
 	line.BindTo(stdout, (*io.Writer)(nil))
-	if err := line.Run(parser); err != nil {
-		for _, err := range flat(err) {
-			fmt.Fprintf(stderr, "moip: %v\n", err)
-		}
-		return exitError
+	err = line.Run(parser)
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.Is(err, errProblems):
+		return exitError // all is said
 	}
-	return exitOK
+	for _, err := range flat(err) {
+		fmt.Fprintf(stderr, "moip: %v\n", err)
+	}
+	return exitError
 }
 
 func newParser(stdout, stderr io.Writer) *kong.Kong {

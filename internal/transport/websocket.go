@@ -33,6 +33,10 @@ type WebSocketOptions struct {
 	Early  []byte        // what came right behind the peer's handshake
 	Ping   time.Duration // silence after which the peer is pinged, 0 for never
 	Stall  time.Duration // see TCP
+
+	// Heard, unless it is nil, is told the opcode of each frame that has come whole
+	// (RFC 6455, section 11.8), by whoever is in Receive.
+	Heard func(opcode byte)
 }
 
 // A WebSocket is an Endpoint that carries its bytes in the messages of a
@@ -59,13 +63,14 @@ type WebSocket struct {
 	textual bool   // the message is text
 	text    latin1 // its counter may be read by all
 	err     error  // why Receive is over
+	heardOf func(opcode byte)
 
 	pinged time.Duration // when the last ping was sent; owned by tick
 }
 
 // NewWebSocket returns an Endpoint for conn, on which the handshake is done.
 func NewWebSocket(conn net.Conn, o WebSocketOptions) *WebSocket {
-	e := &WebSocket{client: o.Client, op: ws.OpText, ping: o.Ping, early: o.Early}
+	e := &WebSocket{client: o.Client, op: ws.OpText, ping: o.Ping, early: o.Early, heardOf: o.Heard}
 	e.frame.State = ws.StateServerSide
 	if o.Client {
 		e.frame.State = ws.StateClientSide
@@ -173,6 +178,9 @@ func (e *WebSocket) header(p []byte) []byte {
 // endFrame does what is due when the payload of a frame is complete.
 func (e *WebSocket) endFrame(data []byte) []byte {
 	e.frame.end()
+	if e.heardOf != nil {
+		e.heardOf(byte(e.frame.op))
+	}
 	switch e.frame.op {
 	case ws.OpPing:
 		if e.backlog() <= maxUnanswered {
@@ -275,6 +283,10 @@ func (e *WebSocket) SendText(text string) (kept bool) {
 	*out = e.masked(append(*out, text...), len(text))
 	return e.send(*out)
 }
+
+// Ping asks the peer for a sign of life, now. WebSocketOptions.Heard learns of the
+// answer; if there is none, nothing follows from that.
+func (e *WebSocket) Ping() { e.sendControl(ws.OpPing, nil) }
 
 // send sends whole frames of data.
 func (e *WebSocket) send(frames []byte) (kept bool) {

@@ -22,11 +22,12 @@ const maxAnswer = 16 << 10
 
 // handshake asks the service at the other end of conn for a WebSocket
 // (RFC 6455, section 4.1). It returns the subprotocol in the answer, and the
-// bytes that came right behind it. When ctx is done, conn is closed.
+// bytes that came right behind it; answered, unless it is nil, is told of any answer.
+// When ctx is done, conn is closed.
 //
 // A library's handshake would not do: services answer with subprotocols that
 // nobody offered, and none should cost the caller the call.
-func handshake(ctx context.Context, conn net.Conn, u *url.URL, r session.Route) (agreed string, early []byte, err error) {
+func handshake(ctx context.Context, conn net.Conn, u *url.URL, r session.Route, answered func(int, http.Header)) (agreed string, early []byte, err error) {
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer func() {
 		if !stop() {
@@ -41,6 +42,9 @@ func handshake(ctx context.Context, conn net.Conn, u *url.URL, r session.Route) 
 	answer, err := http.ReadResponse(reader, nil)
 	if err != nil {
 		return "", nil, fmt.Errorf("reading the answer: %w", err)
+	}
+	if answered != nil {
+		answered(answer.StatusCode, answer.Header)
 	}
 	if err := accepts(answer, key); err != nil {
 		return "", nil, err

@@ -2,6 +2,7 @@
 package upstream
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -9,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"net/url"
 	"os"
 	"time"
@@ -21,6 +23,24 @@ import (
 // A Dialer reaches services. The zero value is usable.
 type Dialer struct {
 	Stall time.Duration // how long a service may take nothing, 0 for transport.DefaultStall
+	Trace *Trace        // is told what is found out on the way, nil for nobody
+}
+
+// A Trace is for whoever wants to know more of a service than its Endpoint tells.
+// Each field may be nil. Dial calls the first three.
+type Trace struct {
+	// Plain may put something between us and a service that is no WebSocket.
+	Plain func(net.Conn) net.Conn
+
+	// Secured is told what was agreed for a wss URL, whose certificate is good.
+	Secured func(tls.ConnectionState)
+
+	// Answered is told what a service says when it is asked for a WebSocket, be it
+	// yes or no.
+	Answered func(status int, header http.Header)
+
+	// Heard is transport.WebSocketOptions.Heard.
+	Heard func(opcode byte)
 }
 
 // Dial reaches r, in the time of ctx. It is a session.Dial.
@@ -37,6 +57,7 @@ func (d *Dialer) Dial(ctx context.Context, _ session.ID, r session.Route) (sessi
 }
 
 func (d *Dialer) dial(ctx context.Context, u *url.URL, r session.Route) (session.Endpoint, error) {
+	trace := cmp.Or(d.Trace, new(Trace))
 	var trust *tls.Config
 	if u.Scheme == "wss" { // what may be wrong with it is known before anybody is called
 		var err error
@@ -58,6 +79,9 @@ func (d *Dialer) dial(ctx context.Context, u *url.URL, r session.Route) (session
 			return nil, fmt.Errorf("telling who calls: %w", err)
 		}
 	}
+	if !isWeb(u) && trace.Plain != nil {
+		conn = trace.Plain(conn)
+	}
 	switch u.Scheme {
 	case "tcp":
 		return transport.TCP(conn, d.Stall), nil
@@ -68,8 +92,11 @@ func (d *Dialer) dial(ctx context.Context, u *url.URL, r session.Route) (session
 		if conn, err = transport.Secure(ctx, conn, trust); err != nil {
 			return nil, err
 		}
+		if s, ok := conn.(interface{ ConnectionState() tls.ConnectionState }); ok && trace.Secured != nil {
+			trace.Secured(s.ConnectionState())
+		}
 	}
-	agreed, early, err := handshake(ctx, conn, u, r)
+	agreed, early, err := handshake(ctx, conn, u, r, trace.Answered)
 	if err != nil {
 		conn.Close()
 		return nil, err
@@ -80,6 +107,7 @@ func (d *Dialer) dial(ctx context.Context, u *url.URL, r session.Route) (session
 		Early:  early,
 		Ping:   r.Ping,
 		Stall:  d.Stall,
+		Heard:  trace.Heard,
 	}), nil
 }
 

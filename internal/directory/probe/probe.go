@@ -156,12 +156,7 @@ func (p *Prober) next() (turn *service, t Target, wait <-chan time.Time) {
 
 // try dials a service and hangs up at once.
 func (p *Prober) try(ctx context.Context, s *service, t Target) {
-	limited, cancel := context.WithTimeout(ctx, dialLimit)
-	defer cancel()
-	e, err := p.dial(limited, 0, t.Route)
-	if err == nil {
-		e.Close()
-	}
+	err := knock(ctx, p.dial, t.Route, dialLimit)
 	up := err == nil
 
 	p.mu.Lock()
@@ -175,6 +170,17 @@ func (p *Prober) try(ctx context.Context, s *service, t Target) {
 	if isNews {
 		p.tell(t.Name, up, err)
 	}
+}
+
+// knock dials r and hangs up at once.
+func knock(ctx context.Context, dial session.Dial, r session.Route, limit time.Duration) error {
+	limited, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	e, err := dial(limited, 0, r)
+	if err == nil {
+		e.Close()
+	}
+	return err
 }
 
 // ring wakes Run: there may be something to do.

@@ -1,0 +1,95 @@
+package upstream
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"moip/internal/session"
+)
+
+// counted is a connection whose reader is counted.
+type counted struct {
+	net.Conn
+	n int
+}
+
+func (c *counted) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	c.n += n
+	return n, err
+}
+
+// A Trace learns of the answer, be it yes or no, and of the frames, pongs included.
+func TestTrace(t *testing.T) {
+	refuse := false
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if refuse {
+			http.Error(w, "no", http.StatusTeapot)
+			return
+		}
+		conn, err := websocket.Accept(w, r, nil)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer conn.CloseNow()
+		conn.Write(context.Background(), websocket.MessageBinary, []byte("page"))
+		conn.Read(context.Background())
+	}))
+	defer server.Close()
+	heard := make(chan byte, 10)
+	var answers []int
+	d := Dialer{Trace: &Trace{
+		Heard:    func(opcode byte) { heard <- opcode },
+		Answered: func(status int, _ http.Header) { answers = append(answers, status) },
+	}}
+	route := session.Route{URL: "ws" + strings.TrimPrefix(server.URL, "http")}
+	e, err := d.Dial(t.Context(), 0, route)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	if got := receive(t, e, 4); got != "page" {
+		t.Error(got)
+	}
+	go e.Receive()
+	e.(interface{ Ping() }).Ping()
+	for _, want := range []byte{2, 10} {
+		select {
+		case got := <-heard:
+			if got != want {
+				t.Errorf("heard %d, want %d", got, want)
+			}
+		case <-time.After(patience):
+			t.Fatalf("%d was not heard", want)
+		}
+	}
+	refuse = true
+	if _, err := d.Dial(t.Context(), 0, route); err == nil {
+		t.Error("accepted")
+	}
+	if len(answers) != 2 || answers[0] != 101 || answers[1] != http.StatusTeapot {
+		t.Errorf("answers %v", answers)
+	}
+}
+
+func TestTracePlain(t *testing.T) {
+	address := service(t, "127.0.0.1", func(conn net.Conn) { conn.Write([]byte("\xff\xfb\x01page")) })
+	var between *counted
+	d := Dialer{Trace: &Trace{Plain: func(c net.Conn) net.Conn { between = &counted{Conn: c}; return between }}}
+	e, err := d.Dial(t.Context(), 0, session.Route{URL: "telnet://" + address})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	if got := receive(t, e, 4); got != "page" || between.n != 7 {
+		t.Errorf("%q, of %d bytes", got, between.n)
+	}
+}
