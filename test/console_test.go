@@ -2,14 +2,24 @@ package test
 
 import (
 	"fmt"
+	"image"
+	"io"
+	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
+
+	"moip/internal/picture"
+	"moip/videotex"
 )
 
 // A desk is a tab with the operators' console.
@@ -329,4 +339,304 @@ func TestConsole(t *testing.T) {
 	d.press("#gateway", "Upgrade…")
 	d.press("#order", "Upgrade")
 	d.told("the gateway is")
+}
+
+// draws waits until the Minitel in the page shows what a guest's screen shows, dot for
+// dot.
+func (d *desk) draws(what string, g *guest) {
+	d.Helper()
+	var want image.Image
+	for late := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+		g.mu.Lock()
+		want = picture.Image(g.screen, picture.Options{Cursor: true})
+		g.mu.Unlock()
+		if same(d.picture(), want) {
+			return
+		}
+		if time.Now().After(late) {
+			break
+		}
+	}
+	name := filepath.Join(d.ArtifactDir(), what)
+	writePNG(d.T, name+"-got.png", d.picture())
+	writePNG(d.T, name+"-want.png", want)
+	d.Errorf("%s: the page shows another picture than the caller sees: %s-*.png", what, name)
+}
+
+// Whoever watches a call in the page sees what its caller sees, dot for dot: all pages,
+// 80 columns, what is redefined, and what is drawn while the connection is cut.
+func TestConsoleWatches(t *testing.T) {
+	h := plays(t)
+	g := runs(t, "--tcp", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--videotext", "tcp://"+h.listener.Addr().String(), "--nocommand")
+	guest := arrives(t, g)
+	h.answers()
+	wire := cuts(t, g.doors["admin"])
+	d := attends(t, wire.address, "ERR_", "502")
+	d.press("#calls", "Watch call 1")
+	h.sends([]byte("\x1B:2}what is in 80 columns"))
+	guest.sees("what is in 80 columns")
+	d.draws("80", guest)
+	pages, err := filepath.Glob("../videotex/testdata/*.vdt")
+	if err != nil || len(pages) == 0 {
+		t.Fatal("no pages", err)
+	}
+	for i, page := range pages {
+		stream, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i%10 == 5 {
+			wire.cut()
+		}
+		h.sends(append([]byte("\x1B:2~"), stream...)) // in 40 columns, whatever was before
+		h.sends([]byte("\x1F@A fin du fichier"))
+		guest.until("all of "+page, func(screen string) bool { return strings.Contains(screen, "fin du fichier") })
+		d.draws(filepath.Base(page), guest)
+		h.sends([]byte("\x1F@A\x18\n"))
+	}
+}
+
+// The test card of the gateway itself is seen as its caller sees it.
+func TestConsoleWatchesMire(t *testing.T) {
+	g := runs(t, "--tcp", "127.0.0.1:0", "--admin", "127.0.0.1:0")
+	guest := arrives(t, g)
+	guest.sees("Passerelle en liaison")
+	d := attends(t, g.doors["admin"])
+	d.press("#calls", "Watch call 1")
+	d.draws("portal", guest)
+	guest.types("<Annulation>MIRE<Envoi>")
+	for _, card := range []string{"1/6", "2/6", "3/6", "4/6", "Suite ou Retour"} {
+		guest.sees(card)
+		d.draws("MIRE "+card[:1], guest)
+		guest.types("<Suite>")
+	}
+	guest.sees("6/6")
+	guest.types("<Envoi>")
+	guest.until("redefined characters", func(string) bool {
+		return guest.screen.Glyph(videotex.Drcs1, 0x21) != videotex.Glyph{} || guest.screen.Glyph(videotex.Drcs0, 0x41) != videotex.Glyph{}
+	})
+	time.Sleep(500 * time.Millisecond) // for the rest of the card
+	d.draws("MIRE 6", guest)
+	guest.conn.Close()
+	d.reads("#watched", "The call has ended.")
+}
+
+// A wire is a way to a server that can be cut.
+type wire struct {
+	address string
+	mu      sync.Mutex
+	conns   map[net.Conn]bool
+}
+
+func cuts(t *testing.T, to string) *wire {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &wire{address: l.Addr().String(), conns: map[net.Conn]bool{}}
+	var working sync.WaitGroup
+	working.Go(func() {
+		for {
+			near, err := l.Accept()
+			if err != nil {
+				return
+			}
+			far, err := net.Dial("tcp", to)
+			if err != nil {
+				near.Close()
+				continue
+			}
+			w.mu.Lock()
+			w.conns[near], w.conns[far] = true, true
+			w.mu.Unlock()
+			pass := func(from, to net.Conn) {
+				io.Copy(to, from)
+				from.Close()
+				to.Close()
+			}
+			working.Go(func() { pass(near, far) })
+			working.Go(func() { pass(far, near) })
+		}
+	})
+	t.Cleanup(func() { l.Close(); w.cut(); working.Wait() })
+	return w
+}
+
+// cut cuts all connections that there are.
+func (w *wire) cut() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for c := range w.conns {
+		c.Close()
+	}
+	clear(w.conns)
+}
+
+// A connection that is cut, before the first event and among them, costs the page none.
+func TestConsoleResumes(t *testing.T) {
+	g := runs(t, "--tcp", "127.0.0.1:0", "--admin", "127.0.0.1:0")
+	wire := cuts(t, g.doors["admin"])
+	d := attends(t, wire.address, "ERR_")
+	d.so(`performance.getEntriesByType("resource").some(e => e.name.endsWith("/metrics"))`)
+	var want []string
+	for call := 1; call <= 30; call++ {
+		if call%12 == 1 {
+			wire.cut()
+		}
+		guest := arrives(t, g)
+		guest.sees("Passerelle en liaison")
+		guest.conn.Close()
+		want = append(want, fmt.Sprintf("call %d began", call), fmt.Sprintf("call %d ended", call))
+	}
+	const told = `[...document.querySelectorAll("#events li")].map(e => e.querySelector("strong").textContent + " " + e.className).sort()`
+	slices.Sort(want)
+	var got []string
+	d.until("60 events", func() bool { got = value[[]string](d.tab, told); return len(got) >= len(want) })
+	if slices.Sort(got); !slices.Equal(got, want) {
+		t.Errorf("the page has been told\n%q, want\n%q", got, want)
+	}
+}
+
+// What callers and services say of themselves is text, whatever it looks like.
+func TestConsoleHostile(t *testing.T) {
+	const evil = `<img src=x onerror=alert(1)>`
+	dir := t.TempDir()
+	directory := `starter = false
+[[service]]
+code = "EVIL"
+title = '` + evil + `'
+category = '<b>gras</b>'
+description = '<script>alert(2)</script>'
+url = "builtin:echo"
+`
+	if err := os.WriteFile(filepath.Join(dir, "services.toml"), []byte(directory), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	g := runsIn(t, dir, "--tcp", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--directory", "services.toml")
+	guest := arrives(t, g)
+	const iac, will, sb, se, ttype = "\xFF", "\xFB", "\xFA", "\xF0", "\x18"
+	io.WriteString(guest.conn, iac+will+ttype+iac+sb+ttype+"\x00"+evil+iac+se)
+	guest.sees("Passerelle en liaison")
+	guest.types("<Annulation>EVIL<Envoi>")
+	d := attends(t, g.doors["admin"], "400 (Bad Request)", "requires 'TrustedHTML' assignment")
+	d.reads("#calls tbody", "EVIL")
+	d.press("#calls", "Watch call 1")
+	d.reads("#facts", evil)
+	d.press("#watch", "Redirect…")
+	d.fills("to", "<b>x</b>")
+	d.press("#order", "Redirect")
+	d.told(`"<b>x</b>" is no service`)
+	d.press("#order", "Cancel")
+	d.press("#watch", "Close")
+	d.press("nav", "Services")
+	d.reads("#services tbody", evil)
+	d.reads("#services tbody", "<b>gras</b>")
+	if made := value[int](d.tab, `document.querySelectorAll("b, script:not([src]), img:not(.thumb img)").length`); made > 0 {
+		t.Errorf("%d elements were made of text", made)
+	}
+	// Nor could they be made: the policy refuses it.
+	if refused := value[bool](d.tab, `(() => { try { document.body.innerHTML = "<b>"; return false; } catch { return true; } })()`); !refused {
+		t.Error("the page may make elements of text")
+	}
+}
+
+// A gateway that is gone is missed, and found again, by itself.
+func TestConsoleWaits(t *testing.T) {
+	at := ports(t, 1)[0]
+	g := runs(t, "--tcp", "127.0.0.1:0", "--admin", at)
+	first := arrives(t, g)
+	first.sees("Passerelle en liaison")
+	d := attends(t, at, "ERR_")
+	d.reads("#calls output", "1")
+	if value[bool](d.tab, `away.checkVisibility()`) {
+		t.Error("a gateway that is there is missed")
+	}
+	g.kill()
+	d.reads("#away", "The gateway does not answer.")
+	d.press("#calls", "Message to all")
+	d.press("#order", "Send")
+	d.told("The gateway does not answer.")
+	d.press("#order", "Cancel")
+	d.saves("away.png")
+	g = runs(t, "--tcp", "127.0.0.1:0", "--admin", at)
+	d.so(`!away.checkVisibility()`)
+	d.reads("#calls", "Nobody is calling.")
+	d.reads("#events", "the gateway was started anew")
+	arrives(t, g).sees("Passerelle en liaison")
+	d.reads("#events", "call 1 began")
+	d.reads("#calls output", "1")
+}
+
+// A gateway that is replaced is another one to the page, and the page goes on.
+func TestConsoleUpgrades(t *testing.T) {
+	free, dir := ports(t, 2), t.TempDir()
+	config := fmt.Sprintf("listen = [\"tcp://%s\"]\nadmin = %q\nlog = \"none\"\nrecords = \"none\"\n", free[0], free[1])
+	if err := os.WriteFile(filepath.Join(dir, "moip.toml"), []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	g := runsIn(t, dir, "--config", "moip.toml", "--admin", free[1])
+	d := attends(t, free[1], "ERR_")
+	d.press("nav", "Gateway")
+	d.reads("#house", "running, ready for calls")
+	d.press("#gateway", "Upgrade…")
+	d.press("#order", "Upgrade")
+	d.told("takes the calls from now on.")
+	next := 0
+	said := value[string](d.tab, `document.getElementById("news").textContent`)
+	if _, err := fmt.Sscanf(said, "Process %d", &next); err != nil || next <= 1 {
+		t.Fatalf("the page says %q", said)
+	}
+	t.Cleanup(func() { syscall.Kill(next, syscall.SIGKILL) })
+	if !within(func() bool { return !alive(g.command.Process.Pid) }) {
+		t.Error("the process before goes on")
+	}
+	conn, err := net.Dial("tcp", free[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	d.press("nav", "Calls")
+	d.reads("#calls output", "1")
+	d.reads("#events", "began")
+}
+
+// What nobody looks at is not asked for: a page that is hidden, thumbnails out of sight,
+// and those that have not changed. Those that change are asked for now and then.
+func TestConsoleIsQuiet(t *testing.T) {
+	g := runs(t, "--tcp", "127.0.0.1:0", "--admin", "127.0.0.1:0")
+	for i := range 30 {
+		guest := arrives(t, g)
+		guest.sees("Passerelle en liaison")
+		if i == 1 {
+			guest.types("<Annulation>HEURE<Envoi>")
+			guest.sees("HEURE")
+		}
+	}
+	d := attends(t, g.doors["admin"])
+	asked := func(what string) int {
+		return value[int](d.tab, `performance.getEntriesByType("resource").filter(e => e.name.includes("`+what+`")).length`)
+	}
+	d.so(`document.querySelectorAll("#calls tbody img[src]").length > 3`)
+	before, began := asked("/calls/2/screen"), time.Now()
+	d.until("a thumbnail that changes", func() bool { return asked("/calls/2/screen") >= before+3 })
+	if took := time.Since(began); took < 4*time.Second {
+		t.Errorf("three pictures of a call in %v", took)
+	}
+	if n := asked("/calls/1/screen"); n != 1 {
+		t.Errorf("a screen that does not change is asked for %d times", n)
+	}
+	if n := asked("/calls/30/screen"); n != 0 {
+		t.Errorf("a screen out of sight is asked for %d times", n)
+	}
+	value[bool](d.tab, `(() => {
+		Object.defineProperty(document, "hidden", { get: () => true });
+		return document.dispatchEvent(new Event("visibilitychange"));
+	})()`)
+	time.Sleep(time.Second) // for what has been asked already
+	before = asked("/api/")
+	time.Sleep(5 * time.Second)
+	if n := asked("/api/") - before; n > 0 {
+		t.Errorf("a page that nobody sees asks %d times", n)
+	}
 }
