@@ -3,16 +3,26 @@
 FUZZTIME ?= 10m
 MOIP_CORPUS ?= ../shared/corpus
 
-.PHONY: build test lint fuzz bench oracle
+.PHONY: build package test test-package lint fuzz bench oracle
 
 build:
 	go build -trimpath -o moip ./cmd/moip
+
+# Debian packages and container images, in dist.
+package:
+	cd packaging && go run . -o ../dist
 
 # All tests, with what they need installed.
 test:
 	ci/install
 	ci/page
 	go test -race -count=1 -timeout 20m ./...
+
+# The packages installed in a Debian and the image run, as root. Without root it says
+# what to install, and fails. The first time it makes that Debian, and takes minutes.
+test-package:
+	ci/install packages
+	cd packaging && go test -count=1 -timeout 30m ./...
 
 # Format, vet, static analysis, known vulnerabilities.
 lint:

@@ -55,8 +55,8 @@ var peers = []peer{
 func moip(caller, portal, query string) func(dir, at, service string) (*exec.Cmd, error) {
 	return func(dir, at, service string) (*exec.Cmd, error) {
 		file := filepath.Join(dir, "moip.toml")
-		config := fmt.Sprintf("listen = [\"%s://%s/%s\"]\nlog = \"none\"\nlink = \"none\"\n[portal]\nurl = \"%s://%s\"\n",
-			caller, at, query, portal, service)
+		config := fmt.Sprintf("listen = [\"%s://%s/%s\"]\nlog = \"none\"\nlink = \"none\"\n[portal]\nurl = \"%s://%s\"\n[history]\nfile = %q\n",
+			caller, at, query, portal, service, filepath.Join(dir, "history.db"))
 		return exec.Command(filepath.Join(dir, "moip"), "--config", file), os.WriteFile(file, []byte(config), 0o600)
 	}
 }

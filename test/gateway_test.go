@@ -30,7 +30,7 @@ func start(dir string, flags []string) (*gateway, error) { return startBy(nil, d
 
 // startBy is start by a command that is given the program and its arguments.
 func startBy(command []string, dir string, flags []string) (*gateway, error) {
-	without := []string{"--log", "--records", "--admin"}
+	without := []string{"--log", "--records", "--history", "--admin"}
 	switch flags[0] {
 	case "serial", "replay":
 		without = nil

@@ -308,6 +308,14 @@ func (p *Parser) AtRest() bool { return p.free() && p.mode != Teleinformatique }
 // free is AtRest whatever the standard.
 func (p *Parser) free() bool { return p.Between() && p.region == open && p.opaque == 0 && !p.row0 }
 
+// Loading reports whether the terminal loads redefinable characters: what Step returns
+// are bytes of them.
+func (p *Parser) Loading() bool { return p.region == loading }
+
+// Deaf reports whether the screen ignores what Step returns, or something beside it is
+// meant: what is hidden by ESC 2/5, or goes to a card reader and the like.
+func (p *Parser) Deaf() bool { return p.region == deaf || p.region == external }
+
 // Mosaics reports whether characters are shown as mosaics, G1.
 func (p *Parser) Mosaics() bool { return p.g1 }
 

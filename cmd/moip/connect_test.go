@@ -24,7 +24,7 @@ const patience = 20 * time.Second
 // startGateway starts one with its own portal, and returns how to call it.
 func startGateway(t *testing.T) (url string, process *os.Process) {
 	t.Helper()
-	command := exec.Command("moip", "--ws", "127.0.0.1:0", "--log", "none", "--log-level", "error", "--records", "none")
+	command := exec.Command("moip", "--ws", "127.0.0.1:0", "--log", "none", "--log-level", "error", "--records", "none", "--history", "none")
 	command.Dir = t.TempDir()
 	command.Env = environ()
 	command.Stderr = os.Stderr

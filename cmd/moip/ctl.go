@@ -39,6 +39,8 @@ type ctl struct {
 	Reload    ctlReload    `cmd:"" help:"Have the configuration read anew; no call is cut."`
 	Drain     ctlDrain     `cmd:"" help:"Take no more calls, and end the gateway when the last is over."`
 	Upgrade   ctlUpgrade   `cmd:"" help:"Start the program anew, and have it take all calls from now on; nobody is refused."`
+	History   ctlHistory   `cmd:"" help:"Tell of calls that have ended, the newest first."`
+	Trace     ctlTrace     `cmd:"" help:"Tell what passes on the lines of a call, or of all from an address."`
 	Record    ctlRecord    `cmd:"" help:"Record a call from now on, or no more."`
 	Ban       ctlBan       `cmd:"" help:"Let no callers in from an address or a network."`
 	Unban     ctlUnban     `cmd:"" help:"Let them in again."`

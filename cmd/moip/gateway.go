@@ -22,11 +22,13 @@ import (
 	"moip/internal/downstream"
 	"moip/internal/emulator"
 	"moip/internal/handover"
+	"moip/internal/history"
 	"moip/internal/policy"
 	"moip/internal/policy/ban"
 	"moip/internal/recording"
 	"moip/internal/session"
 	"moip/internal/switchboard"
+	"moip/internal/trace"
 	"moip/internal/upstream"
 )
 
@@ -44,6 +46,7 @@ type gateway struct {
 	records   *recording.Folder                      // nil if nothing is recorded
 	bans      *ban.List
 	hush      policy.Hush                    // of callers who are refused
+	history   *history.History               // nil if none is kept
 	work      []func(context.Context)        // what else goes on, until the context is done
 	about     string                         // the portal, for people
 	file      string                         // of the configuration, "" for none
@@ -60,6 +63,7 @@ type gateway struct {
 	api          *http.Server
 	events       *admin.Events
 	metrics      *admin.Metrics
+	traces       *trace.Desk
 	doors, tasks sync.WaitGroup
 	dismiss      context.CancelFunc // ends the work
 	dismissed    <-chan struct{}    // closed by dismiss
@@ -73,13 +77,16 @@ func open(p plan, log *logbook, sockets *handover.Sockets) (*gateway, error) {
 		began: time.Now(), gone: make(chan struct{}),
 	}
 	g.state.Store(running)
-	g.answer, g.metrics = g.board.Answer, admin.NewMetrics(g.board)
+	g.answer, g.metrics, g.traces = g.board.Answer, admin.NewMetrics(g.board), trace.NewDesk(g.board)
 	if last, err := strconv.ParseUint(sockets.Told(), 10, 64); err == nil {
 		g.board.Continue(session.ID(last))
 	}
 	err := g.openRecordings()
 	if err == nil {
 		err = g.openBans()
+	}
+	if err == nil {
+		err = g.openHistory()
 	}
 	if err == nil {
 		err = p.wire(g)
@@ -124,7 +131,7 @@ func (g *gateway) openDoors() error {
 func (g *gateway) openDoor(cfg *config.Config, uri string, socket func(string) (net.Listener, error)) (*downstream.Listener, error) {
 	l, err := downstream.Listen(uri, downstream.Options{
 		Ping: orNever(cfg.Limits.Ping), Stall: orNever(cfg.Limits.Stall), Web: web(), Log: g.log,
-		Open: socket, Record: cfg.Recordings.Calls, Admit: g.admit,
+		Open: socket, Record: cfg.Recordings.Calls, Admit: g.admit, Tap: g.traces.Arriving,
 	})
 	return l, withAdvice(err)
 }
@@ -168,6 +175,7 @@ func (g *gateway) calls() session.Config {
 			Dial: time.Duration(limits.Dial), Wait: time.Duration(limits.Wait), Drain: time.Duration(limits.Drain),
 		},
 	}
+	calls.Tapper = g.traces.Tapper
 	if g.records != nil {
 		calls.Recorder = g.records.Record
 	}
@@ -209,10 +217,14 @@ func (g *gateway) outside() session.Config {
 }
 
 // openBoard puts the board in service, followed by operators too. Its calls go by what
-// configure says.
+// configure says. The portal, which knows costs, is told before history.
 func (g *gateway) openBoard(configure func() session.Config, follow ...func(session.Event)) {
 	g.configure = configure
-	g.board.Open(configure(), append(follow, g.events.Note, g.metrics.Note)...)
+	follow = append(follow, g.events.Note, g.metrics.Note, g.traces.Note)
+	if g.history != nil {
+		follow = append(follow, g.history.Note)
+	}
+	g.board.Open(configure(), follow...)
 }
 
 var credentials = regexp.MustCompile(`:(//)?[^/?]*@`)
@@ -346,6 +358,7 @@ func (g *gateway) close() {
 	if g.bans != nil {
 		g.bans.Close() // it has logged what it cannot write
 	}
+	g.closeHistory()
 }
 
 func (g *gateway) closeDoors() {

@@ -116,6 +116,7 @@ func (g *gateway) Upgrade() (admin.Upgraded, error) {
 		g.log.Error("not replaced", "error", err)
 	} else {
 		g.log.Info("replaced; calls go on here until they end", "by", pid)
+		g.tell(fmt.Sprintf("MAINPID=%d", pid))
 	}
 	return admin.Upgraded{Process: pid}, err
 }

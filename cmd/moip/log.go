@@ -16,6 +16,7 @@ import (
 type logbook struct {
 	*slog.Logger
 	level *slog.LevelVar // the least of it
+	lines *lines
 	file  io.Closer
 }
 
@@ -34,7 +35,8 @@ func openLog(cfg *config.Config, asked bool) (*logbook, error) {
 		file := &timberjack.Logger{Filename: name, MaxSize: cfg.LogSize, MaxBackups: cfg.LogKeep, LocalTime: true, FileMode: 0o640}
 		out, l.file = io.MultiWriter(os.Stderr, file), file
 	}
-	l.Logger = slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: l.level}))
+	l.lines = newLines(out)
+	l.Logger = slog.New(slog.NewTextHandler(l.lines, &slog.HandlerOptions{Level: l.level}))
 	if err != nil {
 		l.Warn("no log file", "error", err)
 	}
@@ -54,8 +56,9 @@ func writable(name string) error {
 	return file.Close()
 }
 
-// Close closes the file.
+// Close writes what waits, and closes the file.
 func (l *logbook) Close() error {
+	l.lines.close()
 	if l.file == nil {
 		return nil
 	}

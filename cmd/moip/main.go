@@ -33,6 +33,10 @@ type commands struct {
 	CheckConfig checkConfig   `cmd:"" help:"Check a configuration file and the files it names."`
 	Version     version       `cmd:"" help:"Print the version."`
 	Help        help          `cmd:"" help:"Print this help, or that of a command."`
+
+	Completion completionScript `cmd:"" help:"Print the script that makes a shell complete moip's command lines."`
+	Complete   complete         `cmd:"" hidden:"" passthrough:"" help:"Complete a command line; for such scripts."`
+	Man        man              `cmd:"" hidden:"" help:"Print a page of the manual; for packages."`
 }
 
 // Exit codes.
@@ -118,8 +122,15 @@ func (version) Run(out io.Writer) error {
 	return err
 }
 
-// programVersion returns the version of the program.
+// release is the version of a package; the linker sets it (packaging).
+var release string
+
+// programVersion returns the version of the program: the release, or what the go
+// command knows.
 func programVersion() string {
+	if release != "" {
+		return release
+	}
 	if info, ok := debug.ReadBuildInfo(); ok {
 		return info.Main.Version
 	}

@@ -63,7 +63,7 @@ func (p *portalAlone) config() (*config.Config, error) {
 		cfg.Log = *p.Log
 	}
 	cfg.Limits.Idle, cfg.Limits.Call, cfg.Limits.Visit = 0, 0, 0
-	cfg.Admin, cfg.Bans.File = "none", "none"
+	cfg.Admin, cfg.Bans.File, cfg.History.File = "none", "none", "none"
 	if err := cfg.LogLevel.UnmarshalText([]byte(p.LogLevel)); err != nil {
 		return nil, fmt.Errorf("--log-level: %w", err)
 	}

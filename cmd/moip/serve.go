@@ -9,6 +9,7 @@ import (
 
 	"moip/internal/config"
 	"moip/internal/handover"
+	"moip/internal/trace"
 )
 
 // serve runs the gateway. Its flags are those of PyMoIP's gateway, with their
@@ -26,9 +27,11 @@ type serve struct {
 	Pages        *string `help:"Folder of the .vdt files that the service PAGES shows." placeholder:"FOLDER"`
 	Admin        *string `help:"Where operators reach the gateway, on this machine alone, or none. If not given, 127.0.0.1:8999." placeholder:"ADDR:PORT"`
 	Records      *string `help:"File to which each visit to a service adds a line, or none." placeholder:"FILE"`
+	History      *string `help:"Database of the records of calls, or none. If not given, history.db." placeholder:"FILE"`
 	Recordings   *string `help:"Folder in which calls are recorded, if their callers ask for it or the configuration file says so." placeholder:"FOLDER"`
 	Bans         *string `help:"File in which it is kept who is kept out, or none." placeholder:"FILE"`
 	Log          *string `help:"Log file, or none." placeholder:"FILE"`
+	Trace        *string `help:"Tell what passes on the lines of a call, by its number, or of all from an address or a network." placeholder:"ID|ADDR"`
 	LogLevel     *string `help:"Least to log: debug, info, warn or error." placeholder:"LEVEL"`
 }
 
@@ -50,7 +53,8 @@ func (s *serve) config() (*config.Config, error) {
 func (s *serve) override(cfg *config.Config) error {
 	for flag, at := range map[*string]*string{
 		s.Videotext: &cfg.Portal.URL, s.Command: &cfg.Link, s.Directory: &cfg.Directory,
-		s.Pages: &cfg.Pages, s.Records: &cfg.Records, s.Recordings: &cfg.Recordings.Folder, s.Log: &cfg.Log, s.Admin: &cfg.Admin, s.Bans: &cfg.Bans.File,
+		s.Pages: &cfg.Pages, s.Records: &cfg.Records, s.History: &cfg.History.File, s.Recordings: &cfg.Recordings.Folder,
+		s.Log: &cfg.Log, s.Admin: &cfg.Admin, s.Bans: &cfg.Bans.File,
 	} {
 		if flag != nil {
 			*at = *flag
@@ -72,6 +76,11 @@ func (s *serve) override(cfg *config.Config) error {
 			return fmt.Errorf("--subprotocols: %w", err)
 		}
 		cfg.Portal.Subprotocols = list
+	}
+	if s.Trace != nil {
+		if _, err := trace.ParseTarget(*s.Trace); err != nil {
+			return fmt.Errorf("--trace: %w", err)
+		}
 	}
 	if s.LogLevel != nil {
 		if err := cfg.LogLevel.UnmarshalText([]byte(*s.LogLevel)); err != nil {
@@ -109,7 +118,7 @@ func (s *serve) Run(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	return operate(ctx, out, plan{
-		cfg: cfg, file: s.Config, source: s.config, logAsked: s.Log != nil || s.Config != "", wire: (*gateway).wire,
+		cfg: cfg, file: s.Config, source: s.config, logAsked: s.Log != nil || s.Config != "", wire: s.wire,
 	})
 }
 
@@ -141,10 +150,13 @@ func operate(ctx context.Context, out io.Writer, p plan) error {
 	if err != nil {
 		return err
 	}
+	g.work = append(g.work, g.watchdog)
 	g.welcome(out)
 	g.start()
+	g.tell("READY=1")
 	g.attend(ctx)
 	stop() // a second signal ends the process at once
+	g.tellEnd()
 	g.stop()
 	return nil
 }

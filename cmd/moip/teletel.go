@@ -22,6 +22,7 @@ type teletel struct {
 	log      *slog.Logger
 	book     *directory.Book
 	ledger   *ledger.File // nil if visits are not recorded
+	ledgers  ledgers      // that learn what visits cost
 	services *services.Services
 }
 
@@ -42,6 +43,10 @@ func (g *gateway) openTeletel(dial session.Dial) (err error) {
 		if t.ledger, err = ledger.Open(path, g.log); err != nil {
 			return fmt.Errorf("records: %w; --records none does without", err)
 		}
+		t.ledgers = append(t.ledgers, t.ledger)
+	}
+	if g.history != nil {
+		t.ledgers = append(t.ledgers, g.history)
 	}
 	if g.records == nil && slices.ContainsFunc(t.book.Directory().Services(), func(s directory.Service) bool { return s.Record }) {
 		g.log.Warn("recordings: services ask for them, but there is no folder for any")
@@ -85,8 +90,8 @@ func cacheFolder(cfg *config.Config) string {
 // portal returns the portal, whose orders board takes.
 func (t *teletel) portal(board portal.Board, alone bool) *portal.Portal {
 	o := portal.Options{Board: board, Book: t.book, Alone: alone, Log: t.log}
-	if t.ledger != nil {
-		o.Ledger = t.ledger
+	if len(t.ledgers) > 0 {
+		o.Ledger = t.ledgers
 	}
 	return portal.New(o)
 }

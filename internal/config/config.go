@@ -76,6 +76,8 @@ type Config struct {
 
 	Bans Bans `toml:"bans"`
 
+	History History `toml:"history"`
+
 	Limits Limits `toml:"limits"`
 }
 
@@ -129,7 +131,8 @@ func Default() *Config {
 			FileSize: 16,
 			Size:     1024,
 		},
-		Bans: defaultBans(),
+		Bans:    defaultBans(),
+		History: History{Keep: Duration(2160 * time.Hour), Calls: 1_000_000},
 		Limits: Limits{
 			Idle:  Duration(10 * time.Minute),
 			Visit: Duration(60 * time.Minute),
@@ -231,6 +234,7 @@ func (c *Config) check(fault report) {
 	c.checkRecordings(fault)
 	c.checkAdmin(fault)
 	c.Bans.check(fault)
+	c.checkHistory(fault)
 	c.Limits.check(fault)
 }
 

@@ -72,6 +72,7 @@ func TestExampleWithoutComments(t *testing.T) {
 	want.Cache, want.Pages = "../../doc/cache", "../../doc/pages"
 	want.Recordings.Folder = "../../doc/recordings"
 	want.Link, want.Admin = "ws://localhost:8764", DefaultAdmin
+	want.History.File = DefaultHistory
 	want.Portal = Route{
 		URL:          "ws://localhost:8765",
 		Subprotocols: []string{"binary", "tty"},

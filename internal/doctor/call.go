@@ -69,7 +69,7 @@ func dial(ctx context.Context, r session.Route) (*call, error) {
 	}
 	c.screen.Identify(identity[0], identity[1], identity[2])
 	began := time.Now()
-	peer, err := (&upstream.Dialer{Trace: c.trace()}).Dial(ctx, 0, r)
+	peer, err := (&upstream.Dialer{Witness: c.witness()}).Dial(ctx, 0, r)
 	c.began = time.Now()
 	c.accepted = c.began.Sub(began)
 	if err != nil {
@@ -80,8 +80,8 @@ func dial(ctx context.Context, r session.Route) (*call, error) {
 	return c, nil
 }
 
-func (c *call) trace() *upstream.Trace {
-	return &upstream.Trace{
+func (c *call) witness() *upstream.Witness {
+	return &upstream.Witness{
 		Plain: func(conn net.Conn) net.Conn {
 			c.plain = &plain{Conn: conn}
 			return c.plain

@@ -324,7 +324,7 @@ func (h *handshakes) of(r session.Route) *tls.ConnectionState {
 
 // dial is a session.Dial.
 func (h *handshakes) dial(ctx context.Context, id session.ID, r session.Route) (session.Endpoint, error) {
-	dialer := upstream.Dialer{Trace: &upstream.Trace{Secured: func(s tls.ConnectionState) {
+	dialer := upstream.Dialer{Witness: &upstream.Witness{Secured: func(s tls.ConnectionState) {
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		h.seen[r.URL] = &s

@@ -48,6 +48,10 @@ type Options struct {
 	// lets all in.
 	Admit func(from netip.AddrPort, transport string) *Refusal
 
+	// Tap returns what is told of the line of a caller that has arrived from an
+	// address, nil for nothing. It must not block. nil where none is.
+	Tap func(netip.AddrPort) session.Tap
+
 	// Record says which calls are to be recorded, if the address does not; "" is
 	// RecordNone.
 	Record Record
@@ -177,12 +181,13 @@ func (l *Listener) serve(answer Answer) error {
 				return
 			}
 			var e session.Endpoint
+			line := l.arriving(addressOf(conn))
 			if l.at.Scheme == "telnet" {
-				e = transport.NewTelnet(conn, telnet.Server, l.options.Stall)
+				e = transport.NewTelnet(conn, telnet.Server, l.options.Stall, line.tap)
 			} else {
 				e = transport.TCP(conn, l.options.Stall)
 			}
-			l.answer(answer, e, conn, session.Caller{Speed: l.at.Speed, Record: l.records(false)})
+			l.answer(answer, e, conn, line, session.Caller{Speed: l.at.Speed, Record: l.records(false)})
 		})
 	}
 }
@@ -193,32 +198,36 @@ func (l *Listener) attend(answer Answer) {
 		Path: l.at.Port, Speed: l.at.Speed, Parity: l.at.Parity, Flow: l.at.Flow, Log: l.options.Log,
 	}, func(e session.Endpoint, from session.Caller) {
 		from.Record = l.records(false)
-		l.put(answer, e, from)
+		l.put(answer, e, line{}, from)
 	})
 }
 
 // answer has the call at the other end of conn answered. Of the caller, what was
 // asked for is known.
-func (l *Listener) answer(answer Answer, e session.Endpoint, conn net.Conn, from session.Caller) {
+func (l *Listener) answer(answer Answer, e session.Endpoint, conn net.Conn, line line, from session.Caller) {
 	if from.Speed > 0 {
 		tune(conn, from.Speed/10) // a second of the line
 	}
 	from.Transport, from.Addr = l.at.Scheme, addressOf(conn)
-	l.put(answer, e, from)
+	l.put(answer, e, line, from)
 }
+
+var errClosing = errors.New("the gateway stops")
 
 // put has a call answered, unless the Listener was closed meanwhile. Should that
 // panic, one caller is lost and not all.
-func (l *Listener) put(answer Answer, e session.Endpoint, from session.Caller) {
+func (l *Listener) put(answer Answer, e session.Endpoint, line line, from session.Caller) {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	if l.closed {
+		line.refused(errClosing)
 		e.Close()
 		return
 	}
 	defer func() {
 		if reason := recover(); reason != nil {
 			l.options.Log.Error("panic in answering a call", "reason", reason, "stack", string(debug.Stack()))
+			line.refused(fmt.Errorf("panic: %v", reason))
 			e.Close()
 		}
 	}()

@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -58,8 +59,12 @@ func (l *Listener) handler(answer Answer) http.Handler {
 // upgrade makes a call of a request. It does not stay with the call: net/http
 // holds some 12 KiB for a handler.
 func (l *Listener) upgrade(w http.ResponseWriter, r *http.Request, answer Answer) {
+	at, _ := netip.ParseAddrPort(r.RemoteAddr) // else it is nobody's whom one could name
+	line := l.arriving(netip.AddrPortFrom(at.Addr().Unmap(), at.Port()))
+	line.asked(r)
 	speed, err := speedOf(r.URL.Query())
 	if err != nil {
+		line.refused(err)
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
@@ -73,12 +78,14 @@ func (l *Listener) upgrade(w http.ResponseWriter, r *http.Request, answer Answer
 	}
 	conn, rw, _, err := upgrader.Upgrade(r, w)
 	if err != nil {
+		line.refused(err)
 		l.options.Log.Debug("no WebSocket", "from", r.RemoteAddr, "error", err)
 		if conn != nil {
 			conn.Close()
 		}
 		return
 	}
+	line.answered(subprotocol)
 	early := make([]byte, rw.Reader.Buffered())
 	rw.Read(early) // does not fail: it is all there
 
@@ -87,11 +94,12 @@ func (l *Listener) upgrade(w http.ResponseWriter, r *http.Request, answer Answer
 		Early:  early,
 		Ping:   l.options.Ping,
 		Stall:  l.options.Stall,
+		Tap:    line.tap,
 	})
 	if r.URL.Query().Has("news") {
-		l.answer(answer, informed{e}, conn, from)
+		l.answer(answer, informed{e}, conn, line, from)
 	} else {
-		l.answer(answer, e, conn, from)
+		l.answer(answer, e, conn, line, from)
 	}
 }
 

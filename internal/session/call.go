@@ -44,6 +44,11 @@ type Config struct {
 	// Recorder begins a recording of a call, by whatever rule. It is called with
 	// the call's lock held, and must not block. nil where none are kept.
 	Recorder func(Info) Recorder
+
+	// Tapper has a call that begins tapped from its beginning, or not if it returns
+	// nil. It is called with the call's lock held, before the call is told of, and must
+	// not block. nil where none is.
+	Tapper func(ID, Caller) Tapper
 }
 
 // Limits bounds a call in time. 0 means no limit.
@@ -89,6 +94,8 @@ type Call struct {
 	notice   string                 // why the last visit ended, to be shown again
 	news     *Event                 // that the caller's end has not been told yet, see tell
 
+	taps *taps // nil unless the call is traced
+
 	recorder Recorder    // nil unless the call is recorded
 	order    recordOrder // of an operator, whether it is to be
 	last     last        // what the recording has still to wait for
@@ -126,9 +133,12 @@ func Start(cfg *Config, id ID, who Caller, e Endpoint) *Call {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.Tapper != nil {
+		c.tapBy(c.Tapper(id, who))
+	}
 	c.emit(Event{Type: Began})
 	c.limitCall()
-	c.caller = c.join(e, c.typed, c.callerGone)
+	c.caller = c.join(LegCaller, e, c.typed, c.callerGone)
 	c.followRules("", nil)
 	c.show()
 	c.seek()
@@ -242,7 +252,7 @@ func (c *Call) info() Info {
 
 func (c *Call) emit(e Event) {
 	e.Call, e.At, e.Caller = c.id, time.Now(), c.who
-	e.Began, e.In, e.Out, e.Visited = c.began, c.in, c.out, slices.Clip(c.visited)
+	e.Began, e.In, e.Out, e.Visited, e.Identity = c.began, c.in, c.out, slices.Clip(c.visited), c.identity
 	c.Emit(e)
 	c.markEvent(e)
 	if e.Type != Waiting { // see wait

@@ -365,6 +365,9 @@ func TestAnswers(t *testing.T) {
 		if r.Info().Identity != [3]byte{'C', 'u', '<'} {
 			t.Errorf("identity %q", r.Info().Identity)
 		}
+		if r.last.Identity != r.Info().Identity {
+			t.Errorf("events tell of %q", r.last.Identity)
+		}
 	})
 }
 

@@ -16,6 +16,8 @@ type Event struct {
 	In, Out uint64    // bytes from and to the caller so far
 	Visited []string  // the services reached so far, by name, 16 at most
 	Dropped uint64    // for Ended: characters of the caller's that are no bytes
+
+	Identity [3]byte // who the terminal has said it is, zero until it has
 }
 
 // EventType names what happened. Per call: Began, then any number of

@@ -27,8 +27,9 @@ var errAhead = errors.New("too many keys wait")
 
 // join makes a leg of e and starts its reader, which hands all it reads to
 // hear and, in the end, tells gone why. Both are called with the lock held.
-func (c *Call) join(e Endpoint, hear func([]byte), gone func(error)) *leg {
+func (c *Call) join(which Leg, e Endpoint, hear func([]byte), gone func(error)) *leg {
 	l := &leg{end: e}
+	c.tapLeg(which, l)
 	c.run(func() {
 		for {
 			p, err := e.Receive()
@@ -49,10 +50,11 @@ func (c *Call) heard(l *leg, p []byte, err error, hear func([]byte), gone func(e
 		return false
 	}
 	if err != nil {
-		c.drop(l)
+		c.end(l, err)
 		gone(err)
 		return false
 	}
+	c.passes(l, false, p)
 	hear(p)
 	// A source is heard only while there is room on the screen for what it
 	// says, so that a slow caller slows it.
@@ -80,6 +82,7 @@ func (c *Call) give(l *leg, p []byte) bool {
 			return false
 		}
 	}
+	c.passes(l, true, p)
 	if l.end.Send(p) {
 		c.flush(l)
 	}
@@ -113,9 +116,14 @@ func (c *Call) flush(l *leg) {
 
 // drop closes a leg for good.
 func (c *Call) drop(l *leg) {
-	if l == nil || l.gone {
-		return
+	if l != nil && !l.gone {
+		c.end(l, nil)
 	}
+}
+
+// end is drop for a leg that is there, which has ended with err unless that is nil.
+func (c *Call) end(l *leg, err error) {
+	c.ends(l, err)
 	l.gone = true
 	l.end.Close()
 	c.room.Broadcast()

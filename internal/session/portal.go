@@ -14,7 +14,7 @@ import (
 // up to half a minute.
 func (c *Call) seek() {
 	c.reached = &c.Portal
-	c.seeking = c.dial(c.DialPortal, c.Portal, c.found)
+	c.seeking = c.dial(c.DialPortal, c.Portal, c.tap(LegPortal), c.found)
 }
 
 const (
@@ -36,7 +36,7 @@ func (c *Call) found(e Endpoint, err error) {
 	}
 	c.clear(retry)
 	c.arrived = c.now()
-	c.portal = c.join(e, c.portalSaid, c.portalGone)
+	c.portal = c.join(LegPortal, e, c.portalSaid, c.portalGone)
 	c.screen.Switch(c.portal)
 	c.articles, c.midway = videotex.ArticleReader{}, false
 	c.give(c.portal, []byte(c.reached.Start))

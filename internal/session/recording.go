@@ -138,6 +138,7 @@ func (c *Call) send(p []byte) (kept bool) {
 	if c.last.of != nil && !c.screen.Waits(c.last.of) {
 		c.endRecording(c.last.why)
 	}
+	c.passes(c.caller, true, p)
 	return c.caller.end.Send(p)
 }
 

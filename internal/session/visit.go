@@ -26,13 +26,13 @@ func (a *attempt) stop() {
 }
 
 // dial starts an attempt to reach r, and tells done how it went unless it was
-// stopped.
-func (c *Call) dial(d Dial, r Route, done func(Endpoint, error)) *attempt {
+// stopped. Unless t is nil, it taps what is reached.
+func (c *Call) dial(d Dial, r Route, t Tap, done func(Endpoint, error)) *attempt {
 	const never = math.MaxInt64
 	if r.RealIP != RealIPNone {
 		r.Caller = &c.who.Addr
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), cmp.Or(r.DialTimeout, c.Limits.Dial, never))
+	ctx, cancel := context.WithTimeout(withTap(context.Background(), t), cmp.Or(r.DialTimeout, c.Limits.Dial, never))
 	a := &attempt{cancel}
 	c.run(func() {
 		e, err := d(ctx, c.id, r)
@@ -62,7 +62,7 @@ func (c *Call) redirect(r Route) {
 		c.say("")
 	}
 	c.emit(Event{Type: Redirecting, Route: r})
-	c.attempt = c.dial(c.DialService, r, c.connected)
+	c.attempt = c.dial(c.DialService, r, c.tap(LegService), c.connected)
 	c.takeBack()
 	c.show()
 }
@@ -99,7 +99,7 @@ func (c *Call) connected(e Endpoint, err error) {
 		return
 	}
 	c.attempt, c.state, c.lastFin = nil, AtService, 0
-	c.service = c.join(e, c.serviceSaid, c.serviceGone)
+	c.service = c.join(LegService, e, c.serviceSaid, c.serviceGone)
 	c.screen.Switch(c.service)
 	c.limitVisit()
 	if len(c.visited) < 16 {

@@ -109,6 +109,16 @@ func (b *Board) Record(id session.ID, on bool) error {
 	return c.Record(on)
 }
 
+// Tap has a call tapped from now on, nil for no more. It returns ErrUnknown,
+// session.ErrOver or nil.
+func (b *Board) Tap(id session.ID, give session.Tapper) error {
+	c, err := b.call(id)
+	if err != nil {
+		return err
+	}
+	return c.Tap(give)
+}
+
 // Message shows text on row 00 of a caller.
 func (b *Board) Message(id session.ID, text string) error {
 	c, err := b.call(id)

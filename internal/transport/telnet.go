@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"moip/internal/session"
 	"moip/internal/telnet"
 )
 
@@ -17,9 +18,11 @@ type Telnet struct {
 }
 
 // NewTelnet returns an Endpoint for conn, and greets the peer if we are the
-// server. For stall see TCP.
-func NewTelnet(conn net.Conn, side telnet.Side, stall time.Duration) *Telnet {
+// server. For stall see TCP. Unless tap is nil, it is told of what passes from the first
+// byte on.
+func NewTelnet(conn net.Conn, side telnet.Side, stall time.Duration, tap session.Tap) *Telnet {
 	t := &Telnet{wire: newWire(conn, stall), state: telnet.New(side)}
+	t.Tap(tap)
 	t.reply(t.state.Greeting())
 	return t
 }

@@ -17,7 +17,7 @@ const (
 
 func TestTelnetCaller(t *testing.T) {
 	ours, peer := sockets(t, "127.0.0.1")
-	e := NewTelnet(ours, telnet.Server, 0)
+	e := NewTelnet(ours, telnet.Server, 0, nil)
 	defer e.Close()
 	expect(t, peer, string(telnet.New(telnet.Server).Greeting()))
 
@@ -64,7 +64,7 @@ func readReply(t *testing.T, peer io.Reader) {
 
 func TestTelnetService(t *testing.T) {
 	ours, peer := sockets(t, "127.0.0.1")
-	e := NewTelnet(ours, telnet.Client, 0)
+	e := NewTelnet(ours, telnet.Client, 0, nil)
 	defer e.Close()
 	io.WriteString(peer, "plain")
 	if got := receive(t, e, 5); string(got) != "plain" {
@@ -80,7 +80,7 @@ func TestTelnetService(t *testing.T) {
 // A peer that negotiates and does not read is not served for ever.
 func TestTelnetFlood(t *testing.T) {
 	ours, peer := narrowSockets(t)
-	e := NewTelnet(ours, telnet.Server, 0)
+	e := NewTelnet(ours, telnet.Server, 0, nil)
 	data, end := listen(e)
 	for range 200 {
 		for code := range 256 {
@@ -100,7 +100,7 @@ func TestTelnetAllocatesNothing(t *testing.T) {
 		t.Skip("pools forget under the race detector")
 	}
 	ours, peer := sockets(t, "127.0.0.1")
-	e := NewTelnet(ours, telnet.Server, 0)
+	e := NewTelnet(ours, telnet.Server, 0, nil)
 	defer e.Close()
 	buf := make([]byte, 4096)
 	io.ReadFull(peer, buf[:15])

@@ -33,6 +33,7 @@ type WebSocketOptions struct {
 	Early  []byte        // what came right behind the peer's handshake
 	Ping   time.Duration // silence after which the peer is pinged, 0 for never
 	Stall  time.Duration // see TCP
+	Tap    session.Tap   // is told of what passes from the first frame on, nil for nobody
 
 	// Heard, unless it is nil, is told the opcode of each frame that has come whole
 	// (RFC 6455, section 11.8), by whoever is in Receive.
@@ -55,6 +56,7 @@ type WebSocket struct {
 	heard   atomic.Int64 // when the peer was heard last
 	away    atomic.Bool  // nobody is in Receive, and the peer cannot be heard
 	closing atomic.Bool  // a close frame was sent
+	tap     atomic.Pointer[frameTap]
 
 	// Owned by Receive.
 	early   []byte
@@ -85,6 +87,7 @@ func NewWebSocket(conn net.Conn, o WebSocketOptions) *WebSocket {
 	} else {
 		e.stream = newWire(conn, o.Stall)
 	}
+	e.Tap(o.Tap)
 	e.pinged = clock()
 	e.heard.Store(int64(e.pinged))
 	if e.ping > 0 {
@@ -137,12 +140,17 @@ func (e *WebSocket) decode(p []byte) (data []byte) {
 		p = slices.Insert(p, 0, e.text.held[:n]...)
 		data, p = p[:0], p[n:]
 	}
+	t := e.tap.Load()
 	for len(p) > 0 && e.err == nil {
 		if !e.frame.open {
 			if p = e.header(p); !e.frame.open {
 				break
 			}
+			if t != nil && !e.frame.op.IsControl() {
+				t.received(&e.frame, nil)
+			}
 		}
+		had := len(data)
 		var payload []byte
 		payload, p = e.frame.payload(p)
 		switch {
@@ -154,7 +162,10 @@ func (e *WebSocket) decode(p []byte) (data []byte) {
 			data = append(data, payload...)
 		}
 		if e.frame.left == 0 {
-			data = e.endFrame(data)
+			data = e.endFrame(data, t)
+		}
+		if t != nil && len(data) > had {
+			t.listen(session.PassBytes, false, data[had:])
 		}
 	}
 	return data
@@ -175,11 +186,15 @@ func (e *WebSocket) header(p []byte) []byte {
 	return p
 }
 
-// endFrame does what is due when the payload of a frame is complete.
-func (e *WebSocket) endFrame(data []byte) []byte {
+// endFrame does what is due when the payload of a frame is complete, and tells t of a
+// control frame.
+func (e *WebSocket) endFrame(data []byte, t *frameTap) []byte {
 	e.frame.end()
 	if e.heardOf != nil {
 		e.heardOf(byte(e.frame.op))
+	}
+	if t != nil && e.frame.op.IsControl() {
+		t.received(&e.frame, e.control)
 	}
 	switch e.frame.op {
 	case ws.OpPing:
@@ -225,8 +240,12 @@ func (e *WebSocket) closed() {
 	e.sendClose(e.control[:2]) // RFC 6455, section 5.5.1: typically echoes the code
 }
 
+// CloseName returns the name of a status code of close frames, "" if it has none.
+func CloseName(code ws.StatusCode) string { return closeNames[code] }
+
 // closeNames are the names of IANA's registry.
 var closeNames = map[ws.StatusCode]string{
+	1000: "normal closure",
 	1001: "going away",
 	1002: "protocol error",
 	1003: "unsupported data",
@@ -262,7 +281,7 @@ func (e *WebSocket) Send(p []byte) (kept bool) {
 		*out = e.appendFrame(*out, e.op, size, p[:n])
 		p = p[n:]
 	}
-	return e.send(*out)
+	return e.send(*out, false)
 }
 
 // SendBinary sends p in one binary message, whatever the mode. Else it is like
@@ -271,7 +290,7 @@ func (e *WebSocket) SendBinary(p []byte) (kept bool) {
 	out := borrow()
 	defer out.giveBack()
 	*out = e.appendFrame(*out, ws.OpBinary, len(p), p)
-	return e.send(*out)
+	return e.send(*out, false)
 }
 
 // SendText sends text, which is valid UTF-8 and none of the stream, in one text
@@ -281,19 +300,19 @@ func (e *WebSocket) SendText(text string) (kept bool) {
 	defer out.giveBack()
 	*out = appendHeader(*out, ws.OpText, len(text), e.client)
 	*out = e.masked(append(*out, text...), len(text))
-	return e.send(*out)
+	return e.send(*out, true)
 }
 
 // Ping asks the peer for a sign of life, now. WebSocketOptions.Heard learns of the
 // answer; if there is none, nothing follows from that.
 func (e *WebSocket) Ping() { e.sendControl(ws.OpPing, nil) }
 
-// send sends whole frames of data.
-func (e *WebSocket) send(frames []byte) (kept bool) {
+// send sends whole frames of data, see put.
+func (e *WebSocket) send(frames []byte, aside bool) (kept bool) {
 	if e.closing.Load() {
 		return false // RFC 6455, section 5.5.1: no data after a close frame
 	}
-	return e.stream.Send(frames)
+	return e.put(frames, aside)
 }
 
 // sendControl sends what no session asked for.
@@ -301,7 +320,7 @@ func (e *WebSocket) sendControl(op ws.OpCode, payload []byte) {
 	out := borrow()
 	defer out.giveBack()
 	*out = e.appendFrame(*out, op, len(payload), payload)
-	if e.stream.Send(*out) {
+	if e.put(*out, false) {
 		e.flushSoon()
 	}
 }

@@ -70,6 +70,7 @@ type wire struct {
 	conn  net.Conn
 	raw   syscall.RawConn
 	stall time.Duration // set before use
+	tap                 // of the bytes, unless there are frames around them
 
 	// Owned by Receive.
 	in       *buffer // lent to our caller
@@ -110,6 +111,7 @@ func (w *wire) Receive() ([]byte, error) {
 	if w.inErr != nil {
 		return nil, w.cause(w.inErr)
 	}
+	w.tell(false, w.in[:w.n])
 	return w.in[:w.n], nil
 }
 
@@ -136,6 +138,7 @@ func (w *wire) receiveOwn() ([]byte, error) {
 	}
 	n, err := w.conn.Read(w.own)
 	if n > 0 {
+		w.tell(false, w.own[:n])
 		return w.own[:n], nil // the error comes again
 	}
 	return nil, w.cause(err)
@@ -174,6 +177,7 @@ func (w *wire) send(p []byte) error {
 	if w.ended != nil || w.broken != nil || len(p) == 0 {
 		return nil
 	}
+	w.tell(true, p)
 	if w.raw != nil && w.kept == nil {
 		w.out, w.outN, w.outErr = p, 0, nil
 		err := w.raw.Write(w.writable)

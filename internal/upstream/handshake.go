@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/sha1"
@@ -35,11 +36,16 @@ func handshake(ctx context.Context, conn net.Conn, u *url.URL, r session.Route, 
 		}
 	}()
 	key := newKey()
-	if err := request(u, r, key).Write(conn); err != nil {
+	t := session.TapOf(ctx)
+	var question, heard bytes.Buffer
+	request(u, r, key).Write(&question) // does not fail
+	noteHead(t, true, question.Bytes())
+	if _, err := conn.Write(question.Bytes()); err != nil {
 		return "", nil, fmt.Errorf("asking for a WebSocket: %w", err)
 	}
-	reader := bufio.NewReader(io.LimitReader(conn, maxAnswer))
+	reader := bufio.NewReader(io.LimitReader(io.TeeReader(conn, &heard), maxAnswer))
 	answer, err := http.ReadResponse(reader, nil)
+	noteHead(t, false, heard.Bytes())
 	if err != nil {
 		return "", nil, fmt.Errorf("reading the answer: %w", err)
 	}

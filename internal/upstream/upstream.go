@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strings"
 	"time"
 
 	"moip/internal/session"
@@ -22,13 +23,13 @@ import (
 
 // A Dialer reaches services. The zero value is usable.
 type Dialer struct {
-	Stall time.Duration // how long a service may take nothing, 0 for transport.DefaultStall
-	Trace *Trace        // is told what is found out on the way, nil for nobody
+	Stall   time.Duration // how long a service may take nothing, 0 for transport.DefaultStall
+	Witness *Witness      // is told what is found out on the way, nil for nobody
 }
 
-// A Trace is for whoever wants to know more of a service than its Endpoint tells.
+// A Witness is for whoever wants to know more of a service than its Endpoint tells.
 // Each field may be nil. Dial calls the first three.
-type Trace struct {
+type Witness struct {
 	// Plain may put something between us and a service that is no WebSocket.
 	Plain func(net.Conn) net.Conn
 
@@ -57,7 +58,8 @@ func (d *Dialer) Dial(ctx context.Context, _ session.ID, r session.Route) (sessi
 }
 
 func (d *Dialer) dial(ctx context.Context, u *url.URL, r session.Route) (session.Endpoint, error) {
-	trace := cmp.Or(d.Trace, new(Trace))
+	witness := cmp.Or(d.Witness, new(Witness))
+	tap := session.TapOf(ctx)
 	var trust *tls.Config
 	if u.Scheme == "wss" { // what may be wrong with it is known before anybody is called
 		var err error
@@ -72,31 +74,35 @@ func (d *Dialer) dial(ctx context.Context, u *url.URL, r session.Route) (session
 		}
 		return nil, err
 	}
+	note(tap, "connected to %s, for %s", conn.RemoteAddr(), display(u))
 	if r.RealIP == session.RealIPProxy {
 		service := conn.RemoteAddr().(*net.TCPAddr).AddrPort()
-		if _, err := io.WriteString(conn, proxyLine(r.Caller, service)); err != nil {
+		line := proxyLine(r.Caller, service)
+		note(tap, "sent, before all else: %s", strings.TrimSpace(line))
+		if _, err := io.WriteString(conn, line); err != nil {
 			conn.Close()
 			return nil, fmt.Errorf("telling who calls: %w", err)
 		}
 	}
-	if !isWeb(u) && trace.Plain != nil {
-		conn = trace.Plain(conn)
+	if !isWeb(u) && witness.Plain != nil {
+		conn = witness.Plain(conn)
 	}
 	switch u.Scheme {
 	case "tcp":
 		return transport.TCP(conn, d.Stall), nil
 	case "telnet":
-		return transport.NewTelnet(conn, telnet.Client, d.Stall), nil
+		return transport.NewTelnet(conn, telnet.Client, d.Stall, tap), nil
 	}
 	if trust != nil {
 		if conn, err = transport.Secure(ctx, conn, trust); err != nil {
 			return nil, err
 		}
-		if s, ok := conn.(interface{ ConnectionState() tls.ConnectionState }); ok && trace.Secured != nil {
-			trace.Secured(s.ConnectionState())
+		if s, ok := conn.(interface{ ConnectionState() tls.ConnectionState }); ok && witness.Secured != nil {
+			witness.Secured(s.ConnectionState())
 		}
+		noteSecure(tap, conn)
 	}
-	agreed, early, err := handshake(ctx, conn, u, r, trace.Answered)
+	agreed, early, err := handshake(ctx, conn, u, r, witness.Answered)
 	if err != nil {
 		conn.Close()
 		return nil, err
@@ -107,7 +113,8 @@ func (d *Dialer) dial(ctx context.Context, u *url.URL, r session.Route) (session
 		Early:  early,
 		Ping:   r.Ping,
 		Stall:  d.Stall,
-		Heard:  trace.Heard,
+		Heard:  witness.Heard,
+		Tap:    tap,
 	}), nil
 }
 

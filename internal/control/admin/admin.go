@@ -19,9 +19,11 @@ import (
 	"strings"
 	"time"
 
+	"moip/internal/history"
 	"moip/internal/policy/ban"
 	"moip/internal/session"
 	"moip/internal/switchboard"
+	"moip/internal/trace"
 	"moip/videotex"
 )
 
@@ -41,6 +43,9 @@ type Options struct {
 	House House
 	Bans  *ban.List
 
+	// History is of calls that have ended, nil where it is not kept.
+	History *history.History
+
 	// Level is the least that is logged.
 	Level *slog.LevelVar
 
@@ -49,6 +54,7 @@ type Options struct {
 
 	Events  *Events
 	Metrics *Metrics
+	Traces  *trace.Desk
 	Log     *slog.Logger
 }
 
@@ -128,6 +134,8 @@ func (d desk) operations() map[string]handler {
 		"POST /calls/{id}/redirect": ofCall(d.redirect),
 		"POST /calls/{id}/recall":   ofCall(d.recall),
 		"PUT /calls/{id}/recording": ofCall(d.record),
+		"GET /history":              d.history,
+		"GET /history/totals":       d.historyTotals,
 		"GET /services":             d.services,
 		"GET /link":                 d.link,
 		"GET /state":                d.state,
@@ -162,6 +170,7 @@ func newMux(o Options) *http.ServeMux {
 	if o.Console != nil {
 		mux.Handle("GET /", o.Console)
 	}
+	mux.HandleFunc("GET "+root+"/trace", d.trace)
 	mux.Handle("GET /metrics", o.Metrics)
 	mux.HandleFunc("GET /readyz", d.ready)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok\n") })
@@ -199,11 +208,13 @@ func status(err error) int {
 		return http.StatusConflict
 	case errors.As(err, &wrong):
 		return http.StatusBadRequest
-	case errors.Is(err, switchboard.ErrUnknown), errors.Is(err, errNone), errors.Is(err, ban.ErrNotBanned):
+	case errors.Is(err, switchboard.ErrUnknown), errors.Is(err, errNone), errors.Is(err, errNoHistory), errors.Is(err, ban.ErrNotBanned):
 		return http.StatusNotFound
 	case errors.Is(err, session.ErrBusy), errors.Is(err, session.ErrOver), errors.Is(err, session.ErrNoRecordings),
-		errors.Is(err, ban.ErrNever), errors.Is(err, ban.ErrFull):
+		errors.Is(err, ban.ErrNever), errors.Is(err, ban.ErrFull), errors.Is(err, trace.ErrFull):
 		return http.StatusConflict
+	case errors.Is(err, history.ErrSlow):
+		return http.StatusServiceUnavailable
 	}
 	return http.StatusInternalServerError
 }

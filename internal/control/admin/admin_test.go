@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"moip/internal/history"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -33,7 +35,7 @@ func TestOpenAPI(t *testing.T) {
 			told[strings.ToUpper(method)+" "+path] = true
 		}
 	}
-	for _, own := range []string{"GET /events", "GET /calls/{id}/screen/live"} {
+	for _, own := range []string{"GET /events", "GET /calls/{id}/screen/live", "GET /trace"} {
 		if !told[own] {
 			t.Errorf("%s is not told of", own)
 		}
@@ -49,7 +51,12 @@ func TestOpenAPI(t *testing.T) {
 	for pattern := range told {
 		t.Errorf("%s is told of, and is not there", pattern)
 	}
-	for _, v := range []any{Calls{}, Call{}, Message{}, Told{}, Redirection{}, Recording{}, Error{}, Event{}, Services{}, Service{}, Link{}, Level{}, Frame{}, State{}, Settings{}, Reloaded{}, Draining{}, Upgraded{}, Bans{}, Ban{}, BanOrder{}, Banned{}, BanImport{}, Imported{}} {
+	for _, v := range []any{
+		Calls{}, Call{}, Message{}, Told{}, Redirection{}, Recording{}, Error{}, Event{}, Services{}, Service{}, Link{}, Level{},
+		Frame{}, TraceLine{}, State{}, Settings{}, Reloaded{}, Draining{}, Upgraded{},
+		Bans{}, Ban{}, BanOrder{}, Banned{}, BanImport{}, Imported{},
+		History{}, history.Record{}, history.Visit{}, history.Totals{}, history.ServiceTotal{},
+	} {
 		kind := reflect.TypeOf(v)
 		schema, known := doc.Components.Schemas[kind.Name()]
 		if !known {

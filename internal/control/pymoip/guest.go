@@ -79,6 +79,9 @@ func (g *guest) Receive() ([]byte, error) {
 	return nil, g.err
 }
 
+// Tap has t told of what passes on the wire.
+func (g *guest) Tap(t session.Tap) { tapWire(g.Endpoint, t) }
+
 // Dropped and Facts are what the session may ask an Endpoint.
 func (g *guest) Dropped() uint64 {
 	if e, ok := g.Endpoint.(interface{ Dropped() uint64 }); ok {

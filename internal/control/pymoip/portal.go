@@ -88,6 +88,15 @@ func (p *portal) sendIntroduction(details string) (kept bool) {
 	return p.Endpoint.Send([]byte(details))
 }
 
+// Tap has t told of what passes on the wire, if the portal is at one.
+func (p *portal) Tap(t session.Tap) { tapWire(p.Endpoint, t) }
+
+func tapWire(e session.Endpoint, t session.Tap) {
+	if e, ok := e.(interface{ Tap(session.Tap) }); ok {
+		e.Tap(t)
+	}
+}
+
 func (p *portal) Send(b []byte) (kept bool) {
 	p.sending.Lock()
 	defer p.sending.Unlock()

@@ -26,8 +26,8 @@ func (c *counted) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// A Trace learns of the answer, be it yes or no, and of the frames, pongs included.
-func TestTrace(t *testing.T) {
+// A Witness learns of the answer, be it yes or no, and of the frames, pongs included.
+func TestWitness(t *testing.T) {
 	refuse := false
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if refuse {
@@ -46,7 +46,7 @@ func TestTrace(t *testing.T) {
 	defer server.Close()
 	heard := make(chan byte, 10)
 	var answers []int
-	d := Dialer{Trace: &Trace{
+	d := Dialer{Witness: &Witness{
 		Heard:    func(opcode byte) { heard <- opcode },
 		Answered: func(status int, _ http.Header) { answers = append(answers, status) },
 	}}
@@ -80,10 +80,10 @@ func TestTrace(t *testing.T) {
 	}
 }
 
-func TestTracePlain(t *testing.T) {
+func TestWitnessPlain(t *testing.T) {
 	address := service(t, "127.0.0.1", func(conn net.Conn) { conn.Write([]byte("\xff\xfb\x01page")) })
 	var between *counted
-	d := Dialer{Trace: &Trace{Plain: func(c net.Conn) net.Conn { between = &counted{Conn: c}; return between }}}
+	d := Dialer{Witness: &Witness{Plain: func(c net.Conn) net.Conn { between = &counted{Conn: c}; return between }}}
 	e, err := d.Dial(t.Context(), 0, session.Route{URL: "telnet://" + address})
 	if err != nil {
 		t.Fatal(err)

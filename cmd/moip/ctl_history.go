@@ -1,0 +1,141 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"moip/internal/control/admin"
+	"moip/internal/history"
+	"moip/internal/tariff"
+)
+
+type ctlHistory struct {
+	Since     string `help:"Calls that began then or later: 2026-11-23T20:15:00+01:00, or how long ago, as in 90m, 24h or 7d." placeholder:"WHEN"`
+	Until     string `help:"Calls that began earlier; written as --since." placeholder:"WHEN"`
+	From      string `help:"Calls from an address, or a network, as in 192.0.2.0/24." placeholder:"NETWORK"`
+	Service   string `help:"Calls that visited a service." placeholder:"CODE"`
+	Transport string `help:"Calls that came by ws, telnet, tcp or serial." placeholder:"NAME"`
+	Reason    string `help:"Calls that ended for a reason: gone, fin, idle and so on." placeholder:"NAME"`
+	Limit     int    `default:"100" help:"How many calls, the newest; 0 for all. If not given, 100." placeholder:"N"`
+	Lines     bool   `xor:"how" help:"Print a line of JSON for each call."`
+	Totals    bool   `xor:"how" help:"Print how many calls there were, how long they lasted, and what services cost, whatever the limit."`
+}
+
+func (o ctlHistory) Run(ctx context.Context, c *ctl, out io.Writer) error {
+	values := url.Values{}
+	for name, value := range map[string]string{
+		"since": o.Since, "until": o.Until, "from": o.From, "service": o.Service, "transport": o.Transport, "reason": o.Reason,
+	} {
+		if value != "" {
+			values.Set(name, value)
+		}
+	}
+	switch {
+	case o.Limit < 0:
+		return fmt.Errorf("--limit: %d is less than none (0 is for all)", o.Limit)
+	case o.Totals:
+		return do(ctx, c, out, "GET", "/history/totals?"+values.Encode(), nil, func(t history.Totals) error { return showTotals(out, t) })
+	case o.Lines:
+		lines := json.NewEncoder(out)
+		return o.pages(ctx, c, values, func(page []history.Record) error {
+			for _, r := range page {
+				if err := lines.Encode(r); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	all := admin.History{Records: []history.Record{}}
+	if err := o.pages(ctx, c, values, func(page []history.Record) error {
+		all.Records = append(all.Records, page...)
+		return nil
+	}); err != nil {
+		return err
+	}
+	if c.JSON {
+		lines := json.NewEncoder(out)
+		lines.SetIndent("", "  ")
+		return lines.Encode(all)
+	}
+	return showHistory(out, all.Records)
+}
+
+// pages asks for as many records as are wanted.
+func (o ctlHistory) pages(ctx context.Context, c *ctl, values url.Values, show func([]history.Record) error) error {
+	client := admin.NewClient(c.Admin)
+	for left := cmp.Or(o.Limit, 1<<30); left > 0; {
+		values.Set("limit", strconv.Itoa(min(left, history.MaxRecords)))
+		var page admin.History
+		if err := client.Do(ctx, "GET", "/history?"+values.Encode(), nil, &page); err != nil {
+			return err
+		}
+		if err := show(page.Records); err != nil || page.Next == 0 {
+			return err
+		}
+		values.Set("before", strconv.FormatInt(page.Next, 10))
+		left -= len(page.Records)
+	}
+	return nil
+}
+
+func showHistory(out io.Writer, all []history.Record) error {
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "CALL\tFROM\tBY\tBEGAN\tLASTED\tVISITS\tCOST\tREASON")
+	for _, r := range all {
+		fmt.Fprintf(table, "%d\t%s\t%s\t%s\t%v\t%s\t%s\t%s\n", r.Call, cmp.Or(r.Address, "-"), r.Transport,
+			r.Began.Local().Format(time.DateTime), r.Ended.Sub(r.Began).Round(time.Second), visited(r), paid(r.Cost), r.Reason)
+	}
+	return table.Flush()
+}
+
+// visited names the services of a call, some of them if they are many.
+func visited(r history.Record) string {
+	const most = 4
+	var names []string
+	for _, v := range r.Visits[:min(len(r.Visits), most)] {
+		names = append(names, v.Service)
+	}
+	if more := len(r.Visits) + r.More - len(names); more > 0 {
+		names = append(names, fmt.Sprintf("%d more", more))
+	}
+	return cmp.Or(strings.Join(names, ", "), "-")
+}
+
+// paid is a sum as the French write it, "-" if nobody has counted.
+func paid(costs map[string]tariff.Money) string {
+	var sum tariff.Sum
+	for _, currency := range slices.Sorted(maps.Keys(costs)) {
+		sum.Add(costs[currency], currency)
+	}
+	if len(costs) == 0 {
+		return "-"
+	}
+	return sum.String()
+}
+
+func showTotals(out io.Writer, t history.Totals) error {
+	fmt.Fprintf(out, "calls: %d, %s, bytes: %d in, %d out\n", t.Calls, hours(t.Seconds), t.In, t.Out)
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "SERVICE\tVISITS\tFOR\tCOST")
+	for _, s := range t.Services {
+		cost := "-"
+		if s.Currency != "" {
+			cost = s.Cost.Format(s.Currency)
+		}
+		fmt.Fprintf(table, "%s\t%d\t%s\t%s\n", s.Service, s.Visits, hours(s.Seconds), cost)
+	}
+	return table.Flush()
+}
+
+func hours(seconds int64) string { return fmt.Sprintf("%dh%02dm", seconds/3600, seconds/60%60) }

@@ -1,0 +1,36 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/url"
+	"strconv"
+
+	"moip/internal/control/admin"
+	"moip/internal/trace"
+)
+
+type ctlTrace struct {
+	Of  string `arg:"" name:"id|addr" help:"The number of a call, or an address or a network from which calls come."`
+	Leg string `default:"all" help:"What passes with caller, portal, service or all." placeholder:"LEG"`
+	Raw bool   `help:"Bytes in hexadecimals, too."`
+}
+
+func (o ctlTrace) Run(ctx context.Context, c *ctl, out io.Writer) error {
+	target, err := trace.ParseTarget(o.Of)
+	if err != nil {
+		return err
+	}
+	ctx, stop := untilSignal(ctx)
+	defer stop()
+	q := url.Values{"of": {o.Of}, "leg": {o.Leg}, "raw": {strconv.FormatBool(o.Raw)}}
+	return admin.NewClient(c.Admin).Trace(ctx, q, func(e trace.Entry) error {
+		if c.JSON {
+			return json.NewEncoder(out).Encode(e)
+		}
+		_, err := fmt.Fprintln(out, traceLine(e, target.Call() == 0))
+		return err
+	})
+}

@@ -1,0 +1,62 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+)
+
+// A stopped writer takes nothing until it is let go.
+type stopped struct {
+	mu sync.Mutex
+	bytes.Buffer
+}
+
+func (s *stopped) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.Buffer.Write(p)
+}
+
+// Who tells the log waits for nobody; what is lost for that is told, and the rest is in
+// order.
+func TestLines(t *testing.T) {
+	out := &stopped{}
+	out.mu.Lock()
+	l := newLines(out)
+	for n := range 2 * maxLines {
+		fmt.Fprintf(l, "line %d\n", n)
+	}
+	out.mu.Unlock()
+	l.close()
+	fmt.Fprintln(l, "too late, and harmless")
+	next, lost := 0, 0
+	for line := range strings.Lines(out.String()) {
+		if _, count, ok := strings.Cut(line, " lines="); ok {
+			fmt.Sscan(count, &lost)
+		} else if line != fmt.Sprintf("line %d\n", next) {
+			t.Fatalf("%q instead of line %d", line, next)
+		} else {
+			next++
+		}
+	}
+	if next+lost != 2*maxLines || next < maxLines {
+		t.Errorf("%d lines, and %d lost, of %d", next, lost, 2*maxLines)
+	}
+}
+
+// The end does not wait for ever for somebody who takes nothing.
+func TestLinesStuck(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, w := io.Pipe()
+		l := newLines(w)
+		fmt.Fprintln(l, "nobody reads this")
+		l.close()
+		r.Close()
+		<-l.done
+	})
+}
