@@ -32,6 +32,17 @@ func attends(t *testing.T, address string, expected ...string) *desk {
 	return &desk{opens(t, "http://"+address+"/", append(expected, "404 (Not Found)")...)}
 }
 
+// until waits for something to be so.
+func (d *desk) until(what string, so func() bool) {
+	d.Helper()
+	for late := time.Now().Add(patience); !so(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(late) {
+			d.saves("late.png")
+			d.Fatalf("waited for %s; the page says\n%s", what, value[string](d.tab, `document.body.innerText`))
+		}
+	}
+}
+
 // so waits until an expression is true in the page.
 func (d *desk) so(expression string) {
 	d.Helper()
@@ -51,7 +62,7 @@ var looks = []struct {
 // TestConsoleLooks has the page on screens of all kinds: nothing is cut off, and all that
 // is to be touched is large enough.
 func TestConsoleLooks(t *testing.T) {
-	g := runs(t, "--tcp", "127.0.0.1:0", "--admin", "127.0.0.1:0")
+	g := runs(t, "--tcp", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--recordings", "kept", "--history", "history.db")
 	for _, code := range []string{"MIRE", "ECHO", "", "SALON", "HEURE", "CLAVIER", ""} {
 		guest := arrives(t, g)
 		guest.sees("Passerelle en liaison")
@@ -59,6 +70,13 @@ func TestConsoleLooks(t *testing.T) {
 			guest.types("<Annulation>" + code + "<Envoi>")
 			guest.until("the service", func(screen string) bool { return !strings.Contains(screen, "Minitel sur IP") })
 		}
+	}
+	for range 3 {
+		gone := arrives(t, g)
+		gone.sees("Passerelle en liaison")
+		gone.types("<Annulation>HEURE<Envoi>")
+		gone.sees("HEURE")
+		gone.conn.Close()
 	}
 	d := attends(t, g.doors["admin"])
 	for _, look := range looks {
@@ -112,8 +130,8 @@ func (d *desk) at(panel string) {
 	d.so(`!document.getElementById("` + panel + `").hidden`)
 	if panel == "calls" {
 		d.so(`document.querySelectorAll("#calls tbody tr img").length > 0 && [...document.querySelectorAll("#calls tbody tr img")].slice(0, 2).every(e => e.naturalWidth)`)
-	} else if panel == "services" {
-		d.so(`document.querySelector("#services tbody tr")`)
+	} else if panel == "services" || panel == "history" {
+		d.so(`document.querySelector("#` + panel + ` tbody tr")`)
 	}
 }
 
@@ -193,7 +211,7 @@ func TestConsole(t *testing.T) {
 		}
 	}
 	configure("")
-	g, err := start(dir, []string{"--config", "moip.toml", "--admin", "127.0.0.1:0", "--recordings", "kept"})
+	g, err := start(dir, []string{"--config", "moip.toml", "--admin", "127.0.0.1:0", "--recordings", "kept", "--history", "history.db"})
 	if err != nil {
 		t.Fatalf("%v\n%s", err, &g.log)
 	}
@@ -265,8 +283,7 @@ func TestConsole(t *testing.T) {
 	guest.sees("Fin de la communication")
 	guest.until("the end", func(string) bool { return guest.over })
 	d.reads("#watched", "The call has ended.")
-	d.press("#watch", "Recall")
-	d.told("no such call")
+	d.so(`[...orders.children].every(e => e.disabled)`)
 	d.press("#watch", "Close")
 	d.so(`document.querySelectorAll("#calls tbody tr").length === 1`)
 
@@ -285,6 +302,12 @@ func TestConsole(t *testing.T) {
 	other.until("the end", func(string) bool { return other.over })
 	keptOut(t, g, "127.0.0.3")
 	d.reads("#events", "refused")
+	d.press("nav", "History")
+	d.reads("#history tbody", "ECHO")
+	d.reads("#history tbody", "recalled")
+	d.reads("#totals", "2 calls of ")
+	d.does(chromedp.SendKeys("#history input", "127.0.0.2 tel"))
+	d.reads("#history output", "1 of 2")
 	d.press("nav", "Bans")
 	d.reads("#bans tbody", "un peu <b>trop</b>")
 	list := filepath.Join(t.TempDir(), "bans.json")
@@ -552,19 +575,30 @@ func TestConsoleWaits(t *testing.T) {
 	if value[bool](d.tab, `away.checkVisibility()`) {
 		t.Error("a gateway that is there is missed")
 	}
+	d.press("#calls", "Watch call 1")
+	d.press("#watch", "Message…")
+	d.fills("text", "for the first one")
 	g.kill()
 	d.reads("#away", "The gateway does not answer.")
-	d.press("#calls", "Message to all")
 	d.press("#order", "Send")
 	d.told("The gateway does not answer.")
-	d.press("#order", "Cancel")
 	d.saves("away.png")
 	g = runs(t, "--tcp", "127.0.0.1:0", "--admin", at)
 	d.so(`!away.checkVisibility()`)
 	d.reads("#calls", "Nobody is calling.")
 	d.reads("#events", "the gateway was started anew")
-	arrives(t, g).sees("Passerelle en liaison")
+	second := arrives(t, g) // who has the number of the first
+	second.sees("Passerelle en liaison")
 	d.reads("#events", "call 1 began")
+	d.press("#order", "Send")
+	d.told("another one has its number by now")
+	d.press("#order", "Cancel")
+	d.reads("#watched", "The call has ended.")
+	d.so(`[...orders.children].every(e => e.disabled)`)
+	d.press("#watch", "Close")
+	if strings.Contains(second.text(), "for the first one") {
+		t.Error("a caller is told what was meant for another")
+	}
 	d.reads("#calls output", "1")
 }
 

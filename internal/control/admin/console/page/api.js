@@ -9,16 +9,11 @@
  * @typedef {{ service: string, seconds: number, reason: string }} Visit
  * @typedef {{ id: number, call: number, address: string, port?: number, transport: string, terminal?: string, began: string, ended: string,
  *   in: number, out: number, visits: Visit[], cost: Record<string, number>, reason: string, error?: string }} Record_
+ * @typedef {{ calls: number, seconds: number, in: number, out: number, services: { service: string, visits: number }[] }} Totals
  * @typedef {{ network: string, reason?: string, by: string, since: string, until?: string }} Ban
  * @typedef {{ code: string, title: string, category: string, url: string, palier?: string, state: string, since?: string, error?: string,
  *   record?: boolean }} Service
  */
-
-/** What the gateway refuses, in its own words. */
-export class Refusal extends Error {
-	/** Whether the gateway has no such thing. */
-	none = false;
-}
 
 /** Told whether the gateway answers, each time that it is known. */
 export const reached = { tell: (_answers = true) => {} };
@@ -27,7 +22,7 @@ export const reached = { tell: (_answers = true) => {} };
 const patience = 60_000;
 
 /**
- * Asks the API. What it answers is as above; what it refuses is thrown.
+ * Asks the API. What it answers is as above; what it refuses is thrown, in its own words.
  * @param {unknown} [body] @returns {Promise<any>}
  */
 export async function ask(method = 'GET', path = '', body) {
@@ -44,7 +39,20 @@ export async function ask(method = 'GET', path = '', body) {
 	}
 	reached.tell(true);
 	if (answer.ok) return told;
-	const refusal = new Refusal(told?.error ?? `The gateway answers ${answer.status}.`);
-	refusal.none = answer.status === 404;
-	throw refusal;
+	throw new Error(told?.error ?? `The gateway answers ${answer.status}.`);
+}
+
+/** Whether the gateway has something, as far as it can be known. */
+export async function has(path = '') {
+	try { return (await fetch('/api/v1' + path, { method: 'HEAD', signal: AbortSignal.timeout(patience / 6) })).status !== 404; } catch { return true; }
+}
+
+/**
+ * The path of a call, if it is still the one that is meant: a gateway that is started anew
+ * counts from 1 again. @param {Call} call
+ */
+export async function pathOf({ id, began }) {
+	const path = `/calls/${id}`;
+	if ((await ask('GET', path)).began !== began) throw new Error(`Call ${id} has ended, and another one has its number by now.`);
+	return path;
 }

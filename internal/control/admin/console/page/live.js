@@ -2,7 +2,7 @@
 
 import { DRCS0, cell } from '/minitel/cell.js';
 import { Tube } from '/minitel/tube.js';
-import { b, bytes, element, facts, moment, since, write } from './page.js';
+import { b, because, bytes, element, facts, moment, say, since, write } from './page.js';
 import { buttons, orders } from './order.js';
 import { ask } from './api.js';
 
@@ -83,14 +83,19 @@ export async function watch(call) {
 	showFacts(call);
 	follow();
 	dialog.showModal();
-	tube ??= new Tube(canvas, new Uint8Array(await (await fetch('/minitel/font')).arrayBuffer()));
-	paint();
+	try {
+		tube ??= new Tube(canvas, new Uint8Array(await (await fetch('/minitel/font')).arrayBuffer()));
+		paint();
+	} catch (e) {
+		say(because(e), true);
+	}
 }
 
 /** Tells of the call that is watched, as the list has it now. @param {Call[]} calls */
 export function refresh(calls) {
-	const now = calls.find(c => c.id === watched?.id);
-	if (!now || !dialog.open) return;
+	if (!dialog.open) return;
+	const now = calls.find(c => c.id === watched?.id && c.began === watched.began);
+	if (!now) return end();
 	watched = now;
 	showFacts(now);
 	[...b('orders').children].forEach((e, i) => { write(e, orders[i].name(now)); });
@@ -110,7 +115,7 @@ export const where = ({ state = '', service = '' }) => state === 'at service' ? 
 function follow() {
 	source?.close();
 	source = undefined;
-	if (!watched || document.hidden) return;
+	if (!watched || document.hidden || b('orders').querySelector('button:disabled')) return; // or it has ended
 	const stream = new EventSource(`/api/v1/calls/${watched.id}/screen/live`);
 	source = stream;
 	stream.onopen = () => {
@@ -132,6 +137,7 @@ function follow() {
 function end() {
 	source?.close();
 	write(b('watched'), 'The call has ended.');
+	for (const e of b('orders').querySelectorAll('button')) e.disabled = true;
 }
 
 async function read() {

@@ -1,6 +1,6 @@
 // The operators' console.
 
-import { ask, reached } from './api.js';
+import { ask, has, reached } from './api.js';
 import { every, figures, take } from './charts.js';
 import { refresh, watch, where } from './live.js';
 import { buttons, messageAll } from './order.js';
@@ -75,7 +75,7 @@ const calls = new Table(b('calls'), /** @type {import('./page.js').Column<Call>[
 	{ head: 'Terminal', text: c => c.terminal ?? '', kind: 'wide' },
 	{ head: 'In, out', text: c => `${bytes(c.in)}, ${bytes(c.out)}` },
 	{ head: '', node: actions, kind: 'does' },
-]), c => c.id, 'Nobody is calling.');
+]), c => `${c.id} ${c.began}`, 'Nobody is calling.');
 b('message-all').onclick = messageAll;
 
 async function loadCalls() {
@@ -98,33 +98,34 @@ async function loadState() {
 	document.title = `${calls} · MoIP`;
 }
 
-/** The panels: what each loads, how often in seconds, and when it was last loaded. */
+/** The panels: what each loads, how often in seconds, when it was last loaded, and what it needs. */
 const panels = [
-	{ name: 'calls', load: loadCalls, every: 2, at: 0 }, { name: 'history', load: loadHistory, every: 10, at: 0 },
-	{ name: 'bans', load: loadBans, every: 5, at: 0 }, { name: 'services', load: loadServices, every: 5, at: 0 },
-	{ name: 'gateway', load: loadGateway, every: 5, at: 0 },
+	{ name: 'calls', load: loadCalls, every: 2, at: 0, needs: '' },
+	{ name: 'history', load: loadHistory, every: 10, at: 0, needs: '/history?limit=1' },
+	{ name: 'bans', load: loadBans, every: 10, at: 0, needs: '' },
+	{ name: 'services', load: loadServices, every: 5, at: 0, needs: '/services' },
+	{ name: 'gateway', load: loadGateway, every: 5, at: 0, needs: '' },
 ];
 let current = panels[0];
 
-/** Loads a panel. One that the gateway has not is not shown. */
 async function load(panel = current) {
 	panel.at = Date.now();
-	const link = document.querySelector(`nav a[href="#${panel.name}"]`);
-	try {
-		await panel.load();
-		link?.toggleAttribute('hidden', false);
-	} catch (e) {
-		const none = e instanceof Error && 'none' in e && e.none;
-		if (none) link?.toggleAttribute('hidden', true);
-		if (none && panel === current) location.hash = '';
-	}
+	try { await panel.load(); } catch { /* if the gateway is away, the banner says it */ }
+}
+
+const link = (name = '') => document.querySelector(`nav a[href="#${name}"]`);
+
+/** Shows the panels that this gateway has something for. */
+async function offer() {
+	await Promise.all(panels.map(async ({ name, needs }) => link(name)?.toggleAttribute('hidden', !!needs && !await has(needs))));
+	if (link(current.name)?.hasAttribute('hidden')) location.hash = '';
 }
 
 function turn() {
 	current = panels.find(p => '#' + p.name === location.hash) ?? panels[0];
 	for (const { name } of panels) {
 		b(name).hidden = name !== current.name;
-		document.querySelector(`nav a[href="#${name}"]`)?.setAttribute('aria-current', name === current.name ? 'page' : 'false');
+		link(name)?.setAttribute('aria-current', name === current.name ? 'page' : 'false');
 	}
 	load();
 }
@@ -135,14 +136,14 @@ reached.tell = (now = true) => {
 	b('away').hidden = now;
 	const back = now && !answers;
 	answers = now;
-	if (back) for (const p of panels) load(p); // it may be another gateway
+	if (back) offer(); // it may be another gateway
 };
 
 /** Something has happened: what is looked at may be different. */
 let hurried = 0;
 function hurry() {
 	clearTimeout(hurried);
-	hurried = setTimeout(() => { if (!document.hidden) load(); }, 300);
+	hurried = setTimeout(() => { if (!document.hidden) load(); }, Math.max(300, current.at + 1000 - Date.now()));
 }
 
 /** How many events are shown. */
@@ -192,7 +193,7 @@ async function tick() {
 }
 
 turn();
-for (const p of panels) if (p !== current) load(p);
+offer();
 listen();
 count();
 tick();

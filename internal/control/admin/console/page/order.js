@@ -1,6 +1,6 @@
 // Orders: what is asked before, what is told to the gateway, and what came of it.
 
-import { ask } from './api.js';
+import { ask, pathOf } from './api.js';
 import { act, b, because, element, make, say } from './page.js';
 
 /** @typedef {import('./api.js').Call} Call */
@@ -93,8 +93,13 @@ export const messageAll = () => order({
 	fields: [{ name: 'text', label: 'Text' }], does: 'Send',
 }, async values => `Callers told: ${(await ask('POST', '/calls/message', values)).told}.`);
 
-/** Whether the gateway has bans. */
-export const has = { bans: false };
+/** Has the codes of the directory beside the field for one. */
+async function suggest() {
+	try {
+		const { services } = await ask('GET', '/services');
+		b('codes').replaceChildren(...services.map((/** @type {import('./api.js').Service} */ s) => make('option', { value: s.code, label: s.title })));
+	} catch { /* there is no directory here */ }
+}
 
 /** What can be done with a call. */
 export const orders = [
@@ -103,39 +108,42 @@ export const orders = [
 			title: `Message to ${whose(c)}`, text: 'It is shown on row 00, which has 33 columns for it.',
 			fields: [{ name: 'text', label: 'Text' }], does: 'Send',
 		}, async values => {
-			await ask('POST', `/calls/${c.id}/message`, values);
+			await ask('POST', `${await pathOf(c)}/message`, values);
 			return `Call ${c.id} is told.`;
 		}),
 	}, {
-		name: () => 'Redirect…', danger: false, run: (/** @type {Call} */ c) => order({
-			title: `Redirect ${whose(c)}`, fields: [{ name: 'to', label: 'Code of a service, or a URL', list: 'codes', required: true }], does: 'Redirect',
-		}, async values => {
-			await ask('POST', `/calls/${c.id}/redirect`, values);
-			return `Call ${c.id} is on its way to ${values.to}.`;
-		}),
+		name: () => 'Redirect…', danger: false, run: (/** @type {Call} */ c) => {
+			suggest();
+			order({
+				title: `Redirect ${whose(c)}`, fields: [{ name: 'to', label: 'Code of a service, or a URL', list: 'codes', required: true }], does: 'Redirect',
+			}, async values => {
+				await ask('POST', `${await pathOf(c)}/redirect`, values);
+				return `Call ${c.id} is on its way to ${values.to}.`;
+			});
+		},
 	}, {
 		name: () => 'Recall', danger: false, run: (/** @type {Call} */ c) => act(async () => {
-			await ask('POST', `/calls/${c.id}/recall`);
+			await ask('POST', `${await pathOf(c)}/recall`);
 			return `Call ${c.id} is taken back to the portal.`;
 		}),
 	}, {
 		name: (/** @type {Call} */ c) => c.recorded ? 'Stop recording' : 'Record', danger: false, run: (/** @type {Call} */ c) => act(async () => {
-			await ask('PUT', `/calls/${c.id}/recording`, { on: !c.recorded });
+			await ask('PUT', `${await pathOf(c)}/recording`, { on: !c.recorded });
 			return `Call ${c.id} is ${c.recorded ? 'no longer' : 'being'} recorded.`;
 		}),
 	}, {
 		name: () => 'Hang up…', danger: true, run: (/** @type {Call} */ c) => order({
 			title: `Hang up ${whose(c)}?`, text: 'The caller gets a farewell, and the call ends.', does: 'Hang up', danger: true,
 		}, async () => {
-			await ask('DELETE', `/calls/${c.id}`);
+			await ask('DELETE', await pathOf(c));
 			return `Call ${c.id} is hung up.`;
 		}),
 	}, {
-		name: () => 'Ban…', danger: true, bans: true, run: (/** @type {Call} */ c) => ban(hostOf(c.address)),
+		name: () => 'Ban…', danger: true, run: (/** @type {Call} */ c) => ban(hostOf(c.address)),
 	},
 ];
 
 /** Buttons for a call, as it is when they are pressed. @param {() => Call} now */
-export const buttons = now => orders.filter(o => has.bans || !o.bans).map(o => make('button', {
+export const buttons = now => orders.map(o => make('button', {
 	textContent: o.name(now()), className: o.danger ? 'danger' : '', onclick: () => { o.run(now()); },
 }));

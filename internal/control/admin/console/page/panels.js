@@ -1,8 +1,8 @@
 // What there is to see beside the calls: history, bans, services, the gateway itself.
 
-import { ask } from './api.js';
-import { Table, act, b, bytes, element, facts, make, moment, say, since, span, write } from './page.js';
-import { ban, has, order } from './order.js';
+import { ask, has } from './api.js';
+import { Table, act, b, bytes, element, facts, make, moment, since, span, write } from './page.js';
+import { ban, order } from './order.js';
 
 /** @typedef {import('./api.js').Record_} Ended */
 /** @typedef {import('./api.js').Visit} Visit */
@@ -26,8 +26,8 @@ const history = new Table(b('history'), /** @type {import('./page.js').Column<En
 	{ head: 'End', text: r => r.error ? `${r.reason}: ${r.error}` : r.reason, kind: 'wide' },
 ]), r => r.id, 'No call has ended in the last day.');
 
-/** How many records are had in one answer, and in all. */
-const page = 500, most = 5000;
+/** How many records are kept here. */
+const most = 5000;
 
 /** The records of the last day. They do not change: only new ones are asked for. */
 export async function loadHistory() {
@@ -35,11 +35,14 @@ export async function loadHistory() {
 	/** @type {Ended[]} */
 	const found = [];
 	for (let before = ''; found.length < most;) {
-		const { records, next } = await ask('GET', `/history?since=24h&limit=${page}${before}`);
+		const { records, next } = await ask('GET', `/history?since=24h&limit=${last ? 50 : 500}${before}`);
 		found.push(...records.filter((/** @type {Ended} */ r) => r.id > last));
 		if (!next || next <= last) break;
 		before = `&before=${next}`;
 	}
+	const t = /** @type {import('./api.js').Totals} */ (await ask('GET', '/history/totals?since=24h'));
+	const busiest = t.services.slice(0, 5).map(s => `${s.service} ${s.visits}`).join(', ');
+	write(b('totals'), `${t.calls} calls of ${span(t.seconds * 1000)} in all, ${bytes(t.out)} out, ${bytes(t.in)} in.${busiest ? ` Visits: ${busiest}.` : ''}`);
 	history.show([...found, ...history.things].filter(r => Date.parse(r.ended) > day).slice(0, most));
 }
 
@@ -54,7 +57,6 @@ const bans = new Table(b('bans'), /** @type {import('./page.js').Column<Ban>[]} 
 
 export async function loadBans() {
 	bans.show((await ask('GET', '/bans')).bans);
-	has.bans = true;
 }
 
 const lift = ({ network = '' }) => order({ title: `Let ${network} in again?`, does: 'Lift the ban' }, async () => {
@@ -90,10 +92,7 @@ const services = new Table(b('services'), /** @type {import('./page.js').Column<
 ]), s => `${s.code} ${s.state}`, 'No service.');
 
 export async function loadServices() {
-	const all = /** @type {Service[]} */ ((await ask('GET', '/services')).services);
-	services.show(all);
-	const codes = b('codes');
-	if (codes.children.length !== all.length) codes.replaceChildren(...all.map(s => make('option', { value: s.code, label: s.title })));
+	services.show((await ask('GET', '/services')).services);
 }
 
 const level = element('level', HTMLSelectElement);
@@ -102,21 +101,17 @@ const level = element('level', HTMLSelectElement);
 
 /** The link to the portal, as far as there is one. */
 const link = async () => {
-	try {
-		const { url, up, since: at } = await ask('GET', '/link');
-		return `${url}, ${up ? 'up' : 'down'} for ${since(at)}`;
-	} catch (e) {
-		if (e instanceof Error && 'none' in e && e.none) return 'none';
-		throw e;
-	}
+	if (!await has('/link')) return 'none';
+	const { url, up, since: at } = await ask('GET', '/link');
+	return `${url}, ${up ? 'up' : 'down'} for ${since(at)}`;
 };
 
 export async function loadGateway() {
-	const [/** @type {State} */ s, config, { level: now }, linked] = await Promise.all([
+	const [/** @type {State} */ s, config, { level: now }, portal] = await Promise.all([
 		ask('GET', '/state'), ask('GET', '/config'), ask('GET', '/log-level'), link(),
 	]);
 	facts(b('house'), [
-		['State', s.ready ? `${s.state}, ready for calls` : `${s.state}, takes no calls: ${s.why}`], ['Portal', s.portal], ['Link to the portal', linked],
+		['State', s.ready ? `${s.state}, ready for calls` : `${s.state}, takes no calls: ${s.why}`], ['Portal', s.portal], ['Link to the portal', portal],
 		['Calls under way', `${s.calls}`], ['Version', s.version], ['Running for', `${since(s.since)}, since ${moment(s.since)}`],
 	]);
 	write(b('file'), config.file ? `From ${config.file}` : 'Without a file.');
@@ -147,6 +142,5 @@ b('drain').onclick = () => order({
 	fields: [{ name: 'for', label: 'Time for calls under way, as 5m or 1h', value: '5m', required: true }], does: 'Drain', danger: true,
 }, async values => {
 	await ask('POST', '/drain', values);
-	say('');
 	return 'No more calls are taken.';
 });
