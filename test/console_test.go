@@ -5,6 +5,7 @@ import (
 	"image"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -558,6 +559,14 @@ url = "builtin:echo"
 	if made := value[int](d.tab, `document.querySelectorAll("b, script:not([src]), img:not(.thumb img)").length`); made > 0 {
 		t.Errorf("%d elements were made of text", made)
 	}
+	w, err := http.Get("http://" + g.doors["admin"] + "/api/v1/calls/1/screen?as=png")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Body.Close()
+	if rule := w.Header.Get("Cross-Origin-Resource-Policy"); rule != "same-origin" {
+		t.Errorf("pages of other sites may show what a caller sees: %q", rule)
+	}
 	// Nor could they be made: the policy refuses it.
 	if refused := value[bool](d.tab, `(() => { try { document.body.innerHTML = "<b>"; return false; } catch { return true; } })()`); !refused {
 		t.Error("the page may make elements of text")
@@ -672,5 +681,45 @@ func TestConsoleIsQuiet(t *testing.T) {
 	time.Sleep(5 * time.Second)
 	if n := asked("/api/") - before; n > 0 {
 		t.Errorf("a page that nobody sees asks %d times", n)
+	}
+}
+
+// TestConsolePicture takes doc/operators.md's picture of the page. It is rewritten with
+//
+//	go test ./test -run TestConsolePicture -update
+func TestConsolePicture(t *testing.T) {
+	const file = "../doc/console.png"
+	g := runs(t, "--tcp", "127.0.0.1:0", "--admin", "127.0.0.1:0")
+	d := attends(t, g.doors["admin"])
+	d.does(chromedp.EmulateViewport(1280, 720))
+	d.reads("#calls", "Nobody is calling.")
+	for _, code := range []string{"MIRE", "", "HEURE", "SALON", "CLAVIER", ""} {
+		guest := arrives(t, g)
+		guest.sees("Passerelle en liaison")
+		if code != "" {
+			guest.types("<Annulation>" + code + "<Envoi>")
+			guest.until("the service", func(screen string) bool { return !strings.Contains(screen, "Minitel sur IP") })
+		}
+		d.reads("#calls tbody", "telnet")
+		if *update {
+			time.Sleep(5 * time.Second) // for the charts
+		}
+	}
+	d.so(`document.querySelectorAll("#calls tbody img[src]").length === 6`)
+	p, err := chromedp.Run(d.ctx, chromedp.CaptureScreenshot())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if *update {
+		if err := os.WriteFile(file, p, 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	kept, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatalf("%v (-update makes it)", err)
+	}
+	if got, want := decoded(t, p).Bounds(), decoded(t, kept).Bounds(); got != want {
+		t.Errorf("the page is %v, on file %v", got, want)
 	}
 }

@@ -9,7 +9,7 @@ import { ban, order } from './order.js';
 /** @typedef {import('./api.js').Ban} Ban */
 /** @typedef {import('./api.js').Service} Service */
 
-const price = (/** @type {Record<string, number>} */ cost) => Object.entries(cost ?? {}).map(([currency, n]) => `${n.toFixed(2)} ${currency}`).join(', ');
+const price = (/** @type {Record<string, number>} */ cost) => Object.entries(cost ?? {}).filter(c => c[1]).map(([currency, n]) => `${n.toFixed(2)} ${currency}`).join(', ');
 
 const visits = (/** @type {Visit[]} */ all) => all.map(v => `${v.service} ${span(v.seconds * 1000)}`).join(', ');
 
