@@ -2,6 +2,7 @@
 
 FUZZTIME ?= 10m
 MOIP_CORPUS ?= ../shared/corpus
+PACKAGE_TESTS ?= .
 
 .PHONY: build package test test-package lint fuzz bench oracle
 
@@ -22,7 +23,7 @@ test:
 # what to install, and fails. The first time it makes that Debian, and takes minutes.
 test-package:
 	ci/install packages
-	cd packaging && go test -count=1 -timeout 30m ./...
+	cd packaging && go test -count=1 -timeout 30m -run "$(PACKAGE_TESTS)" ./...
 
 # Format, vet, static analysis, known vulnerabilities.
 lint:

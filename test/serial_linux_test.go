@@ -97,6 +97,7 @@ func TestSerialReplay(t *testing.T) {
 	g := runs(t, "replay", file, "--listen", "serial://"+m.Path+"?speed=4800")
 	for range 2 { // it closes after the end, and the next key has it again
 		m.AwaitText("Appuyez sur une touche")
+		m.AwaitText("Ligne à 4800 bit/s") // the last of the page: keys are heard from then on
 		m.Press("<Envoi>")
 		m.AwaitText("Bienvenue au musée")
 		m.AwaitText("Deux fois")
