@@ -303,6 +303,7 @@ func TestConsole(t *testing.T) {
 	other.until("the end", func(string) bool { return other.over })
 	keptOut(t, g, "127.0.0.3")
 	d.reads("#events", "refused")
+	d.so(`/[1-9]\d* refused/.test(charts.innerText) && /out, at most [1-9]/.test(charts.innerText)`)
 	d.press("nav", "History")
 	d.reads("#history tbody", "ECHO")
 	d.reads("#history tbody", "recalled")
@@ -681,6 +682,42 @@ func TestConsoleIsQuiet(t *testing.T) {
 	time.Sleep(5 * time.Second)
 	if n := asked("/api/") - before; n > 0 {
 		t.Errorf("a page that nobody sees asks %d times", n)
+	}
+}
+
+// All of it can be had by the keyboard, and what had the focus has it again.
+func TestConsoleKeyboard(t *testing.T) {
+	g := runs(t, "--tcp", "127.0.0.1:0", "--admin", "127.0.0.1:0")
+	guest := arrives(t, g)
+	guest.sees("Passerelle en liaison")
+	d := attends(t, g.doors["admin"])
+	d.reads("#calls output", "1")
+	focused := func(name string) {
+		t.Helper()
+		d.so(fmt.Sprintf(`(document.activeElement.ariaLabel ?? document.activeElement.textContent) === %q`, name))
+	}
+	d.so(`document.querySelector("nav a[href='#history']").checkVisibility() === false`)
+	d.presses(kb.Tab, kb.Tab, kb.Tab, kb.Tab) // the panels that are there
+	d.presses(kb.Tab, kb.Tab, kb.Tab)         // the search, the message to all, the first call
+	focused("Watch call 1")
+	d.presses(kb.Enter)
+	focused("Close")
+	d.presses(kb.Escape)
+	d.so(`!watch.open`)
+	focused("Watch call 1")
+	d.presses(kb.Tab)
+	focused("Actions for call 1")
+	d.presses(kb.Enter)
+	focused("Message…")
+	d.presses(kb.Escape)
+	focused("Actions for call 1")
+	d.presses(kb.Enter, kb.Enter)
+	d.so(`order.open && document.activeElement.name === "text"`)
+	d.presses("Bonjour", kb.Enter)
+	guest.sees("Bonjour")
+	d.so(`!order.open`)
+	if outline := value[string](d.tab, `(document.querySelector("#calls input").focus(), getComputedStyle(document.activeElement).outlineWidth)`); outline != "3px" {
+		t.Errorf("the focus is shown by %s", outline)
 	}
 }
 
