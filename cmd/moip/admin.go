@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"moip/internal/control/admin"
+	"moip/internal/control/admin/console"
 	"moip/internal/directory"
 	"moip/internal/session"
 	"moip/internal/upstream"
@@ -29,6 +30,7 @@ func (g *gateway) openAdmin() (err error) {
 		Board: g.board, Route: g.route, House: g, Bans: g.bans, History: g.history, Traces: g.traces,
 		Level: g.level, Events: g.events, Metrics: g.metrics, Log: g.log,
 	}
+	o.Console = console.Handler()
 	if g.teletel != nil {
 		o.Services = g.teletel.list
 	}

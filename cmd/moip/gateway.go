@@ -265,7 +265,7 @@ func (g *gateway) welcome(out io.Writer) {
 		}
 	}
 	if g.admin != nil {
-		fmt.Fprintf(out, "Operators: moip ctl, or http://%s/api/v1/\n", g.admin.Addr())
+		fmt.Fprintf(out, "Operators: http://%s/, or moip ctl\n", g.admin.Addr())
 	}
 	fmt.Fprintf(out, "Portal: %s\nCtrl-C stops it.\n", g.about)
 }

@@ -50,30 +50,11 @@ func TestHandler(t *testing.T) {
 	}
 }
 
-// Who has a file is not sent it again.
-func TestUnchanged(t *testing.T) {
-	tag := get("GET", "/main.js", nil).Header.Get("ETag")
-	if r := get("GET", "/main.js", http.Header{"If-None-Match": {tag}}); r.StatusCode != http.StatusNotModified {
-		t.Errorf("with %s: %s", tag, r.Status)
-	}
-	if r := get("GET", "/index.html", http.Header{"If-None-Match": {tag}}); r.StatusCode != http.StatusOK {
-		t.Errorf("another file: %s", r.Status)
-	}
-}
-
 // maxSize is what a phone on a slow line should have to load at the most.
 const maxSize = 60_000
 
 func TestSize(t *testing.T) {
-	size := 0
-	for name, f := range load() {
-		if name != "" { // index.html, once
-			size += len(f.content)
-		}
-		if f.kind == "" {
-			t.Errorf("%s: of what kind is it?", name)
-		}
-	}
+	size := load().Size()
 	t.Logf("%d bytes in all", size)
 	if size >= maxSize {
 		t.Errorf("%d bytes, want less than %d", size, maxSize)

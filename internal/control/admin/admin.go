@@ -49,6 +49,9 @@ type Options struct {
 	// Level is the least that is logged.
 	Level *slog.LevelVar
 
+	// Console answers browsers with the operators' page, nil if there is none.
+	Console http.Handler
+
 	Events  *Events
 	Metrics *Metrics
 	Traces  *trace.Desk
@@ -99,6 +102,7 @@ func local(next http.Handler) http.Handler {
 		if err != nil {
 			host = r.Host
 		}
+		w.Header().Set("Cross-Origin-Resource-Policy", "same-origin") // nor do they get it as a picture
 		if !isLoopback(host) {
 			fail(w, http.StatusMisdirectedRequest, fmt.Errorf("%.60q is not this machine (call it localhost or 127.0.0.1)", r.Host))
 			return
@@ -164,6 +168,9 @@ func newMux(o Options) *http.ServeMux {
 	})
 	mux.Handle("GET "+root+"/events", o.Events)
 	mux.HandleFunc("GET "+root+"/calls/{id}/screen/live", d.watch)
+	if o.Console != nil {
+		mux.Handle("GET /", o.Console)
+	}
 	mux.HandleFunc("GET "+root+"/trace", d.trace)
 	mux.Handle("GET /metrics", o.Metrics)
 	mux.HandleFunc("GET /readyz", d.ready)

@@ -97,9 +97,21 @@ func (s *Events) now() uint64 {
 	return s.n
 }
 
+// before returns the id of the event before number n. Before the first, the number in
+// it is empty.
+func (s *Events) before(n uint64) string {
+	if n == 0 {
+		return s.run + "."
+	}
+	return s.id(n - 1)
+}
+
 // after returns the number of the event behind the one with an id. If that was of
 // another run, all of ours are behind it.
 func (s *Events) after(id string) (n uint64, same bool) {
+	if id == s.before(0) {
+		return 0, true
+	}
 	run, number, _ := strings.Cut(id, ".")
 	n, err := strconv.ParseUint(number, 10, 64)
 	if run != s.run || err != nil || n >= s.now() {
@@ -133,7 +145,7 @@ func (s *Events) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	for going := out.comment("events of calls, from here on"); going; {
+	for going := out.mark(s.before(n)); going; {
 		some, news := s.since(n)
 		for _, e := range some {
 			if going = out.tell(e.ID, e); !going {

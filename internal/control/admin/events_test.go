@@ -1,10 +1,13 @@
 package admin
 
 import (
+	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -155,4 +158,50 @@ func TestFollowRefused(t *testing.T) {
 		t.Errorf("it ends by %v", err)
 	}
 	http.DefaultClient.CloseIdleConnections()
+}
+
+// Whoever loses the connection before anything has happened misses nothing either: the
+// answer begins with an id.
+func TestEventsBeginWithID(t *testing.T) {
+	events := NewEvents()
+	server := serves(t, events)
+	connect := func(last string) (id string, told Event) {
+		t.Helper()
+		r, err := http.NewRequestWithContext(t.Context(), "GET", server.URL+root+"/events", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if last != "" {
+			r.Header.Set("Last-Event-ID", last)
+		}
+		w, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer w.Body.Close()
+		for lines := bufio.NewScanner(w.Body); lines.Scan(); {
+			if text, ok := strings.CutPrefix(lines.Text(), "id: "); ok {
+				id = text
+			}
+			data, ok := strings.CutPrefix(lines.Text(), "data: ")
+			if ok && json.Unmarshal([]byte(data), &told) != nil {
+				t.Fatalf("told %s", data)
+			}
+			if ok || last == "" && id != "" {
+				return id, told
+			}
+		}
+		t.Fatal("the answer ends")
+		return
+	}
+	for n := range 3 {
+		id, _ := connect("")
+		events.Note(session.Event{Type: session.Began, Call: session.ID(n)})
+		if _, e := connect(id); e.Type != "began" || e.Call != uint64(n) {
+			t.Errorf("after id %q: %+v", id, e)
+		}
+	}
+	if _, e := connect("other."); e.Type != lost {
+		t.Errorf("of another run: %+v", e)
+	}
 }

@@ -42,6 +42,9 @@ func (s stream) tell(id string, v any) bool {
 	return s.write("%sdata: %s\n\n", id, data)
 }
 
+// mark tells nothing but an id, by which a reader can come back to here.
+func (s stream) mark(id string) bool { return s.write("id: %s\n\n", id) }
+
 // comment tells nothing, but that the stream is there.
 func (s stream) comment(text string) bool { return s.write(": %s\n\n", text) }
 

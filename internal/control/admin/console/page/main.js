@@ -1,0 +1,202 @@
+// The operators' console.
+
+import { ask, has, reached } from './api.js';
+import { every, figures, take } from './charts.js';
+import { refresh, watch, where } from './live.js';
+import { buttons, messageAll } from './order.js';
+import { Table, b, bytes, make, moment, since, write } from './page.js';
+import { loadBans, loadGateway, loadHistory, loadServices } from './panels.js';
+
+/** @typedef {import('./api.js').Call} Call */
+/** @typedef {import('./api.js').Event} Event_ */
+
+b('charts').append(...figures);
+
+/** How often a thumbnail is asked for at the most, in milliseconds. */
+const fresh = 2000;
+
+/** The thumbnails that are seen, and what each shows. @type {Map<Element, { now: () => Call, out: number, at: number }>} */
+const thumbs = new Map();
+
+const sight = new IntersectionObserver(entries => {
+	for (const { target, isIntersecting } of entries) {
+		const t = thumbs.get(target);
+		seen[isIntersecting ? 'add' : 'delete'](target);
+		if (isIntersecting && t) look(target, t);
+	}
+});
+const seen = new Set();
+
+/** Asks for a thumbnail, if it has changed. @param {Element} e @param {{ now: () => Call, out: number, at: number }} t */
+function look(e, t) {
+	const call = t.now(), image = e.querySelector('img'), now = Date.now();
+	if (!image || document.hidden || call.out === t.out || now - t.at < fresh) return;
+	[t.out, t.at] = [call.out, now];
+	image.src = `/api/v1/calls/${call.id}/screen?as=png&scale=1&out=${call.out}`; // out has the browser ask anew
+}
+
+/** @param {() => Call} now */
+function thumb(now) {
+	const image = make('img', { alt: '', width: 80, height: 62 });
+	image.onerror = () => image.removeAttribute('src'); // the call has ended
+	const e = make('button', { className: 'thumb', ariaLabel: `Watch call ${now().id}`, title: 'Watch', onclick: () => { watch(now()); } }, image);
+	thumbs.set(e, { now, out: -1, at: 0 });
+	sight.observe(e);
+	return e;
+}
+
+const menu = b('menu');
+/** Opens what can be done with a call, by the button for it. @param {() => Call} now */
+function more(now, by = make('button')) {
+	menu.replaceChildren(...buttons(now));
+	menu.ariaLabel = `Call ${now().id}`;
+	menu.showPopover();
+	const at = by.getBoundingClientRect(), { offsetWidth, offsetHeight } = menu;
+	menu.style.left = `${Math.max(8, Math.min(at.right - offsetWidth, innerWidth - offsetWidth - 8))}px`;
+	menu.style.top = `${Math.max(8, at.bottom + offsetHeight + 8 > innerHeight ? at.top - offsetHeight - 4 : at.bottom + 4)}px`;
+	menu.querySelector('button')?.focus();
+}
+menu.onclick = window.onresize = window.onscroll = () => menu.hidePopover();
+
+/** @param {() => Call} now */
+function actions(now) {
+	const e = make('button', { textContent: 'Actions', ariaLabel: `Actions for call ${now().id}`, ariaHasPopup: 'true' });
+	e.onclick = () => more(now, e);
+	return e;
+}
+
+const calls = new Table(b('calls'), /** @type {import('./page.js').Column<Call>[]} */ ([
+	{ head: 'Sees', node: thumb, kind: 'sees' },
+	{ head: 'Call', text: c => `${c.id}`, kind: 'key' },
+	{ head: 'From', text: c => c.address, kind: 'from' },
+	{ head: 'By', text: c => c.transport, kind: 'by' },
+	{ head: 'For', text: c => since(c.began), kind: 'for' },
+	{ head: 'Where', text: c => (c.recorded ? '● ' : '') + where(c), kind: 'where' },
+	{ head: 'Terminal', text: c => c.terminal ?? '', kind: 'wide' },
+	{ head: 'In, out', text: c => `${bytes(c.in)}, ${bytes(c.out)}` },
+	{ head: '', node: actions, kind: 'does' },
+]), c => `${c.id} ${c.began}`, 'Nobody is calling.');
+b('message-all').onclick = messageAll;
+
+async function loadCalls() {
+	const told = /** @type {Call[]} */ ((await ask('GET', '/calls')).calls);
+	calls.show(told);
+	for (const [e, t] of thumbs) {
+		if (!e.isConnected) {
+			sight.unobserve(e);
+			seen.delete(e);
+			thumbs.delete(e);
+		} else if (seen.has(e)) look(e, t);
+	}
+	refresh(told);
+}
+
+async function loadState() {
+	const { state, ready, why, calls, version } = await ask('GET', '/state');
+	write(b('state'), `${state}${ready ? '' : `: ${why}`}, ${calls} ${calls === 1 ? 'call' : 'calls'}, ${version}`);
+	document.body.classList.toggle('unready', !ready);
+	document.title = `${calls} · MoIP`;
+}
+
+/** The panels: what each loads, how often in seconds, when it was last loaded, and what it needs. */
+const panels = [
+	{ name: 'calls', load: loadCalls, every: 2, at: 0, needs: '' },
+	{ name: 'history', load: loadHistory, every: 10, at: 0, needs: '/history?limit=1' },
+	{ name: 'bans', load: loadBans, every: 10, at: 0, needs: '' },
+	{ name: 'services', load: loadServices, every: 5, at: 0, needs: '/services' },
+	{ name: 'gateway', load: loadGateway, every: 5, at: 0, needs: '' },
+];
+let current = panels[0];
+
+async function load(panel = current) {
+	panel.at = Date.now();
+	try { await panel.load(); } catch { /* if the gateway is away, the banner says it */ }
+}
+
+const link = (name = '') => document.querySelector(`nav a[href="#${name}"]`);
+
+/** Shows the panels that this gateway has something for. */
+async function offer() {
+	await Promise.all(panels.map(async ({ name, needs }) => link(name)?.toggleAttribute('hidden', !!needs && !await has(needs))));
+	if (link(current.name)?.hasAttribute('hidden')) location.hash = '';
+}
+
+function turn() {
+	current = panels.find(p => '#' + p.name === location.hash) ?? panels[0];
+	for (const { name } of panels) {
+		b(name).hidden = name !== current.name;
+		link(name)?.setAttribute('aria-current', name === current.name ? 'page' : 'false');
+	}
+	load();
+}
+window.onhashchange = turn;
+
+let answers = true;
+reached.tell = (now = true) => {
+	b('away').hidden = now;
+	const back = now && !answers;
+	answers = now;
+	if (back) offer(); // it may be another gateway
+};
+
+/** Something has happened: what is looked at may be different. */
+let hurried = 0;
+function hurry() {
+	clearTimeout(hurried);
+	hurried = setTimeout(() => { if (!document.hidden) load(); }, Math.max(300, current.at + 1000 - Date.now()));
+}
+
+/** How many events are shown. */
+const kept = 200;
+
+/** @param {Event_} e */
+function line(e) {
+	const who = e.call ? `call ${e.call}` : e.from ?? '', many = (e.refused ?? 0) > 1 ? ` (${e.refused})` : '';
+	const what = e.type === 'lost' ? e.lost ? `${e.lost} events are missing here` : 'the gateway was started anew' : e.type + many;
+	return make('li', { className: e.type },
+		make('time', { dateTime: e.at, textContent: moment(e.at) }), ' ', make('strong', { textContent: who }),
+		` ${[what, e.service, e.reason, e.type === 'began' ? `from ${e.from} by ${e.by}` : '', e.error].filter(Boolean).join(' · ')}`);
+}
+
+/** Follows what happens. The browser itself comes back to where it was. */
+function listen() {
+	const source = new EventSource('/api/v1/events');
+	source.onmessage = m => {
+		b('events').prepend(line(JSON.parse(m.data)));
+		while (b('events').children.length > kept) b('events').lastElementChild?.remove();
+		hurry();
+	};
+	source.onerror = () => {
+		if (source.readyState !== EventSource.CLOSED) return;
+		setTimeout(listen, 3000);
+	};
+}
+
+/** Looks at the counters, whether or not somebody looks at this page. */
+async function count() {
+	try {
+		const answer = await fetch('/metrics', { signal: AbortSignal.timeout(every) });
+		if (answer.ok) take(await answer.text());
+	} catch { /* the charts have a gap, and the banner says why */ }
+}
+
+let busy = false;
+/** Asks for what is looked at, once a second at most. */
+async function tick() {
+	if (busy || document.hidden) return;
+	busy = true;
+	try {
+		await loadState();
+		if (answers && Date.now() - current.at >= current.every * 1000 - 100) await load();
+	} catch { /* the banner says it */ }
+	busy = false;
+}
+
+turn();
+offer();
+listen();
+count();
+tick();
+setInterval(tick, 1000);
+setInterval(count, every);
+document.addEventListener('visibilitychange', tick);

@@ -1,0 +1,146 @@
+// What there is to see beside the calls: history, bans, services, the gateway itself.
+
+import { ask, has } from './api.js';
+import { Table, act, b, bytes, element, facts, make, moment, since, span, write } from './page.js';
+import { ban, order } from './order.js';
+
+/** @typedef {import('./api.js').Record_} Ended */
+/** @typedef {import('./api.js').Visit} Visit */
+/** @typedef {import('./api.js').Ban} Ban */
+/** @typedef {import('./api.js').Service} Service */
+
+const price = (/** @type {Record<string, number>} */ cost) => Object.entries(cost ?? {}).filter(c => c[1]).map(([currency, n]) => `${n.toFixed(2)} ${currency}`).join(', ');
+
+const visits = (/** @type {Visit[]} */ all) => all.map(v => `${v.service} ${span(v.seconds * 1000)}`).join(', ');
+
+const history = new Table(b('history'), /** @type {import('./page.js').Column<Ended>[]} */ ([
+	{ head: 'Call', text: r => `${r.call}`, kind: 'key' },
+	{ head: 'From', text: r => r.address },
+	{ head: 'By', text: r => r.transport },
+	{ head: 'Began', text: r => moment(r.began) },
+	{ head: 'Lasted', text: r => span(Date.parse(r.ended) - Date.parse(r.began)) },
+	{ head: 'Visited', text: r => visits(r.visits), kind: 'wide' },
+	{ head: 'Terminal', text: r => r.terminal ?? '', kind: 'wide' },
+	{ head: 'Cost', text: r => price(r.cost) },
+	{ head: 'In, out', text: r => `${bytes(r.in)}, ${bytes(r.out)}` },
+	{ head: 'End', text: r => r.error ? `${r.reason}: ${r.error}` : r.reason, kind: 'wide' },
+]), r => r.id, 'No call has ended in the last day.');
+
+/** How many records are kept here. */
+const most = 5000;
+
+/** The records of the last day. They do not change: only new ones are asked for. */
+export async function loadHistory() {
+	const last = history.things[0]?.id ?? 0, day = Date.now() - 24 * 3600e3;
+	/** @type {Ended[]} */
+	const found = [];
+	for (let before = ''; found.length < most;) {
+		const { records, next } = await ask('GET', `/history?since=24h&limit=${last ? 50 : 500}${before}`);
+		found.push(...records.filter((/** @type {Ended} */ r) => r.id > last));
+		if (!next || next <= last) break;
+		before = `&before=${next}`;
+	}
+	const t = /** @type {import('./api.js').Totals} */ (await ask('GET', '/history/totals?since=24h'));
+	const busiest = t.services.slice(0, 5).map(s => `${s.service} ${s.visits}`).join(', ');
+	write(b('totals'), `${t.calls} calls of ${span(t.seconds * 1000)} in all, ${bytes(t.out)} out, ${bytes(t.in)} in.${busiest ? ` Visits: ${busiest}.` : ''}`);
+	history.show([...found, ...history.things].filter(r => Date.parse(r.ended) > day).slice(0, most));
+}
+
+const bans = new Table(b('bans'), /** @type {import('./page.js').Column<Ban>[]} */ ([
+	{ head: 'Network', text: n => n.network, kind: 'key' },
+	{ head: 'Reason', text: n => n.reason ?? '', kind: 'wide' },
+	{ head: 'By', text: n => n.by },
+	{ head: 'Since', text: n => moment(n.since) },
+	{ head: 'Until', text: n => n.until ? moment(n.until) : 'ever' },
+	{ head: '', node: now => make('button', { textContent: 'Lift…', onclick: () => lift(now()) }), kind: 'does' },
+]), n => n.network, 'Nobody is kept out.');
+
+export async function loadBans() {
+	bans.show((await ask('GET', '/bans')).bans);
+}
+
+const lift = ({ network = '' }) => order({ title: `Let ${network} in again?`, does: 'Lift the ban' }, async () => {
+	await ask('DELETE', `/bans/${network}`);
+	await loadBans();
+	return `${network} is let in again.`;
+});
+
+b('ban').onclick = () => ban();
+
+const file = element('import-file', HTMLInputElement);
+b('import').onclick = () => {
+	file.value = ''; // it may be the same again
+	file.click();
+};
+file.onchange = () => act(async () => {
+	const list = JSON.parse(await file.files?.[0]?.text() ?? '');
+	const { banned, expired, refused } = await ask('POST', '/bans/import', { bans: list.bans ?? list });
+	await loadBans();
+	return `Bans imported: ${banned}, run out: ${expired}, refused: ${refused.length}${refused.length ? `, as ${refused[0]}` : ''}.`;
+});
+
+const services = new Table(b('services'), /** @type {import('./page.js').Column<Service>[]} */ ([
+	{ head: 'Code', text: s => s.code, kind: 'key' },
+	{ head: 'State', node: now => make('span', { className: `state ${now().state}`, textContent: now().state }) },
+	{ head: 'Title', text: s => s.title, kind: 'wide' },
+	{ head: 'Category', text: s => s.category },
+	{ head: 'Palier', text: s => s.palier ?? '' },
+	{ head: 'Address', text: s => s.url, kind: 'wide' },
+	{ head: 'Since', text: s => s.since ? since(s.since) : '' },
+	{ head: 'Why', text: s => s.error ?? '', kind: 'wide' },
+	{ head: 'Recorded', text: s => s.record ? 'yes' : '' },
+]), s => `${s.code} ${s.state}`, 'No service.');
+
+export async function loadServices() {
+	services.show((await ask('GET', '/services')).services);
+}
+
+const level = element('level', HTMLSelectElement);
+
+/** @typedef {{ state: string, ready: boolean, why?: string, version: string, since: string, calls: number, portal: string }} State */
+
+/** The link to the portal, as far as there is one. */
+const link = async () => {
+	if (!await has('/link')) return 'none';
+	const { url, up, since: at } = await ask('GET', '/link');
+	return `${url}, ${up ? 'up' : 'down'} for ${since(at)}`;
+};
+
+export async function loadGateway() {
+	const [/** @type {State} */ s, config, { level: now }, portal] = await Promise.all([
+		ask('GET', '/state'), ask('GET', '/config'), ask('GET', '/log-level'), link(),
+	]);
+	facts(b('house'), [
+		['State', s.ready ? `${s.state}, ready for calls` : `${s.state}, takes no calls: ${s.why}`], ['Portal', s.portal], ['Link to the portal', portal],
+		['Calls under way', `${s.calls}`], ['Version', s.version], ['Running for', `${since(s.since)}, since ${moment(s.since)}`],
+	]);
+	write(b('file'), config.file ? `From ${config.file}` : 'Without a file.');
+	write(b('settings'), Object.entries(config.settings).map(([key, value]) => `${key} = ${JSON.stringify(value)}`).join('\n'));
+	if (document.activeElement !== level) level.value = now;
+}
+
+level.onchange = () => act(async () => {
+	await ask('PUT', '/log-level', { level: level.value });
+	return `The log has ${level.value} and above, until the gateway ends.`;
+});
+
+const list = (keys = ['']) => keys.join(', ');
+
+b('reload').onclick = () => act(async () => {
+	const { changed, left } = await ask('POST', '/reload');
+	await loadGateway();
+	const news = changed.length ? `Changed: ${list(changed)}.` : 'Nothing has changed.';
+	return left.length ? `${news} Different, but only after an upgrade: ${list(left)}.` : news;
+});
+
+b('upgrade').onclick = () => order({
+	title: 'Upgrade?', text: 'Another process of the program takes all new calls, by the configuration as it is now. This one ends with its last call.', does: 'Upgrade',
+}, async () => `Process ${(await ask('POST', '/upgrade')).process} takes the calls from now on.`);
+
+b('drain').onclick = () => order({
+	title: 'Drain?', text: 'No more calls are taken, and the gateway ends when the last one is over, or after this time.',
+	fields: [{ name: 'for', label: 'Time for calls under way, as 5m or 1h', value: '5m', required: true }], does: 'Drain', danger: true,
+}, async values => {
+	await ask('POST', '/drain', values);
+	return 'No more calls are taken.';
+});
