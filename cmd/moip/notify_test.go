@@ -12,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"moip/internal/config"
 	"moip/internal/handover"
 )
 
@@ -82,7 +81,7 @@ func TestWatchdogSilent(t *testing.T) {
 	conn := supervisor(t, socket)
 	t.Setenv("NOTIFY_SOCKET", socket)
 	t.Setenv("WATCHDOG_USEC", "20000")
-	cfg := config.Default()
+	cfg := single()
 	cfg.Listen, cfg.Admin, cfg.Records = []string{"ws://127.0.0.1:0"}, "127.0.0.1:0", "none"
 	log := &logbook{Logger: slog.New(slog.NewTextHandler(io.Discard, nil)), level: new(slog.LevelVar)}
 	g, err := open(plan{cfg: cfg, wire: (*gateway).wire}, log, &handover.Sockets{})

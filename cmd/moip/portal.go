@@ -57,13 +57,12 @@ func (p *portalAlone) Run(ctx context.Context, out io.Writer) error {
 // config is that of a gateway that nobody calls by telnet, and whose calls last
 // for as long as other gateways let them.
 func (p *portalAlone) config() (*config.Config, error) {
-	cfg := config.Default()
+	cfg := single()
 	cfg.Directory, cfg.Cache, cfg.Pages, cfg.Records, cfg.Log = p.Directory, p.Cache, p.Pages, p.Records, "portal.log"
 	if p.Log != nil {
 		cfg.Log = *p.Log
 	}
 	cfg.Limits.Idle, cfg.Limits.Call, cfg.Limits.Visit = 0, 0, 0
-	cfg.Admin, cfg.Bans.File, cfg.History.File = "none", "none", "none"
 	if err := cfg.LogLevel.UnmarshalText([]byte(p.LogLevel)); err != nil {
 		return nil, fmt.Errorf("--log-level: %w", err)
 	}

@@ -45,11 +45,10 @@ func (s *serialLine) Run(ctx context.Context, out io.Writer) error {
 // config is that of a gateway with one caller, whose calls last for as long as the
 // gateway beyond lets them.
 func (s *serialLine) config() (*config.Config, error) {
-	cfg := config.Default()
+	cfg := single()
 	asked := url.Values{"parity": {s.Parity}, "flow": {s.Flow}, "speed": {strconv.Itoa(s.Speed)}}
 	cfg.Listen = []string{"serial://" + (&url.URL{Path: s.Port}).EscapedPath() + "?" + asked.Encode()}
 	cfg.Portal.URL, cfg.Link, cfg.Log = s.URL, "none", s.Log
-	cfg.Admin = "none"
 	cfg.Limits.Idle, cfg.Limits.Call, cfg.Limits.Visit, cfg.Limits.Wait = 0, 0, 0, 0
 	if err := cfg.LogLevel.UnmarshalText([]byte(s.LogLevel)); err != nil {
 		return nil, fmt.Errorf("--log-level: %w", err)

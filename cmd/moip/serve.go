@@ -122,6 +122,14 @@ func (s *serve) Run(ctx context.Context, out io.Writer) error {
 	})
 }
 
+// single is the configuration of a gateway that does one thing for whoever has started it:
+// it has no operators, nor what they keep.
+func single() *config.Config {
+	cfg := config.Default()
+	cfg.Admin, cfg.Bans.File, cfg.History.File = "none", "none", "none"
+	return cfg
+}
+
 // A plan is what a gateway is to be.
 type plan struct {
 	cfg      *config.Config
