@@ -165,6 +165,7 @@ func TestInstalled(t *testing.T) {
 		h.has("stat -c '%U:%G %a' /var/lib/moip", "moip:moip 750")
 		h.has("stat -c '%U:%G %a' /var/lib/moip/visits.jsonl", "moip:moip 640")
 		h.has("stat -c '%U:%G %a' /var/lib/moip/history.db", "moip:moip 640")
+		h.has("stat -c %a /usr/share/doc/moip/grafana.json", "644")
 		h.has("dpkg --verify moip", "")
 		h.has("moip version | cut -d, -f1", "moip 1.2")
 	})
