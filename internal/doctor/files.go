@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"moip/internal/policy/ban"
 )
 
 const (
@@ -39,6 +41,12 @@ func (o Options) folderChecks() (checks []check) {
 	if file := c.RecordsFile(); file != "" && c.Builtin() {
 		add("records", func() Finding { return checkFile("records", "name another with --records FILE, or none", file) })
 	}
+	if file, asked := c.HistoryFile(); file != "" {
+		add("history", func() Finding { return checkHistory(file, asked) })
+	}
+	if file := c.Bans.Options().File; file != "" {
+		add("bans", func() Finding { return checkBans(file) })
+	}
 	if folder := c.Recordings.Folder; folder != "" {
 		add("recordings", func() Finding { return checkRecordings(folder, uint64(c.Recordings.Size)*megabyte) })
 	}
@@ -63,6 +71,32 @@ func checkFile(name, advice, file string) Finding {
 		return problem(name, advice, "%s cannot be written: %v", file, bare(err))
 	}
 	return withSpace(name, file+" can be written", filepath.Dir(file), fewSpace)
+}
+
+// checkHistory looks at a database, which SQLite has other files beside.
+func checkHistory(file string, asked bool) Finding {
+	const name, advice = "history", "name another with --history FILE, or none"
+	f := checkFile(name, advice, file)
+	if err := canMake(filepath.Dir(file)); err != nil && f.Level != Problem {
+		f = problem(name, advice, "no files can be made beside %s: %v", file, bare(err))
+	}
+	if f.Level == Problem && !asked {
+		f.Level = Warning
+		f.Found += "; the gateway does without"
+	}
+	return f
+}
+
+// checkBans reads who is kept out. The file is replaced as a whole when that changes.
+func checkBans(file string) Finding {
+	const name = "bans"
+	if _, err := ban.Load(file); err != nil {
+		return problem(name, "name another with --bans FILE, or none, until then", "%v", err)
+	}
+	if err := canMake(filepath.Dir(file)); err != nil {
+		return problem(name, "name another with --bans FILE, or none", "%s cannot be written: %v", file, bare(err))
+	}
+	return withSpace(name, file+" can be read and written", filepath.Dir(file), noSpace)
 }
 
 // checkRecordings looks at the folder of recordings, of which there may be as many

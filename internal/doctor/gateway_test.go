@@ -34,6 +34,7 @@ func quiet(t *testing.T) Options {
 	cfg := config.Default()
 	cfg.Listen = []string{"ws://127.0.0.1:0", "telnet://127.0.0.1:0"}
 	cfg.Log, cfg.Records, cfg.Admin = "none", "none", "none"
+	cfg.History.File, cfg.Bans.File = "none", "none"
 	cfg.Directory = write(t, folder, "services.toml", "[[service]]\ncode = \"A\"\nurl = \"builtin:a\"\n")
 	return Options{Config: cfg, Inside: []string{"a"}}
 }
@@ -75,6 +76,7 @@ func TestGatewayIsWell(t *testing.T) {
 	o.Config.Log, o.Config.Records = filepath.Join(folder, "server.log"), filepath.Join(folder, "visits.jsonl")
 	o.Config.Recordings.Folder = filepath.Join(folder, "recordings", "of", "calls")
 	o.Config.Recordings.Size = 1
+	o.Config.History.File, o.Config.Bans.File = filepath.Join(folder, "history.db"), filepath.Join(folder, "bans.json")
 	o.Cache = filepath.Join(folder, "cache")
 	o.Config.Admin = free(t)
 	o.Config.Pages = folder
@@ -103,6 +105,7 @@ func TestGatewayInTrouble(t *testing.T) {
 	o.Config.Admin = taken
 	o.Config.Log, o.Config.Records = filepath.Join(folder, "none", "server.log"), folder
 	o.Config.Recordings.Folder = filepath.Join(file, "recordings")
+	o.Config.History.File, o.Config.Bans.File = folder, file
 	o.Cache = file
 	o.Config.Pages = filepath.Join(folder, "pages")
 	o.Config.Portal.CA = file
