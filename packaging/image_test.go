@@ -69,8 +69,17 @@ func TestImage(t *testing.T) {
 			t.Errorf("%q: %v\n%s", call, err, page)
 		}
 	}
-	if _, err := os.Stat(filepath.Join(disk, c.WorkingDir, "visits.jsonl")); err != nil {
-		t.Error(err)
+	if out, err := moip("ctl", "ban", "203.0.113.9"); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+	within(t, 10*time.Second, "the call in the history", func() bool {
+		out, err := moip("ctl", "history", "--service", "HEURE", "--lines")
+		return err == nil && out != ""
+	})
+	for _, name := range []string{"visits.jsonl", "history.db", "bans.json"} {
+		if _, err := os.Stat(filepath.Join(disk, "var/lib/moip", name)); err != nil { // the volume
+			t.Error(err)
+		}
 	}
 
 	pid, err := strconv.Atoi(inside)

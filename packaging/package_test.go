@@ -164,6 +164,8 @@ func TestInstalled(t *testing.T) {
 		h.has("stat -c '%U:%G %a' /etc/moip/services.toml", "root:moip 640")
 		h.has("stat -c '%U:%G %a' /var/lib/moip", "moip:moip 750")
 		h.has("stat -c '%U:%G %a' /var/lib/moip/visits.jsonl", "moip:moip 640")
+		h.has("stat -c '%U:%G %a' /var/lib/moip/history.db", "moip:moip 640")
+		h.has("stat -c %a /usr/share/doc/moip/grafana.json", "644")
 		h.has("dpkg --verify moip", "")
 		h.has("moip version | cut -d, -f1", "moip 1.2")
 	})
@@ -196,6 +198,25 @@ func TestInstalled(t *testing.T) {
 			t.Errorf("the journal is\n%s", journal)
 		}
 		h.sh("moip ctl calls")
+		within(t, 10*time.Second, "the call in the history", func() bool { return h.sh("moip ctl history --service HEURE --lines") != "" })
+	})
+	t.Run("ban", func(t *testing.T) {
+		h := house{t, h.init}
+		const address = "203.0.113.9" // whoever calls it from this machine, calls from it
+		if out, err := exec.Command("nsenter", "-t", h.init, "--net", "ip", "address", "add", address, "dev", "lo").CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		h.calls("telnet://" + address + ":9000")
+		h.sh("moip ctl ban " + address + "; systemctl restart moip")
+		h.has("stat -c '%U:%G %a' /var/lib/moip/bans.json", "moip:moip 600")
+		h.has("moip connect --dump --wait refusé --timeout 20s telnet://"+address+":9000", "Accès refusé.")
+		h.sh("moip ctl unban " + address)
+		h.calls("telnet://" + address + ":9000")
+	})
+	t.Run("quiet", func(t *testing.T) {
+		h := house{t, h.init}
+		h.has("journalctl -u moip -o cat | grep -E 'level=(WARN|ERROR)' | grep -v 'caller refused' || true", "")
+		h.has("ls -A /var/lib/moip | grep -vE '^(cache|visits.jsonl|bans.json|history.db(-(wal|shm|run[0-9]+))?)$' || true", "")
 	})
 	pid := func() string { return h.sh("systemctl show -P MainPID moip") }
 	t.Run("watchdog", func(t *testing.T) {
@@ -261,7 +282,12 @@ func TestInstalled(t *testing.T) {
 		h.has("systemctl is-active moip caller", "active\nactive")
 		h.has("stat -c '%U:%G %a' /etc/moip/moip.toml", "root:moip 644")
 		h.calls("telnet://127.0.0.1:9500")
+		// Both write one history. In it the call ends as it did.
+		under := h.sh("moip ctl history --limit 1 --lines")
 		h.sh("systemctl stop caller")
+		within(t, 10*time.Second, "the call in the history", func() bool { return h.sh("moip ctl history --limit 1 --lines") != under })
+		h.sh("moip ctl history --service HEURE --lines | grep -q .")
+		h.has("moip ctl history --reason killed --lines", "")
 		within(t, 10*time.Second, "the end of the old gateway", func() bool { return h.sh("test -d /proc/"+first+" || echo gone") == "gone" })
 		time.Sleep(5 * time.Second) // the new one says that it is alive
 		h.has("systemctl is-active moip", "active")

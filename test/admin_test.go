@@ -113,8 +113,8 @@ func TestAdmin(t *testing.T) {
 	metrics := fetch(t, "http://"+g.doors["admin"]+"/metrics")
 	for _, want := range []string{
 		`moip_calls_total{transport="telnet"} 1`, `moip_calls_ended_total{reason="recalled"} 1`,
-		`moip_visits_ended_total{reason="recalled"} 1`, `moip_call_seconds_count 1`, `moip_call_bytes_total{direction="out"} `,
-		`moip_calls_bytes{direction="in"} 0`, "go_goroutines ", "process_resident_memory_bytes ",
+		`moip_visits_ended_total{reason="recalled"} 1`, `moip_call_seconds_count 1`, `moip_bytes_total{direction="out"} `,
+		`moip_calls_recorded 0`, "moip_ready 1", `moip_info{version="`, "go_goroutines ", "process_resident_memory_bytes ",
 	} {
 		if !strings.Contains(metrics, "\n"+want) {
 			t.Errorf("the metrics lack %s:\n%s", want, metrics)

@@ -22,7 +22,7 @@ import (
 )
 
 type ctlBans struct {
-	List   ctlBansList   `cmd:"" default:"1" help:"List who is kept out (without a word)."`
+	List   ctlBansList   `cmd:"" default:"1" help:"List who is kept out; ctl bans does, too."`
 	Import ctlBansImport `cmd:"" help:"Take over PyMoIP's banned.json, or the bans.json of another gateway."`
 }
 

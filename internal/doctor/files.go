@@ -73,8 +73,13 @@ func checkFile(name, advice, file string) Finding {
 	return withSpace(name, file+" can be written", filepath.Dir(file), fewSpace)
 }
 
+// checkHistory looks at a database, which SQLite has other files beside.
 func checkHistory(file string, asked bool) Finding {
-	f := checkFile("history", "name another with --history FILE, or none", file)
+	const name, advice = "history", "name another with --history FILE, or none"
+	f := checkFile(name, advice, file)
+	if err := canMake(filepath.Dir(file)); err != nil && f.Level != Problem {
+		f = problem(name, advice, "no files can be made beside %s: %v", file, bare(err))
+	}
 	if f.Level == Problem && !asked {
 		f.Level = Warning
 		f.Found += "; the gateway does without"
@@ -82,17 +87,16 @@ func checkHistory(file string, asked bool) Finding {
 	return f
 }
 
-// checkBans reads the file of bans: if it is damaged, the gateway does not start.
+// checkBans reads who is kept out. The file is replaced as a whole when that changes.
 func checkBans(file string) Finding {
-	bans, err := ban.Load(file)
-	if err != nil {
-		return problem("bans", "the gateway does not start before", "%v", err)
+	const name = "bans"
+	if _, err := ban.Load(file); err != nil {
+		return problem(name, "name another with --bans FILE, or none, until then", "%v", err)
 	}
-	f := checkFile("bans", "name another with --bans FILE, or none", file)
-	if f.Level == OK {
-		f.Found += "; it has " + count(bans.Len(), "ban")
+	if err := canMake(filepath.Dir(file)); err != nil {
+		return problem(name, "name another with --bans FILE, or none", "%s cannot be written: %v", file, bare(err))
 	}
-	return f
+	return withSpace(name, file+" can be read and written", filepath.Dir(file), noSpace)
 }
 
 // checkRecordings looks at the folder of recordings, of which there may be as many

@@ -77,6 +77,7 @@ func TestGatewayIsWell(t *testing.T) {
 	o.Config.History.File, o.Config.Bans.File = filepath.Join(folder, "history.db"), filepath.Join(folder, "bans.json")
 	o.Config.Recordings.Folder = filepath.Join(folder, "recordings", "of", "calls")
 	o.Config.Recordings.Size = 1
+	o.Config.History.File, o.Config.Bans.File = filepath.Join(folder, "history.db"), filepath.Join(folder, "bans.json")
 	o.Cache = filepath.Join(folder, "cache")
 	o.Config.Admin = free(t)
 	o.Config.Pages = folder
@@ -106,6 +107,7 @@ func TestGatewayInTrouble(t *testing.T) {
 	o.Config.Log, o.Config.Records = filepath.Join(folder, "none", "server.log"), folder
 	o.Config.History.File, o.Config.Bans.File = folder, file
 	o.Config.Recordings.Folder = filepath.Join(file, "recordings")
+	o.Config.History.File, o.Config.Bans.File = folder, file
 	o.Cache = file
 	o.Config.Pages = filepath.Join(folder, "pages")
 	o.Config.Portal.CA = file

@@ -173,7 +173,9 @@ func (h *History) written(some []change) {
 	}
 }
 
-func (h *History) losses() (lost, waiting int) {
+// Losses returns how much has been lost because it could not be written, calls and visits
+// together, and how many calls that have ended wait to be written.
+func (h *History) Losses() (lost, waiting int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.lost, h.waiting
@@ -198,7 +200,7 @@ func (h *History) run() {
 		}
 		wait = h.work()
 	}
-	if lost, waiting := h.losses(); lost+waiting > 0 {
+	if lost, waiting := h.Losses(); lost+waiting > 0 {
 		h.o.Log.Warn("history is incomplete", "lost", lost+waiting)
 	}
 }
@@ -213,7 +215,7 @@ func (h *History) work() time.Duration {
 		return retryTime
 	}
 	if h.failing {
-		lost, _ := h.losses()
+		lost, _ := h.Losses()
 		h.o.Log.Info("history is written again", "lost", lost)
 		h.failing = false
 	}
@@ -254,7 +256,7 @@ func (h *History) fail(err error) {
 		s.damaged.Store(true)
 	}
 	if !h.failing {
-		_, waiting := h.losses()
+		_, waiting := h.Losses()
 		h.o.Log.Error("history cannot be written; what happens is kept for later", "error", err, "waiting", waiting, "most", maxWaiting)
 	}
 	h.failing = true

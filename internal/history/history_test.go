@@ -391,14 +391,14 @@ func TestBounds(t *testing.T) {
 	for range maxVisits + 40 {
 		s.visits(time.Second, 2*time.Second, "ULLA", 1, "F", session.ReasonFin)
 	}
-	lost, _ := h.losses()
+	lost, _ := h.Losses()
 	if lost < 40 || lost > 42 {
 		t.Errorf("%d visits are lost", lost)
 	}
 	for i := range session.ID(maxWaiting + 10) {
 		begins(h, i+2, start.Add(time.Duration(i)*time.Microsecond), caller("")).at(time.Second, session.Ended, "", session.ReasonGone)
 	}
-	if all, waiting := h.losses(); waiting != maxWaiting || all != lost+10 {
+	if all, waiting := h.Losses(); waiting != maxWaiting || all != lost+10 {
 		t.Errorf("%d wait and %d are lost", waiting, all)
 	}
 	if err := tx.Rollback(); err != nil {

@@ -172,7 +172,7 @@ func newMux(o Options) *http.ServeMux {
 		mux.Handle("GET /", o.Console)
 	}
 	mux.HandleFunc("GET "+root+"/trace", d.trace)
-	mux.Handle("GET /metrics", o.Metrics)
+	mux.HandleFunc("GET /metrics", d.metrics)
 	mux.HandleFunc("GET /readyz", d.ready)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok\n") })
 	return mux

@@ -1,11 +1,10 @@
 package admin
 
 import (
-	"net/http"
+	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"moip/internal/session"
 	"moip/internal/switchboard"
@@ -19,10 +18,16 @@ type Metrics struct {
 
 	began, ended, visits, refusals *prometheus.CounterVec
 	lasted                         prometheus.Histogram
-	bytes                          *prometheus.CounterVec // of calls that have ended
 
-	calls, moved *prometheus.Desc
+	calls, recorded, bytes *prometheus.Desc
+
+	mu   sync.Mutex
+	past traffic // of calls that have ended
+	told traffic // the most that was told of
 }
+
+// traffic is bytes from callers, and to them.
+type traffic struct{ in, out uint64 }
 
 // NewMetrics returns Metrics of the calls of a board.
 func NewMetrics(b *switchboard.Board) *Metrics {
@@ -36,14 +41,14 @@ func NewMetrics(b *switchboard.Board) *Metrics {
 		ended:    counter("moip_calls_ended_total", "Calls that have ended, by the reason that the log tells.", "reason"),
 		visits:   counter("moip_visits_ended_total", "Redirections that have ended, those that failed included, by reason.", "reason"),
 		refusals: counter("moip_refusals_total", "Callers who were not let in, by reason.", "transport", "reason"),
-		bytes:    counter("moip_call_bytes_total", "Bytes from callers (in) and to them (out), in calls that have ended.", "direction"),
 		lasted: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "moip_call_seconds", Help: "How long calls lasted.", Buckets: []float64{1, 5, 15, 60, 300, 900, 1800, 3600, 7200},
 		}),
-		calls: prometheus.NewDesc("moip_calls", "Calls under way.", []string{"transport", "state"}, nil),
-		moved: prometheus.NewDesc("moip_calls_bytes", "Bytes from callers (in) and to them (out), in calls under way.", []string{"direction"}, nil),
+		calls:    prometheus.NewDesc("moip_calls", "Calls under way.", []string{"transport", "state"}, nil),
+		recorded: prometheus.NewDesc("moip_calls_recorded", "Calls under way that are being recorded.", nil, nil),
+		bytes:    prometheus.NewDesc("moip_bytes_total", "Bytes from callers (in) and to them (out).", []string{"direction"}, nil),
 	}
-	m.registry.MustRegister(m, m.began, m.ended, m.visits, m.refusals, m.bytes, m.lasted,
+	m.registry.MustRegister(m, m.began, m.ended, m.visits, m.refusals, m.lasted,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -58,8 +63,9 @@ func (m *Metrics) Note(e session.Event) {
 	case session.Ended:
 		m.ended.WithLabelValues(string(e.Reason)).Inc()
 		m.lasted.Observe(e.At.Sub(e.Began).Seconds())
-		m.bytes.WithLabelValues("in").Add(float64(e.In))
-		m.bytes.WithLabelValues("out").Add(float64(e.Out))
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.past.in, m.past.out = m.past.in+e.In, m.past.out+e.Out
 	}
 }
 
@@ -71,25 +77,42 @@ func (m *Metrics) CountRefusal(transport, reason string) {
 // Describe is Prometheus's.
 func (m *Metrics) Describe(to chan<- *prometheus.Desc) {
 	to <- m.calls
-	to <- m.moved
+	to <- m.recorded
+	to <- m.bytes
 }
 
 // Collect is Prometheus's.
 func (m *Metrics) Collect(to chan<- prometheus.Metric) {
 	type kind struct{ transport, state string }
-	calls, in, out := map[kind]int{}, uint64(0), uint64(0)
+	calls, recorded := map[kind]int{}, 0
+	all := m.ofPast()
 	for _, info := range m.board.Calls() {
 		calls[kind{info.Caller.Transport, info.State.String()}]++
-		in, out = in+info.In, out+info.Out
+		all.in, all.out = all.in+info.In, all.out+info.Out
+		if info.Recorded {
+			recorded++
+		}
 	}
 	for k, n := range calls {
 		to <- prometheus.MustNewConstMetric(m.calls, prometheus.GaugeValue, float64(n), k.transport, k.state)
 	}
-	to <- prometheus.MustNewConstMetric(m.moved, prometheus.GaugeValue, float64(in), "in")
-	to <- prometheus.MustNewConstMetric(m.moved, prometheus.GaugeValue, float64(out), "out")
+	to <- prometheus.MustNewConstMetric(m.recorded, prometheus.GaugeValue, float64(recorded))
+	all = m.upTo(all)
+	to <- prometheus.MustNewConstMetric(m.bytes, prometheus.CounterValue, float64(all.in), "in")
+	to <- prometheus.MustNewConstMetric(m.bytes, prometheus.CounterValue, float64(all.out), "out")
 }
 
-// ServeHTTP tells what was counted.
-func (m *Metrics) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{}).ServeHTTP(w, r)
+func (m *Metrics) ofPast() traffic {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.past
+}
+
+// upTo returns all, or what was told before, if that is more: a call that ends just now
+// may be missing from all, and a counter that falls looks like a gateway that began anew.
+func (m *Metrics) upTo(all traffic) traffic {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.told.in, m.told.out = max(m.told.in, all.in), max(m.told.out, all.out)
+	return m.told
 }

@@ -102,7 +102,7 @@ function drawEnds() {
 /** Takes what the gateway counts, in the form of Prometheus. */
 export function take(text = '') {
 	const at = Date.now(), total = (direction = '') =>
-		sum(text, 'moip_calls_bytes', `direction="${direction}"`) + sum(text, 'moip_call_bytes_total', `direction="${direction}"`);
+		sum(text, 'moip_bytes_total', `direction="${direction}"`);
 	samples.push({
 		at, calls: sum(text, 'moip_calls'), out: total('out'), in: total('in'),
 		ended: sum(text, 'moip_calls_ended_total'), refused: sum(text, 'moip_refusals_total'),
