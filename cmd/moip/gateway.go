@@ -48,7 +48,7 @@ type gateway struct {
 	hush      policy.Hush                    // of callers who are refused
 	history   *history.History               // nil if none is kept
 	work      []func(context.Context)        // what else goes on, until the context is done
-	about     string                         // the portal, for people
+	about     atomic.Value                   // a string: the portal, for people
 	file      string                         // of the configuration, "" for none
 	source    func() (*config.Config, error) // reads the configuration anew, nil if that is not to be had
 	began     time.Time
@@ -66,16 +66,19 @@ type gateway struct {
 	traces       *trace.Desk
 	doors, tasks sync.WaitGroup
 	dismiss      context.CancelFunc // ends the work
-	dismissed    <-chan struct{}    // closed by dismiss
+	stopped      context.Context    // done once the gateway is told to stop, with what was under way
+	halt         context.CancelFunc // ends stopped
 }
 
-// open wires a gateway, and opens its doors. Nobody is answered before start.
-func open(p plan, log *logbook, sockets *handover.Sockets) (*gateway, error) {
+// open wires a gateway, and opens its doors. Nobody is answered before start. Once ctx is
+// done, nothing is waited for that is not needed to stop.
+func open(ctx context.Context, p plan, log *logbook, sockets *handover.Sockets) (*gateway, error) {
 	g := &gateway{
 		cfg: p.cfg, file: p.file, source: p.source, log: log.Logger, level: log.level, sockets: sockets,
 		projector: recording.NewProjector(log.Logger), board: switchboard.New(log.Logger), events: admin.NewEvents(),
 		began: time.Now(), gone: make(chan struct{}),
 	}
+	g.stopped, g.halt = context.WithCancel(ctx)
 	g.state.Store(running)
 	g.answer, g.metrics, g.traces = g.board.Answer, admin.NewMetrics(g.board), trace.NewDesk(g.board)
 	if last, err := strconv.ParseUint(sockets.Told(), 10, 64); err == nil {
@@ -187,13 +190,11 @@ func (g *gateway) wire() error {
 	if g.cfg.Builtin() {
 		return g.wireTeletel()
 	}
-	g.about = public(g.cfg.Portal.URL)
 	url := g.cfg.LinkURL()
 	if url == "" {
 		g.openBoard(g.outside)
 		return nil
 	}
-	g.about += ", control link " + public(url)
 	link := pymoip.New(pymoip.Options{URL: url, Board: g.board, Log: g.log})
 	g.link = link.State
 	g.work = append(g.work, link.Run)
@@ -207,6 +208,11 @@ func (g *gateway) wire() error {
 
 // outside is calls with the portal that is not inside.
 func (g *gateway) outside() session.Config {
+	about := public(g.cfg.Portal.URL)
+	if url := g.cfg.LinkURL(); url != "" {
+		about += ", control link " + public(url)
+	}
+	g.about.Store(about)
 	calls := g.calls()
 	calls.Portal = g.cfg.Portal.Session("portal")
 	if recording.IsRoute(calls.Portal.URL) {
@@ -238,8 +244,8 @@ func (g *gateway) wireTeletel() error {
 		return err
 	}
 	p := g.teletel.portal(g.board, false)
-	g.about = "built in, " + g.teletel.about()
 	g.openBoard(func() session.Config {
+		g.about.Store("built in, " + g.teletel.about())
 		calls := g.calls()
 		calls.Portal.Record = g.cfg.Portal.Record
 		calls.DialPortal, calls.DialService = p.Dial, g.teletel.dial(calls.DialService)
@@ -267,7 +273,7 @@ func (g *gateway) welcome(out io.Writer) {
 	if g.admin != nil {
 		fmt.Fprintf(out, "Operators: http://%s/, or moip ctl\n", g.admin.Addr())
 	}
-	fmt.Fprintf(out, "Portal: %s\nCtrl-C stops it.\n", g.about)
+	fmt.Fprintf(out, "Portal: %s\nCtrl-C stops it.\n", g.about.Load())
 }
 
 // reached returns the URIs by which this machine and others reach a listener.
@@ -298,7 +304,6 @@ func addresses() (ips []string) {
 func (g *gateway) start() {
 	var ctx context.Context
 	ctx, g.dismiss = context.WithCancel(context.Background())
-	g.dismissed = ctx.Done()
 	for _, work := range g.work {
 		g.tasks.Go(func() { work(ctx) })
 	}
@@ -324,6 +329,7 @@ func (g *gateway) serve(l *downstream.Listener) {
 // stop takes leave of all callers. A control link stays until the last has left,
 // so that the portal hears of it.
 func (g *gateway) stop() {
+	g.halt() // else the lock might be a new process's, until that is ready
 	g.mu.Lock()
 	g.state.Store(stopping)
 	g.mu.Unlock() // from here on, nothing is changed
@@ -339,7 +345,7 @@ func (g *gateway) stop() {
 	}
 	g.doors.Wait() // a Minitel at a serial port is put back as it was
 	g.dismiss()
-	g.closeAdmin()
+	g.closeAdminSoon()
 	g.tasks.Wait()
 	g.close()
 	g.log.Info("stopped")
@@ -347,6 +353,7 @@ func (g *gateway) stop() {
 
 // close closes what open has opened.
 func (g *gateway) close() {
+	g.halt()
 	g.closeDoors()
 	g.closeAdmin()
 	if g.teletel != nil {

@@ -22,7 +22,7 @@ const (
 func (g *gateway) State() admin.State {
 	state := g.state.Load().(string)
 	calls, _ := g.board.Count()
-	s := admin.State{State: state, Version: programVersion(), Since: g.began.UTC(), Calls: calls, Portal: g.about, Ready: state == running}
+	s := admin.State{State: state, Version: programVersion(), Since: g.began.UTC(), Calls: calls, Portal: g.about.Load().(string), Ready: state == running}
 	if !s.Ready {
 		s.Why = "the gateway is " + state
 	} else if g.link != nil {
@@ -97,7 +97,7 @@ func (g *gateway) await(empty <-chan struct{}, within time.Duration, remind bool
 			return
 		case <-warn.C:
 			g.tellAll(closing(time.Minute))
-		case <-g.dismissed:
+		case <-g.stopped.Done():
 			return
 		}
 	}
@@ -128,7 +128,7 @@ func (g *gateway) upgrade() (pid int, err error) {
 		return 0, err
 	}
 	_, last := g.board.Count()
-	if pid, err = g.sockets.HandOver(strconv.FormatUint(uint64(last)+room, 10)); err != nil {
+	if pid, err = g.sockets.HandOver(g.stopped, strconv.FormatUint(uint64(last)+room, 10)); err != nil {
 		return 0, err
 	}
 	g.state.Store(replaced)
@@ -147,7 +147,8 @@ func (g *gateway) upgrade() (pid int, err error) {
 	return pid, nil
 }
 
-// closeAdminSoon leaves the operators to the new process; who is being answered here is.
+// closeAdminSoon closes the operators' door, once who is being answered has been, as
+// whoever ordered it.
 func (g *gateway) closeAdminSoon() {
 	if g.admin == nil {
 		return

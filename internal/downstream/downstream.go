@@ -68,7 +68,7 @@ type Listener struct {
 	options  Options
 
 	served   chan struct{}  // closed when Serve has returned
-	knocking sync.WaitGroup // connections to server that are no call yet
+	knocking sync.WaitGroup // who has come to server and is no call yet
 	parting  atomic.Int32   // callers who take a refusal
 
 	mu     sync.RWMutex // held for reading while a call is answered

@@ -693,3 +693,35 @@ func TestRetire(t *testing.T) {
 		conn.Close()
 	}
 }
+
+// Nor is anybody refused whose handshake is done and who is no call yet.
+func TestRetireAfterHandshake(t *testing.T) {
+	answer, callers := echo(t)
+	shaken, goOn := make(chan struct{}), make(chan struct{})
+	l := open(t, "ws://127.0.0.1:0", Options{Tap: func(netip.AddrPort) session.Tap {
+		return func(what session.Passage, sent bool, _ []byte) {
+			if what == session.PassHead && sent {
+				close(shaken)
+				<-goOn
+			}
+		}
+	}}, answer)
+	conn := dial(t, l)
+	io.WriteString(conn, handshake())
+	await(t, shaken)
+	retired := make(chan struct{})
+	go func() {
+		defer close(retired)
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		l.Retire(ctx)
+	}()
+	select {
+	case <-retired:
+		t.Error("nobody has waited for a caller")
+	case <-time.After(50 * time.Millisecond):
+	}
+	close(goOn)
+	await(t, callers)
+	await(t, retired)
+}

@@ -30,7 +30,8 @@ func newServer(log *slog.Logger) *http.Server {
 	}
 }
 
-// knocks counts those who have not said yet what they want. A call is not the server's.
+// knocks counts those who have not said yet what they want. Once they have, the server
+// counts them no more, and upgrade does.
 func (l *Listener) knocks(_ net.Conn, state http.ConnState) {
 	switch state {
 	case http.StateNew:
@@ -59,6 +60,8 @@ func (l *Listener) handler(answer Answer) http.Handler {
 // upgrade makes a call of a request. It does not stay with the call: net/http
 // holds some 12 KiB for a handler.
 func (l *Listener) upgrade(w http.ResponseWriter, r *http.Request, answer Answer) {
+	l.knocking.Add(1)
+	defer l.knocking.Done()
 	at, _ := netip.ParseAddrPort(r.RemoteAddr) // else it is nobody's whom one could name
 	line := l.arriving(netip.AddrPortFrom(at.Addr().Unmap(), at.Port()))
 	line.asked(r)

@@ -154,20 +154,29 @@ func (c *Call) limitVisit() {
 // limitAnew has the clocks that run go by other limits than before. A visit that had no
 // limit has begun now.
 func (c *Call) limitAnew(was Limits) {
-	since := func(begun, limit time.Duration) time.Duration {
-		if limit == 0 {
-			return 0
-		}
-		return max(limit-(c.now()-begun), 1)
-	}
-	c.limit(idleWarn, idleOver, since(c.lastKey, c.Limits.Idle))
-	c.limit(callWarn, callOver, since(0, c.Limits.Call))
-	if c.state == AtService && c.route.Visit == 0 && c.Limits.Visit != was.Visit {
+	c.relimit(idleWarn, idleOver, c.lastKey, was.Idle, c.Limits.Idle)
+	c.relimit(callWarn, callOver, 0, was.Call, c.Limits.Call)
+	if c.state == AtService && c.route.Visit == 0 {
 		begun := c.now()
 		if due := c.due[visitOver]; due > 0 {
 			begun = due - was.Visit
 		}
-		c.limit(visitWarn, visitOver, since(begun, c.Limits.Visit))
+		c.relimit(visitWarn, visitOver, begun, was.Visit, c.Limits.Visit)
+	}
+}
+
+// relimit has a clock that began at some time go by another limit. Who is over it, or
+// nearly, is warned and has a minute, as ever. A limit that stays the same is left alone:
+// its warning may have been given.
+func (c *Call) relimit(warn, over alarm, begun, was, is time.Duration) {
+	if is == was {
+		return
+	}
+	left := max(is-(c.now()-begun), min(is, warning))
+	c.set(over, left)
+	c.clear(warn)
+	if is > warning {
+		c.set(warn, max(left-warning, 1))
 	}
 }
 

@@ -147,8 +147,8 @@ func Start(cfg *Config, id ID, who Caller, e Endpoint) *Call {
 }
 
 // Adopt has the call go by cfg from now on: by its limits, as if they had been those
-// before, by its rules for recordings, and by its portal when that is to be dialled
-// again. The call goes on as it is.
+// before, but not without the warning; by its rules for recordings, and by its portal when
+// that is to be dialled again. The call goes on as it is.
 func (c *Call) Adopt(cfg *Config) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -660,7 +660,74 @@ func TestAdopt(t *testing.T) {
 		cfg2.Limits.Call = 5 * time.Minute // which are over
 		r.Adopt(&cfg2)
 		r.sleep(time.Second)
+		r.caller.got()
+		r.sleep(time.Minute)
 		r.expectEvents("ended total")
 		r.Adopt(&cfg) // too late, and harmless
+	})
+}
+
+// Nobody is cut without a warning because a limit has changed, and nobody warned again
+// because another has.
+func TestAdoptWarns(t *testing.T) {
+	const asked, total = "Êtes-vous là ? Fin dans 1 minute", "Fin de l'appel dans 1 minute"
+	with := func(r *rig, change func(*Limits)) {
+		cfg := *r.Config
+		change(&cfg.Limits)
+		r.Adopt(&cfg)
+		r.sleep(0)
+	}
+	idle := func(d time.Duration) func(*Limits) { return func(l *Limits) { l.Idle = d } }
+	call := func(d time.Duration) func(*Limits) { return func(l *Limits) { l.Call = d } }
+
+	playWith(t, &Config{}, func(r *rig) { // who is over a limit that there was not has a minute
+		r.sleep(time.Hour)
+		with(r, idle(5*time.Minute))
+		r.sleep(1)
+		r.sees(article(asked))
+		r.sleep(warning - 2)
+		r.expectEvents("began")
+		r.sleep(2)
+		r.expectEvents("ended idle")
+	})
+	playWith(t, &Config{}, func(r *rig) { // and a key saves the call, which is warned again
+		r.sleep(time.Hour)
+		with(r, idle(5*time.Minute))
+		r.sleep(1)
+		r.sees(article(asked))
+		r.types("k")
+		r.sleep(4*time.Minute - 1)
+		r.expect("caller", r.caller, "")
+		r.sleep(1)
+		r.sees(article(asked))
+		r.sleep(time.Minute)
+		r.expectEvents("began", "ended idle")
+	})
+	playWith(t, &Config{Limits: Limits{Idle: 5 * time.Minute}}, func(r *rig) { // another limit, after the warning
+		r.sleep(4*time.Minute + 30*time.Second)
+		r.sees(article(asked))
+		with(r, call(24*time.Hour))
+		r.expect("caller", r.caller, "")
+		r.types("k")
+		r.sleep(4 * time.Minute)
+		r.sees(article(asked))
+	})
+	playWith(t, &Config{Limits: Limits{Call: 2 * time.Hour}}, func(r *rig) {
+		r.sleep(time.Hour)
+		with(r, call(time.Hour+30*time.Second))
+		r.sleep(1)
+		r.sees(article(total))
+		r.sleep(warning - 2)
+		r.expectEvents("began")
+		r.sleep(2)
+		r.expectEvents("ended total")
+	})
+	playWith(t, &Config{}, func(r *rig) { // of a limit that is too short for a warning there is none
+		r.sleep(time.Hour)
+		with(r, idle(30*time.Second))
+		r.sleep(30*time.Second - 1)
+		r.expect("caller", r.caller, "")
+		r.sleep(1)
+		r.expectEvents("began", "ended idle")
 	})
 }
