@@ -143,6 +143,7 @@ func TestRefused(t *testing.T) {
 	p.expect(`UserRedirected,,,0,1`)
 	p.order(`PID=0,3,CONNECT,ws://bad/,None,[]`)
 	p.expect(`UserGotCommand,,,0,3,CONNECT,ws://bad/,None,[]`)
+	b.refuses(2)
 	b.returned(a, session.ReasonFin)
 	p.expect(`UserRequestedClose,,,0,1`, `UserRedirectEnded,,,0,1`)
 

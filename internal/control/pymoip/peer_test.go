@@ -203,6 +203,24 @@ type board struct {
 	routes []session.Route
 	legs   map[session.ID]*wire
 	ends   map[session.ID]session.Endpoint
+	busy   int // orders refused to redirected calls
+}
+
+// refuses waits until so many orders were refused to redirected calls: what comes of an
+// order is later than what is told of it.
+func (b *board) refuses(n int) {
+	b.t.Helper()
+	for late := time.Now().Add(5 * time.Second); ; time.Sleep(time.Millisecond) {
+		b.mu.Lock()
+		busy := b.busy
+		b.mu.Unlock()
+		if busy == n {
+			return
+		}
+		if time.Now().After(late) {
+			b.t.Fatalf("%d orders are refused, not %d", busy, n)
+		}
+	}
 }
 
 func newBoard(t *testing.T, o Options) *board {
@@ -291,6 +309,7 @@ func (b *board) Redirect(id session.ID, r session.Route) error {
 	case !ok:
 		return errNoCall
 	case visit != nil:
+		b.busy++
 		return errBusy
 	case r.URL == "ws://bad/":
 		return errBad
