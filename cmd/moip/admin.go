@@ -33,9 +33,10 @@ func (g *gateway) openAdmin() (err error) {
 		o.Services = g.teletel.list
 	}
 	if g.link != nil {
+		url := public(g.cfg.LinkURL()) // for good
 		o.Link = func() admin.Link {
 			up, since := g.link()
-			return admin.Link{URL: public(g.cfg.LinkURL()), Up: up, Since: since.UTC()}
+			return admin.Link{URL: url, Up: up, Since: since.UTC()}
 		}
 	}
 	g.api = admin.NewServer(o)

@@ -48,7 +48,7 @@ type gateway struct {
 	hush      policy.Hush                    // of callers who are refused
 	history   *history.History               // nil if none is kept
 	work      []func(context.Context)        // what else goes on, until the context is done
-	about     string                         // the portal, for people
+	about     atomic.Value                   // a string: the portal, for people
 	file      string                         // of the configuration, "" for none
 	source    func() (*config.Config, error) // reads the configuration anew, nil if that is not to be had
 	began     time.Time
@@ -187,13 +187,11 @@ func (g *gateway) wire() error {
 	if g.cfg.Builtin() {
 		return g.wireTeletel()
 	}
-	g.about = public(g.cfg.Portal.URL)
 	url := g.cfg.LinkURL()
 	if url == "" {
 		g.openBoard(g.outside)
 		return nil
 	}
-	g.about += ", control link " + public(url)
 	link := pymoip.New(pymoip.Options{URL: url, Board: g.board, Log: g.log})
 	g.link = link.State
 	g.work = append(g.work, link.Run)
@@ -207,6 +205,11 @@ func (g *gateway) wire() error {
 
 // outside is calls with the portal that is not inside.
 func (g *gateway) outside() session.Config {
+	about := public(g.cfg.Portal.URL)
+	if url := g.cfg.LinkURL(); url != "" {
+		about += ", control link " + public(url)
+	}
+	g.about.Store(about)
 	calls := g.calls()
 	calls.Portal = g.cfg.Portal.Session("portal")
 	if recording.IsRoute(calls.Portal.URL) {
@@ -238,8 +241,8 @@ func (g *gateway) wireTeletel() error {
 		return err
 	}
 	p := g.teletel.portal(g.board, false)
-	g.about = "built in, " + g.teletel.about()
 	g.openBoard(func() session.Config {
+		g.about.Store("built in, " + g.teletel.about())
 		calls := g.calls()
 		calls.Portal.Record = g.cfg.Portal.Record
 		calls.DialPortal, calls.DialService = p.Dial, g.teletel.dial(calls.DialService)
@@ -267,7 +270,7 @@ func (g *gateway) welcome(out io.Writer) {
 	if g.admin != nil {
 		fmt.Fprintf(out, "Operators: moip ctl, or http://%s/api/v1/\n", g.admin.Addr())
 	}
-	fmt.Fprintf(out, "Portal: %s\nCtrl-C stops it.\n", g.about)
+	fmt.Fprintf(out, "Portal: %s\nCtrl-C stops it.\n", g.about.Load())
 }
 
 // reached returns the URIs by which this machine and others reach a listener.

@@ -127,7 +127,7 @@ func (g *gateway) wireAlone(links net.Listener, gateways []netip.Prefix) error {
 	p := g.teletel.portal(orders, true)
 	orders.gateways = pymoip.NewServer(pymoip.ServerOptions{Gateways: gateways, Follow: p.Event, Ask: p.Ask, Log: g.log})
 	calls.DialPortal, calls.DialService = p.Dial, g.teletel.dial(calls.DialService)
-	g.about = fmt.Sprintf("control links at %s, %s", strings.Join(reached("ws", links.Addr()), ", "), g.teletel.about())
+	g.about.Store(fmt.Sprintf("control links at %s, %s", strings.Join(reached("ws", links.Addr()), ", "), g.teletel.about()))
 	g.board.Open(calls, p.Event, orders.gateways.Event)
 	g.answer = orders.gateways.Answer(g.board.Answer)
 	g.work = append(g.work, func(ctx context.Context) { serveLinks(ctx, orders.gateways, links, g.log) })

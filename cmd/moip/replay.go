@@ -195,7 +195,7 @@ func (r *replay) serve(ctx context.Context, out io.Writer) error {
 		calls.DialPortal = func(context.Context, session.ID, session.Route) (session.Endpoint, error) {
 			return g.projector.Open(r.File, r.Speed)
 		}
-		g.about = r.File
+		g.about.Store(r.File)
 		g.board.Open(calls)
 		return nil
 	}})

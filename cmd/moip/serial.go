@@ -70,7 +70,7 @@ func (g *gateway) wireLine() error {
 		}
 		return calls.DialService(ctx, id, r)
 	}
-	g.about = public(g.cfg.Portal.URL)
+	g.about.Store(public(g.cfg.Portal.URL))
 	g.board.Open(calls)
 	return nil
 }

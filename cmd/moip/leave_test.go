@@ -1,0 +1,107 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"moip/internal/control/admin"
+)
+
+// freePort returns an address whose port is free.
+func freePort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// An operated is a gateway in this process, with its operators.
+type operated struct {
+	*admin.Client
+	file string
+	stop context.CancelFunc
+	gone chan error
+}
+
+// opens runs a gateway that goes by what a file says beside its operators' address.
+func opens(t *testing.T, settings string) *operated {
+	t.Helper()
+	at, file := freePort(t), filepath.Join(t.TempDir(), "moip.toml")
+	h := &operated{Client: admin.NewClient(at), file: file, gone: make(chan error, 1)}
+	h.says(t, settings)
+	var ctx context.Context
+	ctx, h.stop = context.WithCancel(t.Context())
+	t.Cleanup(h.stop)
+	none, level := "none", "error"
+	s := &serve{Config: file, Admin: &at, Log: &none, History: &none, Bans: &none, Records: &none, LogLevel: &level}
+	go func() { h.gone <- s.Run(ctx, io.Discard) }()
+	for deadline := time.Now().Add(10 * time.Second); h.Do(ctx, "GET", "/state", nil, nil) != nil; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("no gateway answers")
+		}
+	}
+	return h
+}
+
+// says has the file say something else.
+func (h *operated) says(t *testing.T, settings string) {
+	t.Helper()
+	if err := os.WriteFile(h.file, []byte("listen = [\"tcp://127.0.0.1:0\"]\n"+settings), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// ends waits until the gateway is gone.
+func (h *operated) ends(t *testing.T) {
+	t.Helper()
+	select {
+	case err := <-h.gone:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("the gateway goes on")
+	}
+}
+
+// Operators are told of the portal in force, while the configuration changes, too.
+func TestReloadTellsOfThePortal(t *testing.T) {
+	portal := func(n int) string {
+		return fmt.Sprintf("link = \"ws://127.0.0.1:9\"\n[portal]\nurl = \"ws://me:secret@127.0.0.1:%d/\"\n", n)
+	}
+	h := opens(t, portal(1))
+	asked, stop := context.WithCancel(t.Context())
+	var asking sync.WaitGroup
+	asking.Go(func() {
+		for asked.Err() == nil {
+			h.Do(asked, "GET", "/link", nil, nil)
+			h.Do(asked, "GET", "/state", nil, nil)
+		}
+	})
+	for n := 2; n < 20; n++ {
+		h.says(t, portal(n))
+		if err := h.Do(t.Context(), "POST", "/reload", nil, nil); err != nil {
+			t.Fatal(err)
+		}
+		var s admin.State
+		want := fmt.Sprintf("ws://127.0.0.1:%d/", n)
+		if err := h.Do(t.Context(), "GET", "/state", nil, &s); err != nil || !strings.HasPrefix(s.Portal, want+",") {
+			t.Fatalf("the portal is %q, %v, want %s", s.Portal, err, want)
+		}
+	}
+	stop()
+	asking.Wait()
+	h.stop()
+	h.ends(t)
+}
