@@ -342,7 +342,7 @@ func (g *gateway) stop() {
 	}
 	g.doors.Wait() // a Minitel at a serial port is put back as it was
 	g.dismiss()
-	g.closeAdmin()
+	g.closeAdminSoon()
 	g.tasks.Wait()
 	g.close()
 	g.log.Info("stopped")

@@ -147,7 +147,8 @@ func (g *gateway) upgrade() (pid int, err error) {
 	return pid, nil
 }
 
-// closeAdminSoon leaves the operators to the new process; who is being answered here is.
+// closeAdminSoon closes the operators' door, once who is being answered has been, as
+// whoever ordered it.
 func (g *gateway) closeAdminSoon() {
 	if g.admin == nil {
 		return

@@ -75,6 +75,34 @@ func (h *operated) ends(t *testing.T) {
 	}
 }
 
+// Who orders a gateway to drain is answered, although it ends at once.
+func TestDrainIsAnswered(t *testing.T) {
+	for n := range 20 {
+		h := opens(t, "")
+		if err := h.Do(t.Context(), "POST", "/drain", admin.Draining{For: "1m"}, nil); err != nil {
+			t.Errorf("gateway %d: %v", n, err)
+		}
+		h.ends(t)
+	}
+}
+
+// Who follows what happens does not hold up the end.
+func TestStopEndsStreams(t *testing.T) {
+	h := opens(t, "")
+	followed, stop := context.WithCancel(t.Context())
+	var following sync.WaitGroup
+	following.Go(func() { h.Follow(followed, func(admin.Event) error { return nil }) })
+	defer following.Wait()
+	defer stop()
+	time.Sleep(50 * time.Millisecond) // for it to be there
+	begun := time.Now()
+	h.stop()
+	h.ends(t)
+	if took := time.Since(begun); took > 500*time.Millisecond {
+		t.Errorf("it took %v", took)
+	}
+}
+
 // Operators are told of the portal in force, while the configuration changes, too.
 func TestReloadTellsOfThePortal(t *testing.T) {
 	portal := func(n int) string {

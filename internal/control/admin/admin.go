@@ -7,6 +7,7 @@
 package admin
 
 import (
+	"context"
 	_ "embed"
 	"encoding/json"
 	"errors"
@@ -74,10 +75,12 @@ func bounded(next http.Handler) http.Handler {
 }
 
 // NewServer returns a server of the API. It answers requests for hosts that are this
-// machine's loopback.
+// machine's loopback. Its Shutdown waits for answers, but ends what has no end, as events.
 func NewServer(o Options) *http.Server {
 	guard := http.NewCrossOriginProtection()
-	return &http.Server{
+	open, shut := context.WithCancel(context.Background())
+	s := &http.Server{
+		BaseContext:       func(net.Listener) context.Context { return open },
 		Handler:           local(guard.Handler(bounded(newMux(o)))),
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       10 * time.Second,
@@ -85,6 +88,8 @@ func NewServer(o Options) *http.Server {
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug),
 	}
+	s.RegisterOnShutdown(shut)
+	return s
 }
 
 func isLoopback(host string) bool {
