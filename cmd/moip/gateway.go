@@ -66,16 +66,19 @@ type gateway struct {
 	traces       *trace.Desk
 	doors, tasks sync.WaitGroup
 	dismiss      context.CancelFunc // ends the work
-	dismissed    <-chan struct{}    // closed by dismiss
+	stopped      context.Context    // done once the gateway is told to stop, with what was under way
+	halt         context.CancelFunc // ends stopped
 }
 
-// open wires a gateway, and opens its doors. Nobody is answered before start.
-func open(p plan, log *logbook, sockets *handover.Sockets) (*gateway, error) {
+// open wires a gateway, and opens its doors. Nobody is answered before start. Once ctx is
+// done, nothing is waited for that is not needed to stop.
+func open(ctx context.Context, p plan, log *logbook, sockets *handover.Sockets) (*gateway, error) {
 	g := &gateway{
 		cfg: p.cfg, file: p.file, source: p.source, log: log.Logger, level: log.level, sockets: sockets,
 		projector: recording.NewProjector(log.Logger), board: switchboard.New(log.Logger), events: admin.NewEvents(),
 		began: time.Now(), gone: make(chan struct{}),
 	}
+	g.stopped, g.halt = context.WithCancel(ctx)
 	g.state.Store(running)
 	g.answer, g.metrics, g.traces = g.board.Answer, admin.NewMetrics(g.board), trace.NewDesk(g.board)
 	if last, err := strconv.ParseUint(sockets.Told(), 10, 64); err == nil {
@@ -301,7 +304,6 @@ func addresses() (ips []string) {
 func (g *gateway) start() {
 	var ctx context.Context
 	ctx, g.dismiss = context.WithCancel(context.Background())
-	g.dismissed = ctx.Done()
 	for _, work := range g.work {
 		g.tasks.Go(func() { work(ctx) })
 	}
@@ -327,6 +329,7 @@ func (g *gateway) serve(l *downstream.Listener) {
 // stop takes leave of all callers. A control link stays until the last has left,
 // so that the portal hears of it.
 func (g *gateway) stop() {
+	g.halt() // else the lock might be a new process's, until that is ready
 	g.mu.Lock()
 	g.state.Store(stopping)
 	g.mu.Unlock() // from here on, nothing is changed
@@ -350,6 +353,7 @@ func (g *gateway) stop() {
 
 // close closes what open has opened.
 func (g *gateway) close() {
+	g.halt()
 	g.closeDoors()
 	g.closeAdmin()
 	if g.teletel != nil {

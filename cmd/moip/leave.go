@@ -97,7 +97,7 @@ func (g *gateway) await(empty <-chan struct{}, within time.Duration, remind bool
 			return
 		case <-warn.C:
 			g.tellAll(closing(time.Minute))
-		case <-g.dismissed:
+		case <-g.stopped.Done():
 			return
 		}
 	}
@@ -128,7 +128,7 @@ func (g *gateway) upgrade() (pid int, err error) {
 		return 0, err
 	}
 	_, last := g.board.Count()
-	if pid, err = g.sockets.HandOver(strconv.FormatUint(uint64(last)+room, 10)); err != nil {
+	if pid, err = g.sockets.HandOver(g.stopped, strconv.FormatUint(uint64(last)+room, 10)); err != nil {
 		return 0, err
 	}
 	g.state.Store(replaced)

@@ -57,7 +57,19 @@ func opens(t *testing.T, settings string) *operated {
 // says has the file say something else.
 func (h *operated) says(t *testing.T, settings string) {
 	t.Helper()
-	if err := os.WriteFile(h.file, []byte("listen = [\"tcp://127.0.0.1:0\"]\n"+settings), 0o600); err != nil {
+	h.writes(t, "listen = [\"tcp://127.0.0.1:0\"]\n"+settings)
+}
+
+func (h *operated) writes(t *testing.T, text string) {
+	t.Helper()
+	if err := os.WriteFile(h.file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (h *operated) reloads(t *testing.T) {
+	t.Helper()
+	if err := h.Do(t.Context(), "POST", "/reload", nil, nil); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -119,9 +131,7 @@ func TestReloadTellsOfThePortal(t *testing.T) {
 	})
 	for n := 2; n < 20; n++ {
 		h.says(t, portal(n))
-		if err := h.Do(t.Context(), "POST", "/reload", nil, nil); err != nil {
-			t.Fatal(err)
-		}
+		h.reloads(t)
 		var s admin.State
 		want := fmt.Sprintf("ws://127.0.0.1:%d/", n)
 		if err := h.Do(t.Context(), "GET", "/state", nil, &s); err != nil || !strings.HasPrefix(s.Portal, want+",") {
@@ -132,4 +142,27 @@ func TestReloadTellsOfThePortal(t *testing.T) {
 	asking.Wait()
 	h.stop()
 	h.ends(t)
+}
+
+// Who has come to a door that a reload has closed, and says nothing, is not waited for.
+func TestStopAfterReload(t *testing.T) {
+	door := freePort(t)
+	h := opens(t, "")
+	h.writes(t, "listen = [\"ws://"+door+"\"]")
+	h.reloads(t)
+	conn, err := net.Dial("tcp", door)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	io.WriteString(conn, "GET ")
+	time.Sleep(50 * time.Millisecond) // for it to be accepted
+	h.says(t, "")
+	h.reloads(t)
+	begun := time.Now()
+	h.stop()
+	h.ends(t)
+	if took := time.Since(begun); took > 5*time.Second {
+		t.Errorf("it took %v", took)
+	}
 }

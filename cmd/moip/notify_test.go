@@ -84,8 +84,9 @@ func TestWatchdogSilent(t *testing.T) {
 	t.Setenv("WATCHDOG_USEC", "20000")
 	cfg := config.Default()
 	cfg.Listen, cfg.Admin, cfg.Records = []string{"ws://127.0.0.1:0"}, "127.0.0.1:0", "none"
+	cfg.History.File, cfg.Bans.File = "none", "none"
 	log := &logbook{Logger: slog.New(slog.NewTextHandler(io.Discard, nil)), level: new(slog.LevelVar)}
-	g, err := open(plan{cfg: cfg, wire: (*gateway).wire}, log, &handover.Sockets{})
+	g, err := open(t.Context(), plan{cfg: cfg, wire: (*gateway).wire}, log, &handover.Sockets{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -151,7 +151,7 @@ func (g *gateway) change(cfg *config.Config, changed []string) error {
 		return err
 	}
 	if g.teletel != nil && has("directory") {
-		if err := g.teletel.move(cfg.Directory); err != nil {
+		if err := g.teletel.move(g.stopped, cfg.Directory); err != nil {
 			doors.undo()
 			return err
 		}
@@ -173,8 +173,8 @@ func (g *gateway) change(cfg *config.Config, changed []string) error {
 }
 
 // move has the directory read from elsewhere.
-func (t *teletel) move(path string) error {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+func (t *teletel) move(ctx context.Context, path string) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	return t.book.Move(ctx, path)
 }
@@ -250,7 +250,7 @@ func (g *gateway) exchange(d doors) {
 
 // retire closes a listener, and waits a little for those who have come and are no call yet.
 func (g *gateway) retire(l *downstream.Listener) {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(g.stopped, 10*time.Second)
 	defer cancel()
 	l.Retire(ctx)
 }

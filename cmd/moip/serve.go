@@ -146,7 +146,7 @@ func operate(ctx context.Context, out io.Writer, p plan) error {
 		return err
 	}
 	defer log.Close()
-	g, err := open(p, log, sockets)
+	g, err := open(ctx, p, log, sockets)
 	if err != nil {
 		return err
 	}

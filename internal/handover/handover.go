@@ -165,3 +165,5 @@ var ErrNot = errors.New("sockets cannot be handed over on this system")
 
 // patience is how long a process after may take until it is Ready.
 const patience = time.Minute
+
+var errSlow = fmt.Errorf("it was not ready after %v", patience)

@@ -3,6 +3,7 @@
 package handover
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,7 +14,6 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -81,26 +81,26 @@ func inherited(fd int) (net.Listener, error) {
 // HandOver starts the program anew, with the same command line, and hands all sockets
 // that are open to the new process, and what it is told. It returns once that is Ready:
 // nobody is answered by this one from then on, if its listeners are closed. If it fails,
-// or takes longer than a minute, there is no new process.
-func (s *Sockets) HandOver(tell string) (pid int, err error) {
+// takes longer than a minute, or ctx is done before, there is no new process.
+func (s *Sockets) HandOver(ctx context.Context, tell string) (pid int, err error) {
 	child, ready, err := s.start(tell)
 	if err != nil {
 		return 0, err
 	}
 	defer ready.Close()
-	ready.SetReadDeadline(time.Now().Add(patience))
-	if _, err := ready.Read(make([]byte, 1)); err != nil {
-		if errors.Is(err, os.ErrDeadlineExceeded) {
-			child.Kill()
-			child.Wait()
-			return 0, fmt.Errorf("the new process was not ready after %v", patience)
-		}
-		defer time.AfterFunc(patience, func() { child.Kill() }).Stop() // it said that it would end
-		state, _ := child.Wait()
-		return 0, fmt.Errorf("the new process has ended (%v); its log, or what it has printed, says why", state)
+	limited, cancel := context.WithTimeoutCause(ctx, patience, errSlow)
+	defer cancel()
+	spare := context.AfterFunc(limited, func() { child.Kill() })
+	_, err = ready.Read(make([]byte, 1))
+	if err == nil && spare() {
+		go child.Wait() // or it would stay as a zombie, should it end before us
+		return child.Pid, nil
 	}
-	go child.Wait() // or it would stay as a zombie, should it end before us
-	return child.Pid, nil
+	state, _ := child.Wait()
+	if spare(); limited.Err() != nil {
+		return 0, fmt.Errorf("the new process was ended: %w", context.Cause(limited))
+	}
+	return 0, fmt.Errorf("the new process has ended (%v); its log, or what it has printed, says why", state)
 }
 
 // start starts the new process, and returns where it says that it is Ready.

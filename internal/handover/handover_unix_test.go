@@ -4,6 +4,7 @@ package handover
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -11,6 +12,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -30,19 +32,26 @@ func TestMain(m *testing.M) {
 }
 
 // program answers whoever calls with its number, and with what it was told. On SIGHUP it
-// is replaced; what replaces it fails if HANDOVER_FAIL is a file that is there.
+// is replaced; what replaces it fails if HANDOVER_FAIL is a file that is there, and is
+// never ready if that is a folder. On SIGTERM it ends, and waits for nobody.
 func program() {
 	s, err := Inherit()
 	if err != nil {
 		fmt.Println("failed:", err)
 		os.Exit(1)
 	}
-	if _, err := os.Stat(os.Getenv("HANDOVER_FAIL")); err == nil && s.Told() != "" {
+	if info, err := os.Stat(os.Getenv("HANDOVER_FAIL")); err == nil && s.Told() != "" {
+		if info.IsDir() {
+			fmt.Println("starting", os.Getpid())
+			select {}
+		}
 		s.Close()
 		os.Exit(3)
 	}
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
 	var doors []net.Listener
 	var serving sync.WaitGroup
 	for _, address := range strings.Fields(os.Getenv("HANDOVER_TEST")) {
@@ -79,9 +88,12 @@ func program() {
 	unused := s.Ready()
 	fmt.Println("ready", os.Getpid(), strings.Join(at, ","), len(unused))
 	for range hup {
-		pid, err := s.HandOver("told by " + fmt.Sprint(os.Getpid()))
+		pid, err := s.HandOver(ctx, "told by "+fmt.Sprint(os.Getpid()))
 		if err != nil {
 			fmt.Println("not replaced:", err)
+			if ctx.Err() != nil {
+				break
+			}
 			continue
 		}
 		fmt.Println("replaced by", pid)
@@ -222,6 +234,29 @@ func TestHandOverFails(t *testing.T) {
 	}
 	if answer, err := ask(at); answer != fmt.Sprint(pid) {
 		t.Errorf("answer %q, %v", answer, err)
+	}
+}
+
+// What is told to end while another starts does not wait for that, which ends as well.
+func TestHandOverStopped(t *testing.T) {
+	r := runs(t, "127.0.0.1:0", t.TempDir())
+	r.prints("ready")
+	r.cmd.Process.Signal(syscall.SIGHUP)
+	next, err := strconv.Atoi(r.prints("starting"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	begun := time.Now()
+	r.cmd.Process.Signal(syscall.SIGTERM)
+	if why := r.prints("not replaced:"); !strings.Contains(why, "terminated signal received") {
+		t.Errorf("why: %s", why)
+	}
+	if err := syscall.Kill(next, 0); err != syscall.ESRCH {
+		t.Errorf("process %d is there: %v", next, err)
+		syscall.Kill(next, syscall.SIGKILL)
+	}
+	if err := r.cmd.Wait(); err != nil || time.Since(begun) > 10*time.Second {
+		t.Errorf("it ended after %v: %v", time.Since(begun), err)
 	}
 }
 
