@@ -187,6 +187,7 @@ func (r *replay) serve(ctx context.Context, out io.Writer) error {
 	player.Close()
 	cfg := config.Default()
 	cfg.Listen, cfg.Log, cfg.Records, cfg.Admin = []string{r.Listen}, "none", "none", "none"
+	cfg.Bans.File, cfg.History.File = "none", "none"
 	cfg.Limits.Idle, cfg.Limits.Call = 0, 0 // there is nothing to be typed
 	cfg.LogLevel = config.Level(slog.LevelWarn)
 	return operate(ctx, out, plan{cfg: cfg, wire: func(g *gateway) error {

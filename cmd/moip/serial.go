@@ -49,7 +49,7 @@ func (s *serialLine) config() (*config.Config, error) {
 	asked := url.Values{"parity": {s.Parity}, "flow": {s.Flow}, "speed": {strconv.Itoa(s.Speed)}}
 	cfg.Listen = []string{"serial://" + (&url.URL{Path: s.Port}).EscapedPath() + "?" + asked.Encode()}
 	cfg.Portal.URL, cfg.Link, cfg.Log = s.URL, "none", s.Log
-	cfg.Admin = "none"
+	cfg.Admin, cfg.Bans.File, cfg.History.File = "none", "none", "none"
 	cfg.Limits.Idle, cfg.Limits.Call, cfg.Limits.Visit, cfg.Limits.Wait = 0, 0, 0, 0
 	if err := cfg.LogLevel.UnmarshalText([]byte(s.LogLevel)); err != nil {
 		return nil, fmt.Errorf("--log-level: %w", err)
