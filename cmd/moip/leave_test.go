@@ -43,8 +43,9 @@ func opens(t *testing.T, settings string) *operated {
 	var ctx context.Context
 	ctx, h.stop = context.WithCancel(t.Context())
 	t.Cleanup(h.stop)
-	none, level := "none", "error"
-	s := &serve{Config: file, Admin: &at, Log: &none, History: &none, Bans: &none, Records: &none, LogLevel: &level}
+	s := &serve{
+		Config: file, Admin: &at, Log: new("none"), History: new("none"), Bans: new("none"), Records: new("none"), LogLevel: new("error"),
+	}
 	go func() { h.gone <- s.Run(ctx, io.Discard) }()
 	for deadline := time.Now().Add(10 * time.Second); h.Do(ctx, "GET", "/state", nil, nil) != nil; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
