@@ -166,3 +166,18 @@ func TestStopAfterReload(t *testing.T) {
 		t.Errorf("it took %v", took)
 	}
 }
+
+// A gateway of its own, for a Minitel or a recording, leaves no files behind.
+func TestAloneLeavesNoFiles(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	ctx, stop := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer stop()
+	line := &serialLine{Port: filepath.Join(dir, "none"), URL: "ws://127.0.0.1:9", Parity: "auto", Flow: "none", Log: "none", LogLevel: "error"}
+	if err := line.Run(ctx, io.Discard); err != nil {
+		t.Error(err)
+	}
+	if files, err := os.ReadDir(dir); err != nil || len(files) > 0 {
+		t.Errorf("it leaves %v, %v", files, err)
+	}
+}

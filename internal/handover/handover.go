@@ -81,7 +81,7 @@ func (s *Sockets) take(address string) (net.Listener, error) {
 		}
 		i = slices.IndexFunc(s.inherited, func(o socket) bool {
 			at, ok := o.Addr().(*net.TCPAddr)
-			return o.asked == "" && ok && at.Port == wanted.Port && sameHost(at.IP, wanted.IP)
+			return ok && at.Port == wanted.Port && sameHost(at.IP, wanted.IP)
 		})
 	}
 	if i < 0 {

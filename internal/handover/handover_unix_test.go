@@ -303,3 +303,21 @@ func TestSameHost(t *testing.T) {
 		}
 	}
 }
+
+// A socket that was asked for in other words is still the one at that address.
+func TestOtherWords(t *testing.T) {
+	had, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, port, _ := net.SplitHostPort(had.Addr().String())
+	s := &Sockets{inherited: []socket{{had, "127.0.0.1:" + port}}}
+	l, err := s.Listen("localhost:" + port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Close()
+	if unused := s.Ready(); len(unused) > 0 {
+		t.Errorf("unused: %v", unused)
+	}
+}
