@@ -64,7 +64,7 @@ func TestAdmin(t *testing.T) {
 	if out := ctl("", "calls", "--service", "MIRE"); strings.Contains(out, "telnet") {
 		t.Errorf("at MIRE is\n%s", out)
 	}
-	ctl("is no address, nor a network", "calls", "--from", "nowhere")
+	ctl("is neither an address nor a network", "calls", "--from", "nowhere")
 	says("Minitel sur IP", "screen", "1")
 	ctl("no such call", "screen", "99")
 	says(`"transport": "telnet"`, "--json", "calls")

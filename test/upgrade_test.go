@@ -2,7 +2,6 @@ package test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -132,41 +131,4 @@ func within(ok func() bool) bool {
 		}
 	}
 	return false
-}
-
-// A gateway that is told to stop while the one that is to replace it has not started does
-// not wait for that, which ends, too.
-func TestStopWhileUpgrading(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	config, kept := filepath.Join(dir, "moip.toml"), filepath.Join(dir, "kept.toml")
-	if err := os.WriteFile(config, []byte("listen = [\"tcp://127.0.0.1:0\"]\nadmin = \"none\"\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	g := runsIn(t, dir, "--config", "moip.toml", "--admin", "none", asFileSays)
-	if err := errors.Join(os.Rename(config, kept), syscall.Mkfifo(config, 0o600)); err != nil { // who reads it waits
-		t.Fatal(err)
-	}
-	pid := g.command.Process.Pid
-	syscall.Kill(pid, syscall.SIGUSR2)
-	var next int
-	if !within(func() bool {
-		all, _ := filepath.Glob("/proc/[0-9]*/stat")
-		for _, file := range all {
-			stat, _ := os.ReadFile(file)
-			var at, parent int
-			var name, state string
-			if fmt.Sscan(string(stat), &at, &name, &state, &parent); parent == pid {
-				next = at
-			}
-		}
-		return next != 0
-	}) {
-		t.Fatal("no process is started")
-	}
-	syscall.Kill(pid, syscall.SIGTERM)
-	if !within(func() bool { return !alive(pid) && !alive(next) }) {
-		t.Errorf("process %d: %v, %d: %v", pid, alive(pid), next, alive(next))
-		syscall.Kill(next, syscall.SIGKILL)
-	}
 }

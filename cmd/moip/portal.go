@@ -15,7 +15,7 @@ import (
 	"moip/internal/config"
 	"moip/internal/control/pymoip"
 	"moip/internal/directory"
-	"moip/internal/policy/ban"
+	"moip/internal/policy"
 	"moip/internal/session"
 	"moip/internal/switchboard"
 )
@@ -77,7 +77,7 @@ func (p *portalAlone) config() (*config.Config, error) {
 // networks reads addresses and networks.
 func networks(list []string) (all []netip.Prefix, err error) {
 	for _, text := range list {
-		network, err := ban.ParseNetwork(text)
+		network, err := policy.ParseNetwork(text)
 		if err != nil {
 			return nil, err
 		}

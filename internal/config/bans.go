@@ -3,6 +3,7 @@ package config
 import (
 	"net/netip"
 
+	"moip/internal/policy"
 	"moip/internal/policy/ban"
 )
 
@@ -37,7 +38,7 @@ func (b Bans) Options() ban.Options {
 		o.File = ""
 	}
 	for _, text := range b.Never {
-		o.Never = append(o.Never, must(ban.ParseNetwork(text)))
+		o.Never = append(o.Never, must(policy.ParseNetwork(text)))
 	}
 	return o
 }
@@ -55,7 +56,7 @@ func (b Bans) check(fault report) {
 		fault("bans.file", `must name a file (or be "none")`)
 	}
 	for _, text := range b.Never {
-		if _, err := ban.ParseNetwork(text); err != nil {
+		if _, err := policy.ParseNetwork(text); err != nil {
 			fault("bans.never", "%v", err)
 		}
 	}

@@ -7,7 +7,7 @@ import "net/netip"
 // Household returns the network that is one party's as far as anybody can tell: of IPv4
 // an address, of IPv6 a /64, in which each machine takes whatever address it likes.
 func Household(a netip.Addr) netip.Prefix {
-	a = a.Unmap().WithZone("")
+	a = Bare(a)
 	bits := a.BitLen()
 	if a.Is6() {
 		bits = 64

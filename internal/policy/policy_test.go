@@ -3,6 +3,7 @@ package policy
 import (
 	"fmt"
 	"net/netip"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -56,4 +57,35 @@ func TestHush(t *testing.T) {
 		time.Sleep(hushTime)
 		hears("203.0.113.1", 1001)
 	})
+}
+
+func TestParseNetwork(t *testing.T) {
+	for text, want := range map[string]string{
+		"192.0.2.7":              "192.0.2.7/32",
+		" 192.0.2.7/24\n":        "192.0.2.0/24",
+		"0.0.0.0/0":              "0.0.0.0/0",
+		"::ffff:192.0.2.7":       "192.0.2.7/32",
+		"::ffff:192.0.2.7/120":   "192.0.2.0/24",
+		"2001:db8::1":            "2001:db8::1/128",
+		"2001:db8::1/64":         "2001:db8::/64",
+		"::ffff:0:0/95":          "", // more than IPv4
+		"192.0.2.7/33":           "",
+		"192.0.2":                "",
+		"fe80::1%eth0":           "",
+		"minitel.example":        "",
+		"":                       "",
+		"192.0.2.7:9000":         "",
+		strings.Repeat("1", 999): "",
+	} {
+		got, err := ParseNetwork(text)
+		if want == "" {
+			if err == nil || len(err.Error()) > 200 {
+				t.Errorf("%.30q is %v, %v", text, got, err)
+			}
+			continue
+		}
+		if err != nil || got.String() != want {
+			t.Errorf("%q is %v, %v", text, got, err)
+		}
+	}
 }

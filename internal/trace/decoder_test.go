@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"flag"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -140,5 +141,13 @@ func TestParse(t *testing.T) {
 		if got, err := ParseLegs(s); got != want || (err != nil) != (want == Legs{}) {
 			t.Errorf("%q is %v (%v), want %v", s, got, err, want)
 		}
+	}
+}
+
+// A call from beside has a zone in its address, which no network has.
+func TestTargetHas(t *testing.T) {
+	target, err := ParseTarget("fe80::/10")
+	if err != nil || !target.has(1, netip.MustParseAddrPort("[fe80::1%eth0]:4000")) {
+		t.Errorf("%v, and a call from there is not meant", err)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"strconv"
 
+	"moip/internal/policy"
 	"moip/internal/session"
 )
 
@@ -20,15 +21,10 @@ func ParseTarget(s string) (t Target, err error) {
 	if n, err := strconv.ParseUint(s, 10, 64); err == nil && n > 0 {
 		return Target{call: session.ID(n)}, nil
 	}
-	if p, err := netip.ParsePrefix(s); err == nil {
-		return Target{from: p.Masked()}, nil
-	}
-	a, err := netip.ParseAddr(s)
-	if err != nil || a.Zone() != "" {
+	if t.from, err = policy.ParseNetwork(s); err != nil {
 		return t, fmt.Errorf("%.50q is neither the number of a call, nor an address, nor a network as 192.0.2.0/24", s)
 	}
-	a = a.Unmap()
-	return Target{from: netip.PrefixFrom(a, a.BitLen())}, nil
+	return t, nil
 }
 
 // Call returns the number of the call that is meant, 0 if it is not one alone.
@@ -36,7 +32,7 @@ func (t Target) Call() session.ID { return t.call }
 
 // has reports whether a call is meant.
 func (t Target) has(id session.ID, from netip.AddrPort) bool {
-	return t.call != 0 && id == t.call || t.from.IsValid() && t.from.Contains(from.Addr().Unmap())
+	return t.call != 0 && id == t.call || t.from.IsValid() && t.from.Contains(policy.Bare(from.Addr()))
 }
 
 // Legs are those of which a trace tells.

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"time"
 
+	"moip/internal/policy"
 	"moip/internal/policy/ban"
 	"moip/internal/session"
 )
@@ -74,7 +75,7 @@ func (d desk) ban(r *http.Request) (any, error) {
 	}
 	b := Ban{Reason: order.Reason, By: ban.ByOperator, Since: time.Now()}
 	var err error
-	if b.Network, err = ban.ParseNetwork(order.Network); err != nil {
+	if b.Network, err = policy.ParseNetwork(order.Network); err != nil {
 		return nil, fault{err}
 	}
 	if order.For != "" {
@@ -114,7 +115,7 @@ func untilText(b Ban) string {
 // hangUpAll ends the calls from a network.
 func (d desk) hangUpAll(network netip.Prefix) (n int) {
 	for _, info := range d.Board.Calls() {
-		from := info.Caller.Addr.Addr().WithZone("")
+		from := policy.Bare(info.Caller.Addr.Addr())
 		if info.State != session.Over && network.Contains(from) && d.Board.Hangup(info.ID, session.ReasonBanned) == nil {
 			n++
 		}
@@ -123,7 +124,7 @@ func (d desk) hangUpAll(network netip.Prefix) (n int) {
 }
 
 func (d desk) unban(r *http.Request) (any, error) {
-	network, err := ban.ParseNetwork(r.PathValue("network"))
+	network, err := policy.ParseNetwork(r.PathValue("network"))
 	if err != nil {
 		return nil, fault{err}
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"moip/internal/policy"
 	"moip/internal/session"
 	"moip/videotex"
 )
@@ -61,8 +62,8 @@ func filterOf(q url.Values) (f filter, err error) {
 		case "transport":
 			f.transport = value
 		case "from":
-			if f.from, err = network(value); err != nil {
-				return f, err
+			if f.from, err = policy.ParseNetwork(value); err != nil {
+				return f, faulty("from: %w", err)
 			}
 		default:
 			return f, faulty("%.20q is nothing to choose calls by (use state, service, transport or from)", name)
@@ -71,24 +72,11 @@ func filterOf(q url.Values) (f filter, err error) {
 	return f, nil
 }
 
-// network reads an address, or a network as 192.0.2.0/24.
-func network(s string) (netip.Prefix, error) {
-	if n, err := netip.ParsePrefix(s); err == nil {
-		return n.Masked(), nil
-	}
-	a, err := netip.ParseAddr(s)
-	if err != nil {
-		return netip.Prefix{}, faulty("%.50q is no address, nor a network as 192.0.2.0/24", s)
-	}
-	a = a.Unmap()
-	return netip.PrefixFrom(a, a.BitLen()), nil
-}
-
 func (f filter) has(i session.Info, c Call) bool {
 	return (f.state == "" || f.state == c.State) &&
 		(f.service == "" || strings.EqualFold(f.service, c.Service)) &&
 		(f.transport == "" || f.transport == c.Transport) &&
-		(!f.from.IsValid() || f.from.Contains(i.Caller.Addr.Addr().Unmap()))
+		(!f.from.IsValid() || f.from.Contains(policy.Bare(i.Caller.Addr.Addr())))
 }
 
 // A Message is a text for row 00.

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"maps"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"slices"
 	"strconv"
@@ -12,6 +11,7 @@ import (
 	"time"
 
 	"moip/internal/history"
+	"moip/internal/policy"
 )
 
 // errNoHistory refuses to tell of what was not kept.
@@ -68,7 +68,7 @@ func historyQuery(values url.Values, now time.Time) (q history.Query, err error)
 		case "until":
 			q.Until, err = parseMoment(text, now)
 		case "from":
-			q.From, err = parseNetwork(text)
+			q.From, err = policy.ParseNetwork(text)
 		case "service":
 			q.Service = text
 		case "transport":
@@ -108,15 +108,4 @@ func parseMoment(text string, now time.Time) (time.Time, error) {
 		return now.Add(-ago), nil
 	}
 	return time.Time{}, faulty("%.40q is neither a moment nor how long ago (write 2026-11-23T20:15:00+01:00, 24h or 7d)", text)
-}
-
-func parseNetwork(text string) (netip.Prefix, error) {
-	if network, err := netip.ParsePrefix(text); err == nil {
-		return network.Masked(), nil
-	}
-	address, err := netip.ParseAddr(text)
-	if err != nil || address.Zone() != "" {
-		return netip.Prefix{}, faulty("%.60q is neither an address nor a network (write 192.0.2.1 or 192.0.2.0/24)", text)
-	}
-	return netip.PrefixFrom(address, address.BitLen()), nil
 }

@@ -12,11 +12,13 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"moip/internal/policy"
 )
 
 // A Ban keeps the callers of a network out.
 type Ban struct {
-	Network netip.Prefix `json:"network"`          // as ParseNetwork returns it
+	Network netip.Prefix `json:"network"`          // as policy.ParseNetwork returns it
 	Reason  string       `json:"reason,omitempty"` // for operators, up to MaxReason characters of a line
 	By      By           `json:"by"`
 	Since   time.Time    `json:"since"`
@@ -45,7 +47,7 @@ func (b Ban) outlasts(other Ban) bool {
 
 // check returns b as it is kept, or what is wrong with it.
 func (b Ban) check() (Ban, error) {
-	network, err := normal(b.Network)
+	network, err := policy.Normal(b.Network)
 	if err != nil {
 		return b, err
 	}
@@ -69,36 +71,6 @@ func (b Ban) check() (Ban, error) {
 		}
 	}
 	return b, nil
-}
-
-// ParseNetwork reads an address or a network: 192.0.2.1, 192.0.2.0/24, 2001:db8::/64.
-// Bits behind the prefix are cleared, and an IPv4-mapped IPv6 address is the IPv4
-// address: as ::ffff:192.0.2.1 nobody calls.
-func ParseNetwork(text string) (netip.Prefix, error) {
-	text = strings.TrimSpace(text)
-	network, err := netip.ParsePrefix(text)
-	if err != nil {
-		addr, err := netip.ParseAddr(text)
-		if err != nil || addr.Zone() != "" {
-			return netip.Prefix{}, fmt.Errorf("%.60q is neither an address nor a network (write 192.0.2.1, 192.0.2.0/24 or 2001:db8::/64)", text)
-		}
-		network = netip.PrefixFrom(addr, addr.BitLen())
-	}
-	return normal(network)
-}
-
-// normal returns a network in the one form in which it is kept.
-func normal(p netip.Prefix) (netip.Prefix, error) {
-	if !p.IsValid() {
-		return p, errors.New("it names no network (write 192.0.2.1/32, 192.0.2.0/24 or 2001:db8::/64)")
-	}
-	if p.Addr().Is4In6() {
-		if p.Bits() < 96 {
-			return p, fmt.Errorf("%v is more than the IPv4 addresses (write 0.0.0.0/0 for all of those)", p)
-		}
-		p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96)
-	}
-	return p.Masked(), nil
 }
 
 // Name returns a network as people write it: an address alone without its length.

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/gaissmai/bart"
+
+	"moip/internal/policy"
 )
 
 // Max is how many bans there may be. So many take about 300 MB; a network takes the
@@ -109,7 +111,7 @@ func (l *List) warn(t Table) {
 // Find returns the ban that keeps an address out, if one does.
 func (l *List) Find(a netip.Addr) (Ban, bool) {
 	b, banned := l.table.Load().Find(a, time.Now())
-	if banned && l.never.Load().Lookup(a.Unmap().WithZone("")) { // it was not always in never
+	if banned && l.never.Load().Lookup(policy.Bare(a)) { // it was not always in never
 		return Ban{}, false
 	}
 	return b, banned
@@ -195,7 +197,7 @@ func (l *List) neverError(network netip.Prefix) error {
 // Remove lets a network in again that was banned as just this network. The error wraps
 // ErrNotBanned, and names the network that keeps this one out all the same.
 func (l *List) Remove(network netip.Prefix) error {
-	network, err := normal(network)
+	network, err := policy.Normal(network)
 	if err != nil {
 		return err
 	}

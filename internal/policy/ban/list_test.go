@@ -14,10 +14,12 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"moip/internal/policy"
 )
 
 func network(text string) netip.Prefix {
-	p, err := ParseNetwork(text)
+	p, err := policy.ParseNetwork(text)
 	if err != nil {
 		panic(err)
 	}

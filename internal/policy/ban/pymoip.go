@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"moip/internal/policy"
 )
 
 // pymoipTime is for how long PyMoIP bans: BANNED_DAYS and BANNED_SECONDS.
@@ -26,7 +28,7 @@ func ReadPyMoIP(data []byte, zone *time.Location) (bans []Ban, never []Exempt, e
 		return nil, nil, fmt.Errorf("this is neither PyMoIP's banned.json nor its neverbanned.json: %w", err)
 	}
 	for _, address := range slices.Sorted(maps.Keys(entries)) {
-		network, err := ParseNetwork(address)
+		network, err := policy.ParseNetwork(address)
 		if err != nil {
 			return nil, nil, err
 		}

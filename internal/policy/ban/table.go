@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/gaissmai/bart"
+
+	"moip/internal/policy"
 )
 
 // A Table holds bans, one a network. It is a value: what changes it returns another,
@@ -47,7 +49,7 @@ func (t Table) Find(a netip.Addr, now time.Time) (Ban, bool) {
 	if t.bans == nil || !a.IsValid() {
 		return Ban{}, false
 	}
-	a = a.Unmap().WithZone("")
+	a = policy.Bare(a)
 	b, ok := t.bans.Lookup(a)
 	if !ok || b.HoldsAt(now) {
 		return value(b), ok

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+
+	"moip/internal/policy"
 )
 
 // naive is the Table that cannot be wrong: every ban is looked at.
@@ -41,7 +43,7 @@ func (n naive) all(now time.Time) (bans []Ban) {
 // drawNetwork draws from few networks, so that they lie in one another.
 func drawNetwork(t *rapid.T) netip.Prefix {
 	a := drawAddress(t)
-	p, err := normal(netip.PrefixFrom(a, rapid.IntRange(0, a.BitLen()).Draw(t, "bits")))
+	p, err := policy.Normal(netip.PrefixFrom(a, rapid.IntRange(0, a.BitLen()).Draw(t, "bits")))
 	if err != nil {
 		t.Skip() // of mapped addresses not all prefixes can be had
 	}
