@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -11,7 +10,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"moip/internal/control/admin"
@@ -58,9 +56,7 @@ func do[T any](ctx context.Context, c *ctl, out io.Writer, method, path string, 
 		return err
 	}
 	if c.JSON {
-		lines := json.NewEncoder(out)
-		lines.SetIndent("", "  ")
-		return lines.Encode(told)
+		return printJSON(out, told, true)
 	}
 	return show(told)
 }
@@ -80,10 +76,10 @@ type ctlCalls struct {
 func (o ctlCalls) Run(ctx context.Context, c *ctl, out io.Writer) error {
 	wanted := query("state", o.State, "service", o.Service, "transport", o.By, "from", o.From)
 	return do(ctx, c, out, "GET", "/calls"+wanted, nil, func(all admin.Calls) error {
-		table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+		table := newTable(out)
 		fmt.Fprintln(table, "CALL\tFROM\tBY\tFOR\tAT\tTERMINAL\tIN\tOUT\t")
 		for _, call := range all.Calls {
-			fmt.Fprintf(table, "%d\t%s\t%s\t%v\t%s\t%s\t%d\t%d\t%s\n", call.ID, call.Address, call.Transport,
+			printf(table, "%d\t%s\t%s\t%v\t%s\t%s\t%d\t%d\t%s\n", call.ID, call.Address, call.Transport,
 				time.Since(call.Began).Round(time.Second), place(call), cmp.Or(call.Terminal, "-"), call.In, call.Out, recordedMark(call))
 		}
 		return table.Flush()
@@ -130,18 +126,18 @@ type ctlCall struct {
 
 func (o ctlCall) Run(ctx context.Context, c *ctl, out io.Writer) error {
 	return do(ctx, c, out, "GET", callPath(o.ID, ""), nil, func(call admin.Call) error {
-		table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-		fmt.Fprintf(table, "call\t%d\nfrom\t%s by %s\nbegan\t%s, %v ago\nat\t%s\nterminal\t%s\nbytes\t%d in, %d out\nkeys\t%d\n",
+		table := newTable(out)
+		printf(table, "call\t%d\nfrom\t%s by %s\nbegan\t%s, %v ago\nat\t%s\nterminal\t%s\nbytes\t%d in, %d out\nkeys\t%d\n",
 			call.ID, call.Address, call.Transport, call.Began.Local().Format(time.DateTime),
 			time.Since(call.Began).Round(time.Second), place(call), cmp.Or(call.Terminal, "-"), call.In, call.Out, call.Keys)
 		if call.Speed > 0 {
-			fmt.Fprintf(table, "line\t%d bit/s\n", call.Speed)
+			printf(table, "line\t%d bit/s\n", call.Speed)
 		}
 		if call.Recorded {
-			fmt.Fprintf(table, "recorded\tyes\n")
+			printf(table, "recorded\tyes\n")
 		}
 		for _, name := range slices.Sorted(maps.Keys(call.Facts)) {
-			fmt.Fprintf(table, "%s\t%q\n", name, call.Facts[name])
+			printf(table, "%s\t%q\n", name, call.Facts[name])
 		}
 		return table.Flush()
 	})
@@ -164,7 +160,7 @@ func (o ctlMessage) Run(ctx context.Context, c *ctl, out io.Writer) error {
 	message := admin.Message{Text: strings.Join(o.Text, " ")}
 	if o.To == "all" {
 		return do(ctx, c, out, "POST", "/calls/message", message, func(t admin.Told) error {
-			_, err := fmt.Fprintf(out, "told: %d\n", t.Told)
+			_, err := printf(out, "told: %d\n", t.Told)
 			return err
 		})
 	}
@@ -208,9 +204,9 @@ func (ctlEvents) Run(ctx context.Context, c *ctl, out io.Writer) error {
 	defer stop()
 	return admin.NewClient(c.Admin).Follow(ctx, func(e admin.Event) error {
 		if c.JSON {
-			return json.NewEncoder(out).Encode(e)
+			return printJSON(out, e, false)
 		}
-		_, err := fmt.Fprintln(out, eventLine(e))
+		_, err := printf(out, "%s\n", eventLine(e))
 		return err
 	})
 }
@@ -240,14 +236,14 @@ type ctlDirectory struct{}
 
 func (ctlDirectory) Run(ctx context.Context, c *ctl, out io.Writer) error {
 	return do(ctx, c, out, "GET", "/services", nil, func(all admin.Services) error {
-		table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+		table := newTable(out)
 		fmt.Fprintln(table, "CODE\tTITLE\tPALIER\tSTATE\tURL")
 		for _, s := range all.Services {
 			state := s.State
 			if s.State == "closed" {
 				state += " since " + s.Since.Local().Format(time.DateTime)
 			}
-			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", s.Code, s.Title, cmp.Or(s.Palier, "-"), state, s.URL)
+			printf(table, "%s\t%s\t%s\t%s\t%s\n", s.Code, s.Title, cmp.Or(s.Palier, "-"), state, s.URL)
 		}
 		return table.Flush()
 	})
@@ -261,7 +257,7 @@ func (ctlLink) Run(ctx context.Context, c *ctl, out io.Writer) error {
 		if l.Up {
 			state = "up"
 		}
-		_, err := fmt.Fprintf(out, "%s is %s since %s\n", l.URL, state, l.Since.Local().Format(time.DateTime))
+		_, err := printf(out, "%s is %s since %s\n", l.URL, state, l.Since.Local().Format(time.DateTime))
 		return err
 	})
 }
@@ -275,7 +271,7 @@ func (o ctlLogLevel) Run(ctx context.Context, c *ctl, out io.Writer) error {
 		return do(ctx, c, out, "PUT", "/log-level", admin.Level{Level: o.Level}, nothing)
 	}
 	return do(ctx, c, out, "GET", "/log-level", nil, func(l admin.Level) error {
-		_, err := fmt.Fprintln(out, l.Level)
+		_, err := printf(out, "%s\n", l.Level)
 		return err
 	})
 }

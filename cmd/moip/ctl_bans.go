@@ -13,7 +13,6 @@ import (
 	"os"
 	"slices"
 	"strconv"
-	"text/tabwriter"
 	"time"
 
 	"moip/internal/control/admin"
@@ -30,10 +29,10 @@ type ctlBansList struct{}
 
 func (ctlBansList) Run(ctx context.Context, c *ctl, out io.Writer) error {
 	return do(ctx, c, out, "GET", "/bans", nil, func(all admin.Bans) error {
-		table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+		table := newTable(out)
 		fmt.Fprintln(table, "NETWORK\tBY\tSINCE\tUNTIL\tREASON")
 		for _, b := range all.Bans {
-			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", ban.Name(b.Network), b.By,
+			printf(table, "%s\t%s\t%s\t%s\t%s\n", ban.Name(b.Network), b.By,
 				b.Since.Local().Format(time.DateTime), until(b), cmp.Or(b.Reason, "-"))
 		}
 		return table.Flush()
@@ -71,9 +70,9 @@ func (o ctlBan) Run(ctx context.Context, c *ctl, out io.Writer) error {
 		if !b.Ban.Until.IsZero() {
 			how = "until " + how
 		}
-		fmt.Fprintf(out, "%s is kept out %s", ban.Name(b.Ban.Network), how)
+		printf(out, "%s is kept out %s", ban.Name(b.Ban.Network), how)
 		if o.Now {
-			fmt.Fprintf(out, ", calls ended: %d", b.HungUp)
+			printf(out, ", calls ended: %d", b.HungUp)
 		}
 		_, err := fmt.Fprintln(out)
 		return err
@@ -124,11 +123,11 @@ func (o ctlBansImport) Run(ctx context.Context, c *ctl, out io.Writer) error {
 		told.Refused = append(told.Refused, some.Refused...)
 	}
 	if c.JSON {
-		return json.NewEncoder(out).Encode(told)
+		return printJSON(out, told, false)
 	}
-	fmt.Fprintf(out, "kept out: %d, run out: %d, refused: %d\n", told.Banned, told.Expired, len(told.Refused))
+	printf(out, "kept out: %d, run out: %d, refused: %d\n", told.Banned, told.Expired, len(told.Refused))
 	for _, why := range told.Refused {
-		fmt.Fprintf(out, "  %s\n", why)
+		printf(out, "  %s\n", why)
 	}
 	return nil
 }
@@ -154,9 +153,9 @@ func (o ctlBansImport) read() ([]ban.Ban, []ban.Exempt, error) {
 // to say, which nobody but its owner writes.
 func (o ctlBansImport) advise(c *ctl, out io.Writer, never []ban.Exempt) error {
 	if c.JSON {
-		return json.NewEncoder(out).Encode(never)
+		return printJSON(out, never, false)
 	}
-	fmt.Fprintf(out, "%s lists who is never banned. Add these to never in [bans] of the configuration:\n", o.File)
+	printf(out, "%s lists who is never banned. Add these to never in [bans] of the configuration:\n", o.File)
 	for _, n := range never {
 		line := strconv.Quote(n.Network) + ","
 		if n.Label != "" {

@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -11,7 +10,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"moip/internal/control/admin"
@@ -46,10 +44,9 @@ func (o ctlHistory) Run(ctx context.Context, c *ctl, out io.Writer) error {
 	case o.Totals:
 		return do(ctx, c, out, "GET", "/history/totals?"+values.Encode(), nil, func(t history.Totals) error { return showTotals(out, t) })
 	case o.Lines:
-		lines := json.NewEncoder(out)
 		return o.pages(ctx, c, values, func(page []history.Record) error {
 			for _, r := range page {
-				if err := lines.Encode(r); err != nil {
+				if err := printJSON(out, r, false); err != nil {
 					return err
 				}
 			}
@@ -64,9 +61,7 @@ func (o ctlHistory) Run(ctx context.Context, c *ctl, out io.Writer) error {
 		return err
 	}
 	if c.JSON {
-		lines := json.NewEncoder(out)
-		lines.SetIndent("", "  ")
-		return lines.Encode(all)
+		return printJSON(out, all, true)
 	}
 	return showHistory(out, all.Records)
 }
@@ -90,10 +85,10 @@ func (o ctlHistory) pages(ctx context.Context, c *ctl, values url.Values, show f
 }
 
 func showHistory(out io.Writer, all []history.Record) error {
-	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	table := newTable(out)
 	fmt.Fprintln(table, "CALL\tFROM\tBY\tBEGAN\tLASTED\tVISITS\tCOST\tREASON")
 	for _, r := range all {
-		fmt.Fprintf(table, "%d\t%s\t%s\t%s\t%v\t%s\t%s\t%s\n", r.Call, cmp.Or(r.Address, "-"), r.Transport,
+		printf(table, "%d\t%s\t%s\t%s\t%v\t%s\t%s\t%s\n", r.Call, cmp.Or(r.Address, "-"), r.Transport,
 			r.Began.Local().Format(time.DateTime), r.Ended.Sub(r.Began).Round(time.Second), visited(r), paid(r.Cost), r.Reason)
 	}
 	return table.Flush()
@@ -125,15 +120,15 @@ func paid(costs map[string]tariff.Money) string {
 }
 
 func showTotals(out io.Writer, t history.Totals) error {
-	fmt.Fprintf(out, "calls: %d, %s, bytes: %d in, %d out\n", t.Calls, hours(t.Seconds), t.In, t.Out)
-	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	printf(out, "calls: %d, %s, bytes: %d in, %d out\n", t.Calls, hours(t.Seconds), t.In, t.Out)
+	table := newTable(out)
 	fmt.Fprintln(table, "SERVICE\tVISITS\tFOR\tCOST")
 	for _, s := range t.Services {
 		cost := "-"
 		if s.Currency != "" {
 			cost = s.Cost.Format(s.Currency)
 		}
-		fmt.Fprintf(table, "%s\t%d\t%s\t%s\n", s.Service, s.Visits, hours(s.Seconds), cost)
+		printf(table, "%s\t%d\t%s\t%s\n", s.Service, s.Visits, hours(s.Seconds), cost)
 	}
 	return table.Flush()
 }

@@ -8,7 +8,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"moip/internal/control/admin"
@@ -22,8 +21,8 @@ func (ctlState) Run(ctx context.Context, c *ctl, out io.Writer) error {
 		if !s.Ready {
 			ready = "no: " + s.Why
 		}
-		table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-		fmt.Fprintf(table, "state\t%s\nready\t%s\nversion\t%s\nsince\t%s\ncalls\t%d\nportal\t%s\n",
+		table := newTable(out)
+		printf(table, "state\t%s\nready\t%s\nversion\t%s\nsince\t%s\ncalls\t%d\nportal\t%s\n",
 			s.State, ready, s.Version, s.Since.Local().Format(time.DateTime), s.Calls, s.Portal)
 		return table.Flush()
 	})
@@ -34,14 +33,14 @@ type ctlConfig struct{}
 func (ctlConfig) Run(ctx context.Context, c *ctl, out io.Writer) error {
 	return do(ctx, c, out, "GET", "/config", nil, func(s admin.Settings) error {
 		if s.File != "" {
-			fmt.Fprintf(out, "# from %s, and from the flags\n", s.File)
+			printf(out, "# from %s, and from the flags\n", s.File)
 		}
 		for _, key := range slices.Sorted(maps.Keys(s.Settings)) {
 			value, err := json.Marshal(s.Settings[key])
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(out, "%s = %s\n", key, value)
+			printf(out, "%s = %s\n", key, string(value))
 		}
 		return nil
 	})
@@ -76,7 +75,7 @@ type ctlUpgrade struct{}
 
 func (ctlUpgrade) Run(ctx context.Context, c *ctl, out io.Writer) error {
 	return do(ctx, c, out, "POST", "/upgrade", nil, func(u admin.Upgraded) error {
-		_, err := fmt.Fprintf(out, "process %d takes calls now; the old one ends with its last call\n", u.Process)
+		_, err := printf(out, "process %d takes calls now; the old one ends with its last call\n", u.Process)
 		return err
 	})
 }

@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"io"
 	"net/url"
 	"strconv"
@@ -28,9 +26,9 @@ func (o ctlTrace) Run(ctx context.Context, c *ctl, out io.Writer) error {
 	q := url.Values{"of": {o.Of}, "leg": {o.Leg}, "raw": {strconv.FormatBool(o.Raw)}}
 	return admin.NewClient(c.Admin).Trace(ctx, q, func(e trace.Entry) error {
 		if c.JSON {
-			return json.NewEncoder(out).Encode(e)
+			return printJSON(out, e, false)
 		}
-		_, err := fmt.Fprintln(out, traceLine(e, target.Call() == 0))
+		_, err := printf(out, "%s\n", traceLine(e, target.Call() == 0))
 		return err
 	})
 }

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 
 	"moip/internal/config"
 	"moip/internal/serial"
@@ -94,7 +93,7 @@ func listPorts(out io.Writer) error {
 		_, err := fmt.Fprintln(out, "There is no serial port: is the adapter plugged in?")
 		return err
 	}
-	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	table := newTable(out)
 	for _, p := range ports {
 		told := []string{p.Name, p.ID, p.Driver}
 		if p.InUse != "" {

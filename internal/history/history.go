@@ -266,7 +266,7 @@ func (h *History) fail(err error) {
 func (h *History) renew(old *store) (*store, error) {
 	old.close()
 	if old.damaged.Load() {
-		if err := setAside(h.path, h.o.Log); err != nil {
+		if err := old.setAside(); err != nil {
 			return nil, err
 		}
 		old.damaged.Store(false)

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -102,21 +101,24 @@ func openStore(path string, o Options) (*store, error) {
 	s, err := tryStore(path, o)
 	if isDamage(err) {
 		o.Log.Error("history is damaged", "error", err)
-		if err = setAside(path, o.Log); err == nil {
+		if err = s.setAside(); err == nil {
 			s, err = tryStore(path, o)
 		}
 	}
 	return s, err
 }
 
-// tryStore is openStore, and fails if the database is damaged.
+// tryStore is openStore, and fails if the database is damaged. The store is then closed.
 func tryStore(path string, o Options) (*store, error) {
 	if err := touch(path); err != nil {
 		return nil, fmt.Errorf("%w (name a file that can be written, in a directory that is there)", err)
 	}
-	s := &store{path: path, o: o}
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	s := &store{path: path, o: o, info: info}
 	s.ctx, s.stop = context.WithCancel(context.Background())
-	var err error
 	// A transaction that will write says so at once, and no commit waits for the disk:
 	// the system writes it soon, and what it has, a killed process does not lose.
 	s.writer, err = openDB(path, "_txlock=immediate", "journal_mode(wal)", "synchronous(normal)", "busy_timeout(2000)", "journal_size_limit(16777216)")
@@ -131,11 +133,10 @@ func tryStore(path string, o Options) (*store, error) {
 		s.readers.SetMaxOpenConns(4)
 		s.readers.SetMaxIdleConns(1)
 		s.readers.SetConnMaxIdleTime(time.Minute)
-		s.info, err = os.Stat(path)
 	}
 	if err != nil {
 		s.close()
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return s, fmt.Errorf("%s: %w", path, err)
 	}
 	return s, nil
 }
@@ -285,9 +286,12 @@ func (s *store) transaction(do func(*sql.Tx) error) error {
 }
 
 // inPlace reports whether the file is open, and still the one at its path.
-func (s *store) inPlace() bool {
+func (s *store) inPlace() bool { return s.ctx.Err() == nil && s.isAt() }
+
+// isAt reports whether the file at the path is the one that was opened.
+func (s *store) isAt() bool {
 	info, err := os.Stat(s.path)
-	return err == nil && os.SameFile(info, s.info) && s.ctx.Err() == nil
+	return err == nil && os.SameFile(info, s.info)
 }
 
 // close may be called again.
@@ -411,15 +415,19 @@ func isDamage(err error) bool {
 	return ok && (failed.Code()&0xff == sqlite3.SQLITE_CORRUPT || failed.Code()&0xff == sqlite3.SQLITE_NOTADB)
 }
 
-// setAside renames a damaged database and its companions.
-func setAside(path string, log *slog.Logger) error {
-	aside := path + ".damaged-" + time.Now().UTC().Format("20060102T150405")
-	for _, companion := range []string{"", "-wal", "-shm"} {
-		err := os.Rename(path+companion, aside+companion)
+// setAside renames a damaged database, and before that its companions: those that are
+// there later are of another. If another is there already, somebody else has done so.
+func (s *store) setAside() error {
+	if !s.isAt() {
+		return nil
+	}
+	aside := s.path + ".damaged-" + time.Now().UTC().Format("20060102T150405.000000")
+	for _, companion := range []string{"-wal", "-shm", ""} {
+		err := os.Rename(s.path+companion, aside+companion)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}
-	log.Error("the damaged history is set aside; the sqlite3 program's .recover may save what is in it", "as", aside)
+	s.o.Log.Error("the damaged history is set aside; the sqlite3 program's .recover may save what is in it", "as", aside)
 	return nil
 }
