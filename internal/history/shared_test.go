@@ -1,6 +1,7 @@
 package history
 
 import (
+	"fmt"
 	"path/filepath"
 	"testing"
 	"time"
@@ -23,4 +24,31 @@ func TestDamagedForTwo(t *testing.T) {
 	if aside, err := filepath.Glob(path + ".damaged-*.??????"); err != nil || len(aside) != 1 {
 		t.Errorf("set aside are %v, %v", aside, err)
 	}
+}
+
+// What another gateway forgets is not forgotten twice, nor what it adds left.
+func TestBoundOfTwo(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "history.db")
+	const most = 20
+	adds := func(h *History, n int, began time.Time) {
+		for i := range n {
+			at := began.Add(time.Duration(i) * time.Second)
+			begins(h, session.ID(i+1), at, caller("")).at(time.Second, session.Ended, "", session.ReasonGone)
+		}
+		eventually(t, func() string {
+			if _, waiting := h.losses(); waiting > 0 {
+				return fmt.Sprintf("%d wait", waiting)
+			}
+			return ""
+		})
+	}
+	first, _ := opens(t, path, Options{Calls: most})
+	adds(first, most, time.Now().Add(-2*time.Hour))
+	second, _ := opens(t, path, Options{Calls: most, Keep: time.Hour})
+	records(t, second, Query{}, 0)
+	adds(first, most-5, time.Now().Add(-time.Minute))
+	time.Sleep(2 * flushTime) // for more to be forgotten
+	records(t, first, Query{}, most-5)
+	adds(second, most, time.Now())
+	records(t, first, Query{}, most)
 }

@@ -89,7 +89,8 @@ type store struct {
 	writer                  *sql.DB
 	seen, putCall, putVisit *sql.Stmt
 	run                     int64
-	count                   int // rows of calls
+	count                   int   // rows of calls
+	counted                 int64 // the state of the database, by others' changes, in which count was right
 }
 
 // openStore opens or creates the database. One that is damaged is set aside.
@@ -208,6 +209,16 @@ func (s *store) prepare() error {
 			return err
 		}
 	}
+	return s.recount()
+}
+
+// recount counts the calls if others, who have this history too, have changed something.
+func (s *store) recount() error {
+	var now int64
+	if err := s.writer.QueryRow("PRAGMA data_version").Scan(&now); err != nil || now == s.counted {
+		return err
+	}
+	s.counted = now
 	return s.writer.QueryRow("SELECT count(*) FROM calls").Scan(&s.count)
 }
 
@@ -378,6 +389,11 @@ func (s *store) prune() (more bool, err error) {
 	if s.o.Keep > 0 {
 		if err := s.writer.QueryRow("SELECT max(id) + 1 FROM (SELECT id FROM calls WHERE id < ? ORDER BY id LIMIT ?)",
 			micro(time.Now().Add(-s.o.Keep)), pruned).Scan(&bound); err != nil {
+			return false, err
+		}
+	}
+	if s.o.Calls > 0 && !bound.Valid {
+		if err := s.recount(); err != nil {
 			return false, err
 		}
 	}
