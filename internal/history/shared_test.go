@@ -52,3 +52,15 @@ func TestBoundOfTwo(t *testing.T) {
 	adds(second, most, time.Now())
 	records(t, first, Query{}, most)
 }
+
+// A clock that is set back has no call end before it began.
+func TestClockSetBack(t *testing.T) {
+	h, _ := opens(t, filepath.Join(t.TempDir(), "history.db"), Options{})
+	s := begins(h, 1, start, caller(""))
+	s.visits(time.Second, -time.Hour, "ULLA", 0, "F", session.ReasonFin)
+	s.at(-time.Hour, session.Ended, "", session.ReasonGone)
+	r := records(t, h, Query{}, 1)[0]
+	if v := r.Visits[0]; r.Ended.Before(r.Began) || v.To.Before(v.From) {
+		t.Errorf("from %v to %v, at %s from %v to %v", r.Began, r.Ended, v.Service, v.From, v.To)
+	}
+}
