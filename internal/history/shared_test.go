@@ -64,3 +64,32 @@ func TestClockSetBack(t *testing.T) {
 		t.Errorf("from %v to %v, at %s from %v to %v", r.Began, r.Ended, v.Service, v.From, v.To)
 	}
 }
+
+// Whoever has the database locked when a gateway comes or goes, a backup for example,
+// costs no record.
+func TestLockedByOthers(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "history.db")
+	lock := func() {
+		t.Helper()
+		db, err := openDB(path, "_txlock=immediate")
+		if err != nil {
+			t.Fatal(err)
+		}
+		tx, err := db.Begin()
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.AfterFunc(9*time.Second, func() {
+			tx.Rollback()
+			db.Close()
+		})
+	}
+	h, _ := opens(t, path, Options{})
+	lock()
+	begins(h, 1, start, caller("")).at(time.Second, session.Ended, "", session.ReasonGone)
+	closes(t, h)
+	lock()
+	h, _ = opens(t, path, Options{})
+	records(t, h, Query{}, 1)
+}

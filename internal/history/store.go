@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -137,6 +138,9 @@ func tryStore(path string, o Options) (*store, error) {
 	}
 	if err != nil {
 		s.close()
+		if isLocked(err) {
+			err = fmt.Errorf("%w (see which program has it locked, or name another file)", err)
+		}
 		return s, fmt.Errorf("%s: %w", path, err)
 	}
 	return s, nil
@@ -426,9 +430,14 @@ func (s *store) prune() (more bool, err error) {
 }
 
 // isDamage reports whether an error says that a database is damaged, or none.
-func isDamage(err error) bool {
+func isDamage(err error) bool { return isCode(err, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) }
+
+// isLocked reports whether an error says that others have a database locked.
+func isLocked(err error) bool { return isCode(err, sqlite3.SQLITE_BUSY) }
+
+func isCode(err error, codes ...int) bool {
 	failed, ok := errors.AsType[*sqlite.Error](err)
-	return ok && (failed.Code()&0xff == sqlite3.SQLITE_CORRUPT || failed.Code()&0xff == sqlite3.SQLITE_NOTADB)
+	return ok && slices.Contains(codes, failed.Code()&0xff)
 }
 
 // setAside renames a damaged database, and before that its companions: those that are
