@@ -33,7 +33,7 @@ func TestHostileNames(t *testing.T) {
 	}))
 	defer gateway.Close()
 	for order, lines := range map[string]int{
-		"calls": 2, "call 1": 7, "history": 2, "history --totals": 3, "history --lines": 1, "directory": 2, "bans": 2, "state": 6, "link": 1,
+		"calls": 2, "call 1": 8, "history": 2, "history --totals": 3, "history --lines": 1, "directory": 2, "bans": 2, "state": 6, "link": 1,
 	} {
 		for _, form := range []string{"", "--json "} {
 			var out, fault strings.Builder

@@ -48,7 +48,7 @@ type call struct {
 }
 
 func newCall(e session.Event) *call {
-	return &call{key: e.Began.UnixMicro()}
+	return &call{key: micro(e.Began)}
 }
 
 // note changes what is known of a call, and reports whether that is to be written.
@@ -56,12 +56,12 @@ func (c *call) note(e session.Event) bool {
 	switch e.Type {
 	case session.Began:
 	case session.Redirected:
-		c.visits = append(c.visits, visit{service: clip(e.Route.Name), began: e.At.UnixMicro(), in: e.In, out: e.Out})
+		c.visits = append(c.visits, visit{service: clip(e.Route.Name), began: at(e), in: e.In, out: e.Out})
 	case session.Returned:
 		c.leave(e)
 	case session.Ended:
 		c.leave(e)
-		c.ended, c.reason = micro(e.At), e.Reason
+		c.ended, c.reason = at(e), e.Reason
 		if e.Err != nil {
 			c.err = clip(e.Err.Error())
 		}
@@ -75,7 +75,7 @@ func (c *call) note(e session.Event) bool {
 // leave ends the visit under way, if there is one.
 func (c *call) leave(e session.Event) {
 	if v := c.visit(); v != nil {
-		v.ended, v.reason = micro(e.At), e.Reason
+		v.ended, v.reason = max(v.began, at(e)), e.Reason
 		v.in, v.out = e.In-v.in, e.Out-v.out
 	}
 }
@@ -135,6 +135,10 @@ func (r *row) address() (address, port any) {
 	as16 := a.Addr().As16()
 	return as16[:], int64(a.Port())
 }
+
+// at is the moment of an event as it is written: so long after the beginning of the call,
+// also if the clock was set meanwhile.
+func at(e session.Event) int64 { return micro(e.Began.Add(max(0, e.At.Sub(e.Began)))) }
 
 // micro is a moment as it is written; 0 is none.
 func micro(t time.Time) int64 { return t.UnixMicro() }

@@ -31,6 +31,7 @@ const (
 	beatTime   = time.Minute            // between signs of life while there are calls
 	maxWaiting = 8192                   // records that wait for the disk
 	maxBatch   = 250                    // changes that are safe, or lost, together
+	lockedTime = 15 * time.Second       // for others to unlock the database, when a gateway comes or goes
 )
 
 // Options of a History.
@@ -55,7 +56,7 @@ type History struct {
 
 	// Owned by run.
 	batch   []change // taken and not written yet
-	failing bool
+	failing error    // nil if what was tried last has gone well
 
 	mu      sync.Mutex // never held while anything else is called
 	closed  bool
@@ -66,13 +67,18 @@ type History struct {
 }
 
 // Open opens the history in the file at path, and creates it if there is none. One that
-// is damaged is set aside, and the log says so. An error says what to do.
+// is damaged is set aside, and the log says so. While another program has it locked, Open
+// waits, some 15 s at the most. An error says what to do.
 func Open(path string, o Options) (*History, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	o.Log = o.Log.With("history", path)
-	s, err := openStore(path, o)
+	var s *store
+	err := patiently(func() (err error) {
+		s, err = openStore(path, o)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -131,7 +137,19 @@ func (h *History) Enter(r ledger.Record) {
 	}
 }
 
-// Close writes what waits, and closes the database. Calls under way, if there are any,
+// patiently does something again as long as the database is locked by others, for
+// lockedTime at the most. Each time waits for them by itself.
+func patiently(do func() error) error {
+	late := time.Now().Add(lockedTime)
+	for {
+		if err := do(); !isLocked(err) || time.Now().After(late) {
+			return err
+		}
+	}
+}
+
+// Close writes what waits, and closes the database. While another program has it locked,
+// Close waits, some 15 s at the most. Calls under way, if there are any,
 // count as killed.
 func (h *History) Close() error {
 	h.mu.Lock()
@@ -200,6 +218,12 @@ func (h *History) run() {
 		}
 		wait = h.work()
 	}
+	if isLocked(h.failing) {
+		patiently(func() error {
+			h.work()
+			return h.failing
+		})
+	}
 	if lost, waiting := h.Losses(); lost+waiting > 0 {
 		h.o.Log.Warn("history is incomplete", "lost", lost+waiting)
 	}
@@ -214,10 +238,10 @@ func (h *History) work() time.Duration {
 		h.ring()
 		return retryTime
 	}
-	if h.failing {
+	if h.failing != nil {
 		lost, _ := h.Losses()
 		h.o.Log.Info("history is written again", "lost", lost)
-		h.failing = false
+		h.failing = nil
 	}
 	if more {
 		h.ring()
@@ -255,11 +279,11 @@ func (h *History) fail(err error) {
 	if isDamage(err) {
 		s.damaged.Store(true)
 	}
-	if !h.failing {
+	if h.failing == nil {
 		_, waiting := h.Losses()
 		h.o.Log.Error("history cannot be written; what happens is kept for later", "error", err, "waiting", waiting, "most", maxWaiting)
 	}
-	h.failing = true
+	h.failing = err
 }
 
 // renew begins another database for one that is damaged, or was moved away.

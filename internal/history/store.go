@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -89,7 +90,8 @@ type store struct {
 	writer                  *sql.DB
 	seen, putCall, putVisit *sql.Stmt
 	run                     int64
-	count                   int // rows of calls
+	count                   int   // rows of calls
+	counted                 int64 // the state of the database, by others' changes, in which count was right
 }
 
 // openStore opens or creates the database. One that is damaged is set aside.
@@ -136,6 +138,9 @@ func tryStore(path string, o Options) (*store, error) {
 	}
 	if err != nil {
 		s.close()
+		if isLocked(err) {
+			err = fmt.Errorf("%w (see which program has it locked, or name another file)", err)
+		}
 		return s, fmt.Errorf("%s: %w", path, err)
 	}
 	return s, nil
@@ -208,6 +213,16 @@ func (s *store) prepare() error {
 			return err
 		}
 	}
+	return s.recount()
+}
+
+// recount counts the calls if others, who have this history too, have changed something.
+func (s *store) recount() error {
+	var now int64
+	if err := s.writer.QueryRow("PRAGMA data_version").Scan(&now); err != nil || now == s.counted {
+		return err
+	}
+	s.counted = now
 	return s.writer.QueryRow("SELECT count(*) FROM calls").Scan(&s.count)
 }
 
@@ -381,6 +396,11 @@ func (s *store) prune() (more bool, err error) {
 			return false, err
 		}
 	}
+	if s.o.Calls > 0 && !bound.Valid {
+		if err := s.recount(); err != nil {
+			return false, err
+		}
+	}
 	if over := s.count - s.o.Calls; s.o.Calls > 0 && over > 0 && !bound.Valid {
 		if err := s.writer.QueryRow("SELECT max(id) + 1 FROM (SELECT id FROM calls ORDER BY id LIMIT ?)", min(over, pruned)).Scan(&bound); err != nil {
 			return false, err
@@ -410,9 +430,14 @@ func (s *store) prune() (more bool, err error) {
 }
 
 // isDamage reports whether an error says that a database is damaged, or none.
-func isDamage(err error) bool {
+func isDamage(err error) bool { return isCode(err, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) }
+
+// isLocked reports whether an error says that others have a database locked.
+func isLocked(err error) bool { return isCode(err, sqlite3.SQLITE_BUSY) }
+
+func isCode(err error, codes ...int) bool {
 	failed, ok := errors.AsType[*sqlite.Error](err)
-	return ok && (failed.Code()&0xff == sqlite3.SQLITE_CORRUPT || failed.Code()&0xff == sqlite3.SQLITE_NOTADB)
+	return ok && slices.Contains(codes, failed.Code()&0xff)
 }
 
 // setAside renames a damaged database, and before that its companions: those that are
