@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"math/bits"
 	"slices"
-	"strings"
 	"unicode/utf8"
 
+	"moip/internal/telnet"
 	"moip/videotex"
 )
 
@@ -149,17 +149,12 @@ func question(a videotex.Answer) string {
 	return fmt.Sprintf("for an answer of the kind %02Xh", byte(a))
 }
 
-// Bytes and options of telnet (RFC 854, and those that its registry names).
+// Bytes of telnet (RFC 854).
 const (
 	iac  = 255
 	will = 251
 	dont = 254
 )
-
-var telnetOptions = map[byte]string{
-	0: "BINARY", 1: "ECHO", 3: "SUPPRESS-GO-AHEAD", 5: "STATUS", 23: "SEND-LOCATION", 24: "TERMINAL-TYPE",
-	31: "NAWS", 32: "TERMINAL-SPEED", 33: "FLOW-CONTROL", 34: "LINEMODE", 36: "ENVIRON", 39: "NEW-ENVIRON", 42: "CHARSET",
-}
 
 // negotiations returns what a peer wants by telnet, each once: "WILL ECHO".
 func negotiations(p []byte) (all []string) {
@@ -172,11 +167,7 @@ func negotiations(p []byte) (all []string) {
 		if verb < will || verb > dont || i+1 >= len(p) {
 			continue
 		}
-		name := telnetOptions[p[i+1]]
-		if name == "" {
-			name = fmt.Sprintf("option %d", p[i+1])
-		}
-		said := strings.Fields("WILL WONT DO DONT")[verb-will] + " " + name
+		said := telnet.CommandName(verb) + " " + telnet.OptionName(p[i+1])
 		if !slices.Contains(all, said) {
 			all = append(all, said)
 		}
