@@ -184,7 +184,7 @@ func TestBans(t *testing.T) {
 	}
 
 	op.does(line("bans"), "NETWORK")
-	op.does([]string{"ban", "--call", "1", "--for", "24h", "--reason", "tape trop vite", "--now"}, "127.0.0.2 is kept out until ", ", calls ended: 1")
+	op.does([]string{"ban", "--call", "1", "--for", "7d", "--reason", "tape trop vite", "--now"}, "127.0.0.2 is kept out until ", ", calls ended: 1")
 	rascal.sees("Fin : accès refusé")
 	rascal.until("the end", func(string) bool { return rascal.over })
 	op.does(line("bans"), "127.0.0.2  operator  ", "  tape trop vite\n")

@@ -49,7 +49,7 @@ func until(b admin.Ban) string {
 type ctlBan struct {
 	Network string `arg:"" optional:"" help:"An address or a network: 192.0.2.1, 192.0.2.0/24, 2001:db8::/64."`
 	Call    uint64 `help:"In place of a network, the address of this call; of IPv6 its /64, since one machine has all of it." placeholder:"ID"`
-	For     string `help:"How long, as in 24h or 90m; for ever if not given." placeholder:"TIME"`
+	For     string `help:"How long, as in 90m, 24h or 7d; for ever if not given." placeholder:"TIME"`
 	Reason  string `help:"A line for operators; callers are not told." placeholder:"TEXT"`
 	Now     bool   `help:"End the calls from there, too, with a word."`
 }

@@ -25,7 +25,7 @@ type Bans struct {
 type BanOrder struct {
 	Network string `json:"network"` // or an address
 	Reason  string `json:"reason,omitempty"`
-	For     string `json:"for,omitempty"`     // as in 24h; for ever if left out
+	For     string `json:"for,omitempty"`     // as in 24h or 7d; for ever if left out
 	HangUp  bool   `json:"hang_up,omitempty"` // ends the calls from there, with a word
 }
 
@@ -79,9 +79,9 @@ func (d desk) ban(r *http.Request) (any, error) {
 		return nil, fault{err}
 	}
 	if order.For != "" {
-		span, err := time.ParseDuration(order.For)
+		span, err := parseSpan(order.For)
 		if err != nil || span < time.Second {
-			return nil, faulty("%.20q is no time from 1s on (write 24h, or leave it out for ever)", order.For)
+			return nil, faulty("%.20q is no time from 1s on (write 24h or 7d, or leave it out for ever)", order.For)
 		}
 		b.Until = b.Since.Add(span)
 	}

@@ -99,13 +99,17 @@ func parseMoment(text string, now time.Time) (time.Time, error) {
 	if t, err := time.Parse(time.RFC3339, text); err == nil {
 		return t, nil
 	}
-	if days, ok := strings.CutSuffix(text, "d"); ok {
-		if n, err := strconv.ParseUint(days, 10, 16); err == nil {
-			return now.AddDate(0, 0, -int(n)), nil
-		}
-	}
-	if ago, err := time.ParseDuration(text); err == nil && ago >= 0 {
+	if ago, err := parseSpan(text); err == nil && ago >= 0 {
 		return now.Add(-ago), nil
 	}
 	return time.Time{}, faulty("%.40q is neither a moment nor how long ago (write 2026-11-23T20:15:00+01:00, 24h or 7d)", text)
+}
+
+// parseSpan reads how long something takes, as operators write it: 90m, 24h or 7d.
+func parseSpan(text string) (time.Duration, error) {
+	if days, ok := strings.CutSuffix(text, "d"); ok {
+		n, err := strconv.ParseUint(days, 10, 16)
+		return time.Duration(n) * 24 * time.Hour, err
+	}
+	return time.ParseDuration(text)
 }

@@ -119,7 +119,7 @@ func (d desk) drain(r *http.Request) (any, error) {
 	if err := read(r, &wanted); err != nil {
 		return nil, err
 	}
-	within, err := time.ParseDuration(wanted.For)
+	within, err := parseSpan(wanted.For)
 	if err != nil || within < 0 || within > maxDrain {
 		return nil, faulty("%.20q is not how long calls may go on (write 5m, or 0; %v at the most)", wanted.For, maxDrain)
 	}
