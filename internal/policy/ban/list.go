@@ -278,6 +278,9 @@ func (l *List) run() {
 		case <-sweep.C:
 			l.sweep()
 		case <-l.quit:
+			l.mu.Lock()
+			l.retry()
+			l.mu.Unlock()
 			l.save()
 			return
 		}
@@ -303,8 +306,15 @@ func (l *List) sweep() {
 	defer l.mu.Unlock()
 	if swept.Len() < old.Len() && l.table.Load() == old {
 		l.change(swept)
-	} else if l.failed != nil {
-		l.tried-- // the last once more
+	} else {
+		l.retry()
+	}
+}
+
+// retry has what could not be written tried once more. It is called with mu held.
+func (l *List) retry() {
+	if l.failed != nil && l.tried == l.changes {
+		l.tried--
 		l.ring()
 	}
 }

@@ -278,6 +278,31 @@ func TestDiskFails(t *testing.T) {
 	}
 }
 
+// What could not be written is tried once more at the end.
+func TestDiskRecovers(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "later")
+	file := filepath.Join(folder, "bans.json")
+	l, err := Open(Options{File: file})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.Add(Ban{Network: network("192.0.2.7"), By: ByOperator, Since: time.Now()}); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Saved(t.Context()); err == nil {
+		t.Error("it is in a folder that is missing")
+	}
+	if err := os.Mkdir(folder, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Close(); err != nil {
+		t.Error(err)
+	}
+	if table, err := Load(file); err != nil || table.Len() != 1 {
+		t.Errorf("%d bans are kept, %v", table.Len(), err)
+	}
+}
+
 // Who waits for the disk need not wait for ever.
 func TestSavedGivesUp(t *testing.T) {
 	l := open(t, Options{})
