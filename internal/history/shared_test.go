@@ -1,8 +1,13 @@
 package history
 
 import (
+	"bufio"
 	"fmt"
+	"os"
+	"os/exec"
 	"path/filepath"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -92,4 +97,73 @@ func TestLockedByOthers(t *testing.T) {
 	lock()
 	h, _ = opens(t, path, Options{})
 	records(t, h, Query{}, 1)
+}
+
+// Of two gateways that write at once one is killed. Its calls that were under way were
+// killed with it, the other's go on.
+func TestOneOfTwoIsKilled(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "history.db")
+	var writers [2]*exec.Cmd
+	var told [2]int // calls that ended, as the writers say
+	var mu sync.Mutex
+	for i := range writers {
+		writers[i] = exec.Command(os.Args[0])
+		writers[i].Env = append(os.Environ(), "MOIP_HISTORY_WRITER="+path)
+		out, err := writers[i].StdoutPipe()
+		if err == nil {
+			err = writers[i].Start()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			for lines := bufio.NewScanner(out); lines.Scan(); {
+				mu.Lock()
+				if told[i]++; strings.Contains(lines.Text(), path) {
+					t.Error(lines.Text())
+				}
+				mu.Unlock()
+			}
+		}()
+		t.Cleanup(func() { writers[i].Process.Kill(); <-done; writers[i].Wait() })
+	}
+	some := func() string {
+		mu.Lock()
+		defer mu.Unlock()
+		if told[0] < 200 || told[1] < 200 {
+			return fmt.Sprintf("%v calls have ended", told)
+		}
+		return ""
+	}
+	eventually(t, some)
+	killed := func(want int) (runs map[time.Time]bool) {
+		t.Helper()
+		h, err := Open(path, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		runs = map[time.Time]bool{}
+		for _, r := range records(t, h, Query{Reason: string(ReasonKilled), Service: "LONG"}, want) {
+			runs[r.Run] = true
+		}
+		closes(t, h)
+		return runs
+	}
+	if runs := killed(0); len(runs) != 0 {
+		t.Errorf("killed are calls of %v", runs)
+	}
+	writers[0].Process.Kill()
+	writers[0].Process.Wait()
+	if runs := killed(1); len(runs) != 1 {
+		t.Errorf("killed are calls of %v", runs)
+	}
+	writers[1].Process.Kill()
+	writers[1].Process.Wait()
+	if runs := killed(2); len(runs) != 2 {
+		t.Errorf("killed are calls of %v", runs)
+	}
+	healthy(t, path)
 }

@@ -177,21 +177,7 @@ func openDB(path, option string, pragmas ...string) (*sql.DB, error) {
 
 // prepare makes or checks the tables, and ends what a killed run has left.
 func (s *store) prepare() error {
-	var id, number, tables int
-	err := errors.Join(
-		s.writer.QueryRow("PRAGMA application_id").Scan(&id),
-		s.writer.QueryRow("PRAGMA user_version").Scan(&number),
-		s.writer.QueryRow("SELECT count(*) FROM sqlite_schema").Scan(&tables))
-	switch {
-	case err != nil:
-		return err
-	case tables == 0:
-		err = s.create()
-	case id != applicationID:
-		return errors.New("is a database of something else (name another file)")
-	case number != version:
-		return fmt.Errorf("is of version %d, and this program understands %d (name another file, or use a newer program)", number, version)
-	}
+	err := s.transaction(tables)
 	if err == nil {
 		err = s.begin()
 	}
@@ -226,11 +212,25 @@ func (s *store) recount() error {
 	return s.writer.QueryRow("SELECT count(*) FROM calls").Scan(&s.count)
 }
 
-func (s *store) create() error {
-	return s.transaction(func(tx *sql.Tx) error {
-		_, err := tx.Exec(schema + fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d;", applicationID, version))
+// tables makes or checks them. Another gateway may want to make them just now.
+func tables(tx *sql.Tx) error {
+	var id, number, there int
+	err := errors.Join(
+		tx.QueryRow("PRAGMA application_id").Scan(&id),
+		tx.QueryRow("PRAGMA user_version").Scan(&number),
+		tx.QueryRow("SELECT count(*) FROM sqlite_schema").Scan(&there))
+	switch {
+	case err != nil:
 		return err
-	})
+	case there == 0:
+		_, err = tx.Exec(schema + fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d;", applicationID, version))
+		return err
+	case id != applicationID:
+		return errors.New("is a database of something else (name another file)")
+	case number != version:
+		return fmt.Errorf("is of version %d, and this program understands %d (name another file, or use a newer program)", number, version)
+	}
+	return nil
 }
 
 // begin begins a run. Whatever is under way by the tables, in a run that does not go on,
