@@ -69,6 +69,10 @@ func TestHouse(t *testing.T) {
 	write("[limits]\nidle = \"8 minutes\"\n")
 	ctl("moip.toml:8: limits.idle: ", "reload")
 	ctl(`limits.idle = "8m"`, "config")
+	write("[recordings]\nfolder = \"kept\"\ncalls = \"all\"\n") // good, but not without the folder, which takes an upgrade
+	ctl("recordings.calls: needs a folder", "reload")
+	ctl(`recordings.calls = "asked"`, "config")
+	ctl(`limits.idle = "8m"`, "config")
 	write("[limits]\nidle = \"7m\"\ndrain = \"2s\"\n")
 
 	said := ctl("takes calls now", "upgrade")

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -108,7 +107,10 @@ func (g *gateway) reload() (admin.Reloaded, error) {
 		return admin.Reloaded{}, err
 	}
 	next, changed, left := g.cfg.With(next, mayChange(g.cfg, next))
-	if err := errors.Join(next.Validate(), g.change(next, changed)); err != nil {
+	if err := next.Validate(); err != nil { // what has changed may not go with what has not
+		return admin.Reloaded{}, err
+	}
+	if err := g.change(next, changed); err != nil {
 		return admin.Reloaded{}, err
 	}
 	return admin.Reloaded{Changed: append([]string{}, changed...), Left: append([]string{}, left...)}, nil
