@@ -1039,6 +1039,12 @@ func TestBrowserPicture(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	pictureOnFile(t, file, p)
+}
+
+// pictureOnFile holds a picture of a page against the one on file, which -update makes.
+func pictureOnFile(t *testing.T, file string, p []byte) {
+	t.Helper()
 	if *update {
 		if err := os.WriteFile(file, p, 0o666); err != nil {
 			t.Fatal(err)

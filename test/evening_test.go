@@ -79,6 +79,23 @@ tariff = { minute = 131.4, free = "1s", currency = "EUR" }
 // opensBank opens a service that greets and repeats what is typed, and hangs up
 // on "Fin.".
 func opensBank(t *testing.T) (address string) {
+	return serves(t, func(c net.Conn) {
+		io.WriteString(c, "\x0cBienvenue. ")
+		keys := bufio.NewReader(c)
+		for text := ""; !strings.HasSuffix(text, "Fin."); {
+			b, err := keys.ReadByte()
+			if err != nil {
+				return
+			}
+			c.Write([]byte{b})
+			text += string(b)
+		}
+	})
+}
+
+// serves has each caller served by serve, and hung up on when that returns.
+func serves(t *testing.T, serve func(net.Conn)) (address string) {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -92,16 +109,7 @@ func opensBank(t *testing.T) (address string) {
 			}
 			serving.Go(func() {
 				defer c.Close()
-				io.WriteString(c, "\x0cBienvenue. ")
-				keys := bufio.NewReader(c)
-				for text := ""; !strings.HasSuffix(text, "Fin."); {
-					b, err := keys.ReadByte()
-					if err != nil {
-						return
-					}
-					c.Write([]byte{b})
-					text += string(b)
-				}
+				serve(c)
 			})
 		}
 	})

@@ -22,31 +22,15 @@ import (
 // A repeater is a service that sends back what it is sent.
 func repeater(t *testing.T) (url string) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var serving sync.WaitGroup
-	serving.Go(func() {
+	return "tcp://" + serves(t, func(c net.Conn) {
+		p := make([]byte, 512)
 		for {
-			c, err := l.Accept()
-			if err != nil {
+			n, err := c.Read(p)
+			if _, failed := c.Write(p[:n]); err != nil || failed != nil {
 				return
 			}
-			serving.Go(func() {
-				defer c.Close()
-				p := make([]byte, 512)
-				for {
-					n, err := c.Read(p)
-					if _, failed := c.Write(p[:n]); err != nil || failed != nil {
-						return
-					}
-				}
-			})
 		}
 	})
-	t.Cleanup(func() { l.Close(); serving.Wait() })
-	return "tcp://" + l.Addr().String()
 }
 
 // ports returns addresses of ports that are free.
