@@ -214,7 +214,9 @@ func (m *mask) key(h *moment, key []byte, from, to int) {
 			m.await(c)
 		}
 	case key[0] == videotex.SS2 && len(key) > 1:
-		m.await(m.add(h, from, to, videotex.Decode(key)))
+		if from < to { // what came before, and was cut short, is hidden above
+			m.await(m.add(h, from, to, videotex.Decode(key)))
+		}
 	case known:
 		if videotex.AnswerOf(key) == 0 {
 			m.endField()

@@ -125,6 +125,7 @@ func TestMaskHidesPasswords(t *testing.T) {
 func FuzzMask(f *testing.F) {
 	f.Add([]byte("\x01ia\x01pa\x02i\x13A\x04p\x1FAA*"))
 	f.Add([]byte("\x01i\x01\x06isecret\x04p\x1BX *\x04i\x19Be\r"))
+	f.Add([]byte("\x02i\x19A\x01i\x10p")) // an accent whose letter never comes
 	f.Add([]byte("\x01ia\x03p\x1B%\x12")) // nothing is repeated where nothing is drawn
 	f.Fuzz(func(t *testing.T, p []byte) {
 		var want, got [2][]byte
