@@ -31,6 +31,7 @@ var house = map[string]string{
 	"internal/policy/ban":            "internal/policy",
 	"internal/policy/outbound":       "internal/policy internal/session",
 	"internal/config":                "internal/config/tomlfile internal/downstream internal/policy internal/policy/ban internal/policy/outbound internal/recording internal/session internal/upstream videotex",
+	"internal/policy/limit":          "internal/policy",
 	"internal/config/tomlfile":       "",
 	"internal/tariff":                "",
 	"internal/ledger":                "internal/session internal/tariff",
