@@ -24,6 +24,7 @@ import (
 	"moip/internal/history"
 	"moip/internal/policy"
 	"moip/internal/policy/ban"
+	"moip/internal/policy/limit"
 	"moip/internal/recording"
 	"moip/internal/session"
 	"moip/internal/switchboard"
@@ -45,6 +46,7 @@ type gateway struct {
 	links     net.Listener                           // of other gateways, nil unless the portal is alone
 	records   *recording.Folder                      // nil if nothing is recorded
 	bans      *ban.List
+	limits    *limit.Turnstile
 	hush      policy.Hush                    // of callers who are refused
 	history   *history.History               // nil if none is kept
 	work      []func(context.Context)        // what else goes on, until the context is done
@@ -90,6 +92,7 @@ func open(ctx context.Context, p Plan, log *logbook, sockets *handover.Sockets) 
 		err = g.openBans()
 	}
 	if err == nil {
+		g.openLimits()
 		err = g.openHistory()
 	}
 	if err == nil {
@@ -138,7 +141,7 @@ func (g *gateway) openDoors() error {
 func (g *gateway) openDoor(cfg *config.Config, uri string, socket func(string) (net.Listener, error)) (*downstream.Listener, error) {
 	l, err := downstream.Listen(uri, downstream.Options{
 		Ping: orNever(cfg.Limits.Ping), Stall: orNever(cfg.Limits.Stall), Web: web(), Log: g.log,
-		Open: socket, Record: cfg.Recordings.Calls, Admit: g.admit, Tap: g.traces.Arriving,
+		Open: socket, Record: cfg.Recordings.Calls, Admit: g.admit, Arrive: g.arrive, Enter: g.enter, Tap: g.traces.Arriving,
 	})
 	return l, withAdvice(err)
 }
@@ -180,6 +183,7 @@ func (g *gateway) calls() session.Config {
 		Limits: session.Limits{
 			Idle: time.Duration(limits.Idle), Visit: time.Duration(limits.Visit), Call: time.Duration(limits.Call),
 			Dial: time.Duration(limits.Dial), Wait: time.Duration(limits.Wait), Drain: time.Duration(limits.Drain),
+			Keys: limits.Keys,
 		},
 	}
 	calls.Tapper = g.traces.Tapper
