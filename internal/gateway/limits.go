@@ -14,7 +14,7 @@ import (
 const householdRequests = 100
 
 func (g *gateway) openLimits() {
-	g.limits = limit.New(g.rules(g.cfg), g.bans.IsNever)
+	g.limits = limit.New(g.rules(g.cfg), g.bans.IsExempt)
 }
 
 // rules returns the limits that a configuration has.

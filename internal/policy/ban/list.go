@@ -111,14 +111,14 @@ func (l *List) warn(t Table) {
 // Find returns the ban that keeps an address out, if one does.
 func (l *List) Find(a netip.Addr) (Ban, bool) {
 	b, banned := l.table.Load().Find(a, time.Now())
-	if banned && l.IsNever(a) { // it was not always in never
+	if banned && l.IsExempt(a) { // it was not always in never
 		return Ban{}, false
 	}
 	return b, banned
 }
 
-// IsNever reports whether an address is never kept out.
-func (l *List) IsNever(a netip.Addr) bool { return l.never.Load().Lookup(policy.Bare(a)) }
+// IsExempt reports whether an address is in Options.Never.
+func (l *List) IsExempt(a netip.Addr) bool { return l.never.Load().Lookup(policy.Bare(a)) }
 
 // All returns the bans that hold, by network, IPv4 first.
 func (l *List) All() []Ban { return slices.Collect(l.table.Load().All(time.Now())) }
