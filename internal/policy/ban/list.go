@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"path/filepath"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -75,6 +76,9 @@ func Open(o Options) (*List, error) {
 	l.SetNever(o.Never)
 	var table Table
 	if o.File != "" {
+		if real, err := filepath.EvalSymlinks(o.File); err == nil { // a link stays one
+			l.file = real
+		}
 		var err error
 		if table, err = Load(o.File); err != nil {
 			return nil, err
@@ -94,6 +98,9 @@ func (l *List) SetNever(networks []netip.Prefix) {
 	}
 	l.never.Store(never)
 }
+
+// IsExempt reports whether an address is never kept out.
+func (l *List) IsExempt(a netip.Addr) bool { return l.never.Load().Lookup(policy.Bare(a)) }
 
 // warn logs that bans of a file have no effect any more.
 func (l *List) warn(t Table) {
@@ -116,9 +123,6 @@ func (l *List) Find(a netip.Addr) (Ban, bool) {
 	}
 	return b, banned
 }
-
-// IsExempt reports whether an address is in Options.Never.
-func (l *List) IsExempt(a netip.Addr) bool { return l.never.Load().Lookup(policy.Bare(a)) }
 
 // All returns the bans that hold, by network, IPv4 first.
 func (l *List) All() []Ban { return slices.Collect(l.table.Load().All(time.Now())) }
