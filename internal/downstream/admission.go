@@ -27,15 +27,18 @@ func (l *Listener) admit(from netip.AddrPort) *Refusal {
 // admitted hands requests on of those who may come, and tells others so.
 func (l *Listener) admitted(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		from, _ := netip.ParseAddrPort(r.RemoteAddr) // as net/http has it from the connection
-		refusal := l.admit(unmap(from))
-		if refusal == nil {
-			next.ServeHTTP(w, r)
+		if refusal := l.admit(remote(r)); refusal != nil {
+			refuse(w, refusal)
 			return
 		}
-		w.Header().Set("Connection", "close")
-		http.Error(w, refusal.Text, cmp.Or(refusal.Status, http.StatusForbidden))
+		next.ServeHTTP(w, r)
 	})
+}
+
+// refuse tells who makes a request that it is not let in.
+func refuse(w http.ResponseWriter, r *Refusal) {
+	w.Header().Set("Connection", "close")
+	http.Error(w, r.Text, cmp.Or(r.Status, http.StatusForbidden))
 }
 
 const (

@@ -4,7 +4,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/netip"
 	"strings"
 	"time"
 
@@ -62,8 +61,7 @@ func (l *Listener) handler(answer Answer) http.Handler {
 func (l *Listener) upgrade(w http.ResponseWriter, r *http.Request, answer Answer) {
 	l.knocking.Add(1)
 	defer l.knocking.Done()
-	at, _ := netip.ParseAddrPort(r.RemoteAddr) // else it is nobody's whom one could name
-	line := l.arriving(netip.AddrPortFrom(at.Addr().Unmap(), at.Port()))
+	line := l.arriving(remote(r))
 	line.asked(r)
 	speed, err := speedOf(r.URL.Query())
 	if err != nil {
@@ -71,7 +69,7 @@ func (l *Listener) upgrade(w http.ResponseWriter, r *http.Request, answer Answer
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	from := session.Caller{Speed: session.Slower(l.at.Speed, speed), Record: l.records(asksToBeRecorded(r.URL.Query()))}
+	from := session.Caller{Addr: remote(r), Speed: session.Slower(l.at.Speed, speed), Record: l.records(asksToBeRecorded(r.URL.Query()))}
 	upgrader := ws.HTTPUpgrader{Timeout: handshakeTime}
 	subprotocol := agree(r.Header["Sec-Websocket-Protocol"])
 	r.Header.Del("Sec-Websocket-Protocol")
@@ -89,6 +87,7 @@ func (l *Listener) upgrade(w http.ResponseWriter, r *http.Request, answer Answer
 		return
 	}
 	line.answered(subprotocol)
+	conn = socketOf(conn)
 	early := make([]byte, rw.Reader.Buffered())
 	rw.Read(early) // does not fail: it is all there
 
