@@ -22,15 +22,6 @@ const (
 	XRealIP       Header = "x-real-ip"       // one address
 )
 
-// UnmarshalText reads a Header.
-func (h *Header) UnmarshalText(text []byte) error {
-	if !slices.Contains([]Header{HeaderNone, XForwardedFor, Forwarded, XRealIP}, Header(text)) {
-		return fmt.Errorf("%.60q is unknown (use x-forwarded-for, forwarded, x-real-ip or none)", text)
-	}
-	*h = Header(text)
-	return nil
-}
-
 // A Trust says whom to believe, and what. The zero Trust believes nobody. It is not
 // changed while it is used.
 type Trust struct {

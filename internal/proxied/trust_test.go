@@ -200,19 +200,6 @@ func TestNode(t *testing.T) {
 	}
 }
 
-func TestHeaderText(t *testing.T) {
-	for _, text := range []string{"none", "x-forwarded-for", "forwarded", "x-real-ip"} {
-		var h Header
-		if err := h.UnmarshalText([]byte(text)); err != nil || string(h) != text {
-			t.Errorf("%s: %v, %v", text, h, err)
-		}
-	}
-	var h Header
-	if err := h.UnmarshalText([]byte("x-client-ip")); err == nil || !strings.Contains(err.Error(), "use x-forwarded-for, forwarded, x-real-ip or none") {
-		t.Error(err)
-	}
-}
-
 // Whatever the headers are, an answer is an address without a zone or an error.
 func FuzzForwarded(f *testing.F) {
 	for _, line := range []string{

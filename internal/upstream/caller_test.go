@@ -80,16 +80,16 @@ func TestForwardedFor(t *testing.T) {
 		"nowhere":                 "",
 		"":                        "",
 	} {
-		for _, told := range []session.RealIP{session.RealIPForwarded, session.RealIPNone, session.RealIPProxy} {
+		for _, told := range []session.RealIP{session.RealIPForwardedFor, session.RealIPNone, session.RealIPProxy} {
 			heard := make(chan string, 1)
 			url := handmade(t, accepted+"\r\n", heard)
 			reach(t, session.Route{URL: url, RealIP: told, Caller: at(caller)}).Close()
 			lines := strings.Split(<-heard, "\n")
-			if told == session.RealIPForwarded && want != "" && !slices.Contains(lines, want) {
+			if told == session.RealIPForwardedFor && want != "" && !slices.Contains(lines, want) {
 				t.Errorf("from %q: heard %q, without %s", caller, lines, want)
 			}
 			if i := slices.IndexFunc(lines, func(line string) bool { return strings.HasPrefix(line, "X-") }); i >= 0 &&
-				(told != session.RealIPForwarded || lines[i] != want) {
+				(told != session.RealIPForwardedFor || lines[i] != want) {
 				t.Errorf("from %q, told by %q: heard %s", caller, told, lines[i])
 			}
 		}
