@@ -180,13 +180,15 @@ func AppendV1(p []byte, from, to netip.AddrPort) []byte {
 	return fmt.Appendf(p, "PROXY %s %s %s %d %d\r\n", family, from.Addr(), to.Addr(), from.Port(), to.Port())
 }
 
-// AppendV2 is AppendV1 for version 2, which tells of two families as of IPv6.
+// AppendV2 is AppendV1 for version 2, which tells of two families as of IPv6. Where an
+// address is not valid it says LOCAL, which all take: PROXY and UNSPEC some do not.
 func AppendV2(p []byte, from, to netip.AddrPort) []byte {
 	from, to = bare(from), bare(to)
 	var addresses []byte
-	family := byte(unspec)
+	command, family := byte(proxy), byte(unspec)
 	switch a, b := from.Addr(), to.Addr(); {
 	case !a.IsValid() || !b.IsValid():
+		command = local
 	case a.Is4() && b.Is4():
 		family, addresses = tcp4, slices.Concat(a.AsSlice(), b.AsSlice())
 	default:
@@ -198,7 +200,7 @@ func AppendV2(p []byte, from, to netip.AddrPort) []byte {
 		addresses = binary.BigEndian.AppendUint16(addresses, to.Port())
 	}
 	p = append(p, signature...)
-	p = append(p, version2|proxy, family)
+	p = append(p, version2|command, family)
 	p = binary.BigEndian.AppendUint16(p, uint16(len(addresses)))
 	return append(p, addresses...)
 }

@@ -188,8 +188,13 @@ func TestAppend(t *testing.T) {
 		if got := string(AppendV1([]byte("a"), ends[0], ends[1])); got != "aPROXY UNKNOWN\r\n" {
 			t.Errorf("%q", got)
 		}
-		if got := string(AppendV2([]byte("a"), ends[0], ends[1])); got != "a"+v2(0x21, unspec, 0, "") {
+		if got := string(AppendV2([]byte("a"), ends[0], ends[1])); got != "a"+v2(0x20, unspec, 0, "") {
 			t.Errorf("%q", got)
+		}
+		for _, header := range [][]byte{AppendV1(nil, ends[0], ends[1]), AppendV2(nil, ends[0], ends[1])} {
+			if theirs, err := proxyproto.Read(bufio.NewReader(bytes.NewReader(header))); err != nil || netAddr(theirs.SourceAddr).IsValid() {
+				t.Errorf("%q: it is %v, %v", header, theirs, err)
+			}
 		}
 	}
 }
