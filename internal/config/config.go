@@ -82,6 +82,8 @@ type Config struct {
 
 	Bans Bans `toml:"bans"`
 
+	Redirect Redirect `toml:"redirect"`
+
 	History History `toml:"history"`
 
 	Limits Limits `toml:"limits"`
@@ -137,9 +139,10 @@ func Default() *Config {
 			FileSize: 16,
 			Size:     1024,
 		},
-		Proxies: Proxies{Trust: []string{}, Header: proxied.HeaderNone},
-		Bans:    defaultBans(),
-		History: History{Keep: Duration(2160 * time.Hour), Calls: 1_000_000},
+		Proxies:  Proxies{Trust: []string{}, Header: proxied.HeaderNone},
+		Bans:     defaultBans(),
+		Redirect: Redirect{Allow: []string{"*"}, Deny: []string{}},
+		History:  History{Keep: Duration(2160 * time.Hour), Calls: 1_000_000},
 		Limits: Limits{
 			Idle:  Duration(10 * time.Minute),
 			Visit: Duration(60 * time.Minute),
@@ -242,6 +245,7 @@ func (c *Config) check(fault report) {
 	c.checkAdmin(fault)
 	c.checkProxies(fault)
 	c.Bans.check(fault)
+	c.Redirect.check(fault)
 	c.checkHistory(fault)
 	c.Limits.check(fault)
 }

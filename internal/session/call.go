@@ -126,16 +126,29 @@ type Call struct {
 
 // Start answers a caller. The Call owns e from now on.
 func Start(cfg *Config, id ID, who Caller, e Endpoint) *Call {
+	c := New(cfg, id, who)
+	c.Begin(e)
+	return c
+}
+
+// New returns a call that is to begin. Whoever gives it an order before it has begun,
+// waits until then.
+func New(cfg *Config, id ID, who Caller) *Call {
 	c := &Call{id: id, who: who, began: time.Now(), Config: cfg, reached: &cfg.Portal, speed: who.Speed}
 	c.room.L = &c.mu
+	c.mu.Lock() // until Begin
+	return c
+}
+
+// Begin answers the caller of a new call, which owns e from now on. It is called once.
+func (c *Call) Begin(e Endpoint) {
+	defer c.mu.Unlock()
 	c.screen.Asked = c.asks
 	if c.speed > 0 {
 		c.screen.Ordered = c.ordered
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	if c.Tapper != nil {
-		c.tapBy(c.Tapper(id, who))
+		c.tapBy(c.Tapper(c.id, c.who))
 	}
 	c.emit(Event{Type: Began})
 	c.limitCall()
@@ -143,7 +156,6 @@ func Start(cfg *Config, id ID, who Caller, e Endpoint) *Call {
 	c.followRules("", nil)
 	c.show()
 	c.seek()
-	return c
 }
 
 // Adopt has the call go by cfg from now on: by its limits, as if they had been those
