@@ -116,12 +116,12 @@ func Bearer(authorization string) (text string, ok bool) {
 	return strings.TrimSpace(text), strings.EqualFold(scheme, "Bearer")
 }
 
-// Find returns which of all is text, -1 if none is. The time that it takes depends on
+// Find returns the first of all that is text, -1 if none is. The time that it takes depends on
 // how many there are, and on the length of text.
 func Find(all []Token, text string) int {
 	sum, found := sha256.Sum256([]byte(text)), -1
-	for i, t := range all {
-		own := sha256.Sum256([]byte(*t.text))
+	for i := len(all) - 1; i >= 0; i-- {
+		own := sha256.Sum256([]byte(*all[i].text))
 		found = subtle.ConstantTimeSelect(subtle.ConstantTimeCompare(sum[:], own[:]), i, found)
 	}
 	return found
