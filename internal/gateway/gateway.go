@@ -17,6 +17,7 @@ import (
 
 	"moip/internal/config"
 	"moip/internal/control/admin"
+	"moip/internal/control/admin/access"
 	"moip/internal/control/pymoip"
 	"moip/internal/downstream"
 	"moip/internal/emulator"
@@ -62,6 +63,7 @@ type gateway struct {
 
 	admin        net.Listener // nil if operators cannot reach it
 	api          *http.Server
+	gate         *access.Gate // for operators; nil if they cannot reach it
 	events       *admin.Events
 	metrics      *admin.Metrics
 	traces       *trace.Desk
@@ -273,7 +275,7 @@ func (g *gateway) welcome(out io.Writer) {
 		}
 	}
 	if g.admin != nil {
-		fmt.Fprintf(out, "Operators: http://%s/, or moip ctl\n", g.admin.Addr())
+		fmt.Fprintf(out, "Operators: %s/, or moip ctl\n", reached("http", g.admin.Addr())[0])
 	}
 	fmt.Fprintf(out, "Portal: %s\nCtrl-C stops it.\n", g.about.Load())
 }
