@@ -3,6 +3,7 @@ package config
 import (
 	"net"
 	"net/netip"
+	"net/url"
 	"regexp"
 	"strconv"
 	"strings"
@@ -70,6 +71,12 @@ func (c *Config) checkAdmin(fault report) {
 	case !secure && !c.AdminPlain:
 		fault("admin", `%.60q has no TLS, so that tokens can be read on the way (write "https://%s"; or admin_plain = true, where a VPN or a proxy with TLS is in between)`, address, net.JoinHostPort(host, port))
 	}
+}
+
+// LinkInClear reports whether the token of the control link can be read on its way.
+func (c *Config) LinkInClear() bool {
+	u, err := url.Parse(c.LinkURL())
+	return err == nil && c.LinkTokenFile != "" && u.Scheme == "ws" && !isOwn(u.Hostname())
 }
 
 var isName = regexp.MustCompile(`^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$`)

@@ -204,7 +204,10 @@ func (g *gateway) wire(other Portal) error {
 		g.openBoard(g.outside)
 		return nil
 	}
-	link := pymoip.New(pymoip.Options{URL: url, Board: g.board, Log: g.log})
+	link := pymoip.New(pymoip.Options{URL: url, TokenFile: g.cfg.LinkTokenFile, CA: g.cfg.LinkCA, Board: g.board, Log: g.log})
+	if g.cfg.LinkInClear() {
+		g.log.Warn("the token of the control link can be read on the way; wss:// would hide it", "link", upstream.Public(url))
+	}
 	g.link = link.State
 	g.work = append(g.work, link.Run)
 	g.openBoard(func() session.Config {

@@ -7,7 +7,11 @@ import { act, b, because, element } from './page.js';
 const dialog = element('login', HTMLDialogElement), form = dialog.querySelector('form') ?? new HTMLFormElement();
 const refusal = dialog.querySelector('[role=alert]') ?? form;
 
-known.lost = () => { if (!dialog.open) dialog.showModal(); };
+let welcome = false;
+known.lost = () => {
+	if (welcome) location.reload(); // what is shown is for nobody any more
+	else if (!dialog.open) dialog.showModal();
+};
 dialog.oncancel = e => e.preventDefault(); // there is nothing behind it
 
 form.onsubmit = async e => {
@@ -31,6 +35,7 @@ export const locked = () => dialog.open;
 export async function recognise() {
 	try {
 		const { role, by } = await ask('GET', '/login');
+		welcome = true;
 		document.body.classList.toggle('looks', role === 'look');
 		b('logout').hidden = by !== 'session';
 	} catch { /* the dialog or the banner says it */ }
