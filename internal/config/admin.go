@@ -73,6 +73,13 @@ func (c *Config) checkAdmin(fault report) {
 	}
 }
 
+// AdminInClear reports whether the tokens of operators can be read on their way.
+func (c *Config) AdminInClear() bool {
+	address, _ := c.AdminAddress()
+	secure, host, _ := c.adminPlace()
+	return address != "" && !secure && !isOwn(host)
+}
+
 // LinkInClear reports whether the token of the control link can be read on its way.
 func (c *Config) LinkInClear() bool {
 	u, err := url.Parse(c.LinkURL())
