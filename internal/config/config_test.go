@@ -61,7 +61,7 @@ func TestExampleWithoutComments(t *testing.T) {
 		t.Fatal(err)
 	}
 	shown := regexp.MustCompile(`(?m)^# ([a-z_]+) = `)
-	taken := regexp.MustCompile(`(?m)^(url|subprotocols) = .*\n`) // shown in both ways
+	taken := regexp.MustCompile(`(?m)^(url|subprotocols|allow|deny) = .*\n`) // shown in both ways
 	text := shown.ReplaceAllString(taken.ReplaceAllString(string(data), ""), "$1 = ")
 	c, err := Parse(example, []byte(text))
 	if err != nil {
@@ -76,6 +76,9 @@ func TestExampleWithoutComments(t *testing.T) {
 	want.AdminTokenFile, want.AdminLookTokenFile = "../../doc/admin.token", "../../doc/look.token"
 	want.AdminHosts = []string{"hub.example"}
 	want.History.File = DefaultHistory
+	want.Redirect = Redirect{
+		Allow: []string{"directory", "wss://*.example.org", "telnet://192.0.2.0/24:23-2323"}, Deny: []string{"local", "*:22", "*:25"},
+	}
 	want.Portal = Route{
 		URL:          "ws://localhost:8765",
 		Subprotocols: []string{"binary", "tty"},
@@ -146,6 +149,9 @@ func TestParse(t *testing.T) {
 		real_ip = "x-forwarded-for"
 		speed = 1200
 		[limits]
+		max_calls = 7
+		arriving = "auto"
+		keys = 0
 		idle = 0
 		visit = "none"
 		stall = "0"
@@ -173,6 +179,7 @@ func TestParse(t *testing.T) {
 		RealIP:       "x-forwarded-for",
 		Speed:        1200,
 	}
+	want.Limits.MaxCalls, want.Limits.Keys = 7, 0
 	want.Limits.Idle, want.Limits.Visit, want.Limits.Stall, want.Limits.Drain = 0, 0, 0, Duration(100*time.Millisecond)
 	if diff := cmp.Diff(want, c); diff != "" {
 		t.Error(diff)
@@ -192,6 +199,7 @@ func TestParse(t *testing.T) {
 		Case:         session.CaseUpper,
 		RealIP:       session.RealIPForwarded,
 		Speed:        1200,
+		Author:       session.AuthorOwner,
 	}
 	if diff := cmp.Diff(route, c.Portal.Session("portal")); diff != "" {
 		t.Error(diff)
@@ -298,6 +306,13 @@ func TestFaults(t *testing.T) {
 		{"limits.wait = '25h'\n", "1: limits.wait: 25h is out of range (100ms to 24h, or 0 for none)"},
 		{"limits.stall = '61m'\n", "1: limits.stall: 1h1m is out of range (100ms to 1h, or 0 for none)"},
 		{"limits.drain = '6m'\n", "1: limits.drain: 6m is out of range (100ms to 5m, or 0 for none)"},
+		{"limits.max_calls = 1000001\n", "1: limits.max_calls: 1000001 is out of range (1 to 1000000, or 0 for no limit)"},
+		{"limits.max_calls = 'many'\n", `1: limits.max_calls: "many" is no number of them (write 100, 0 for no limit, or "auto")`},
+		{"limits.arriving = -1\n", `1: limits.arriving: "-1" is no number of them (write 100, 0 for no limit, or "auto")`},
+		{"limits.household_calls = -1\n", "1: limits.household_calls: -1 is out of range (1 to 1000000, or 0 for no limit)"},
+		{"limits.network_calls = 1000001\n", "1: limits.network_calls: 1000001 is out of range (1 to 1000000, or 0 for no limit)"},
+		{"limits.new_calls = '1s'\n", "1: limits.new_calls: must be a whole number (write digits, without quotes)"},
+		{"limits.keys = 74\n", "1: limits.keys: 74 is out of range (75 to 1000000, or 0 for no limit)"},
 		{"limits.ping = '2h'\n", "1: limits.ping: 2h is out of range (100ms to 1h, or 0 for none)"},
 
 		// A value that cannot be read is told alone, all else together.

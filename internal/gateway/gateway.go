@@ -19,12 +19,15 @@ import (
 	"moip/internal/control/admin"
 	"moip/internal/control/admin/access"
 	"moip/internal/control/pymoip"
+	"moip/internal/directory"
 	"moip/internal/downstream"
 	"moip/internal/emulator"
 	"moip/internal/handover"
 	"moip/internal/history"
 	"moip/internal/policy"
 	"moip/internal/policy/ban"
+	"moip/internal/policy/limit"
+	"moip/internal/policy/outbound"
 	"moip/internal/recording"
 	"moip/internal/session"
 	"moip/internal/switchboard"
@@ -45,7 +48,10 @@ type gateway struct {
 	link      func() (up bool, since time.Time)      // nil unless there is one
 	links     net.Listener                           // of other gateways, nil unless the portal is alone
 	records   *recording.Folder                      // nil if nothing is recorded
+	book      *directory.Book                        // nil if nobody needs the directory
+	outbound  atomic.Pointer[outbound.Policy]
 	bans      *ban.List
+	limits    *limit.Turnstile
 	hush      policy.Hush                    // of callers who are refused
 	history   *history.History               // nil if none is kept
 	work      []func(context.Context)        // what else goes on, until the context is done
@@ -92,6 +98,7 @@ func open(ctx context.Context, p Plan, log *logbook, sockets *handover.Sockets) 
 		err = g.openBans()
 	}
 	if err == nil {
+		g.openLimits()
 		err = g.openHistory()
 	}
 	if err == nil {
@@ -105,6 +112,9 @@ func open(ctx context.Context, p Plan, log *logbook, sockets *handover.Sockets) 
 	}
 	if err == nil {
 		err = g.openAdmin()
+	}
+	if err == nil {
+		g.redirectBy()
 	}
 	if err != nil {
 		g.close()
@@ -140,7 +150,7 @@ func (g *gateway) openDoors() error {
 func (g *gateway) openDoor(cfg *config.Config, uri string, socket func(string) (net.Listener, error)) (*downstream.Listener, error) {
 	l, err := downstream.Listen(uri, downstream.Options{
 		Ping: orNever(cfg.Limits.Ping), Stall: orNever(cfg.Limits.Stall), Web: web(), Log: g.log,
-		Open: socket, Record: cfg.Recordings.Calls, Admit: g.admit, Tap: g.traces.Arriving,
+		Open: socket, Record: cfg.Recordings.Calls, Admit: g.admit, Arrive: g.arrive, Enter: g.enter, Tap: g.traces.Arriving,
 	})
 	return l, withAdvice(err)
 }
@@ -171,7 +181,7 @@ func orNever(d config.Duration) time.Duration {
 // calls returns what all calls have in common, but for the portal.
 func (g *gateway) calls() session.Config {
 	limits := g.cfg.Limits
-	dialer := &upstream.Dialer{Stall: orNever(limits.Stall)}
+	dialer := &upstream.Dialer{Stall: orNever(limits.Stall), Permit: g.permit}
 	calls := session.Config{
 		DialService: func(ctx context.Context, call session.ID, r session.Route) (session.Endpoint, error) {
 			if recording.IsRoute(r.URL) {
@@ -182,6 +192,7 @@ func (g *gateway) calls() session.Config {
 		Limits: session.Limits{
 			Idle: time.Duration(limits.Idle), Visit: time.Duration(limits.Visit), Call: time.Duration(limits.Call),
 			Dial: time.Duration(limits.Dial), Wait: time.Duration(limits.Wait), Drain: time.Duration(limits.Drain),
+			Keys: limits.Keys,
 		},
 	}
 	calls.Tapper = g.traces.Tapper
@@ -198,6 +209,9 @@ func (g *gateway) wire(other Portal) error {
 	}
 	if g.cfg.Builtin() {
 		return g.wireTeletel()
+	}
+	if err := g.openBook(); err != nil {
+		return err
 	}
 	url := g.cfg.LinkURL()
 	if url == "" {
