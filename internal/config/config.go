@@ -67,10 +67,37 @@ type Config struct {
 	// built-in one and with recordings for a portal. LinkURL has the answer.
 	Link string `toml:"link"`
 
-	// Admin is where operators reach the gateway: an address of the loopback with a
-	// port, or "none". Default 127.0.0.1:8999, and if that is taken none.
-	// AdminAddress has the answer.
+	// LinkTokenFile is a file whose first token the control link shows to the portal,
+	// relative to the configuration file. It is read whenever the link is made. Default
+	// none.
+	LinkTokenFile string `toml:"link_token_file"`
+
+	// LinkCA is a file of PEM certificates to trust instead of the system's, for a wss
+	// link, relative to the configuration file.
+	LinkCA string `toml:"link_ca"`
+
+	// Admin is where operators reach the gateway: an address with a port, or "none".
+	// At one that is not of the loopback, operators need a token, and TLS is needed or
+	// AdminPlain. Default 127.0.0.1:8999, and if that is taken none. AdminAddress has the
+	// answer.
 	Admin string `toml:"admin"`
+
+	// AdminTokenFile is a file of tokens, one a line, relative to the configuration file.
+	// With it, nobody asks or orders anything without one of them, from this machine
+	// either. It is read anew with the configuration. Default none.
+	AdminTokenFile string `toml:"admin_token_file"`
+
+	// AdminLookTokenFile is the same for those who may only look.
+	AdminLookTokenFile string `toml:"admin_look_token_file"`
+
+	// AdminHosts are the names, and addresses where they are others than the machine's
+	// own, by which operators call this machine. Others are refused. Default none, but
+	// localhost is always one.
+	AdminHosts []string `toml:"admin_hosts"`
+
+	// AdminPlain has operators come from elsewhere without TLS: there is a VPN, or a proxy
+	// that has TLS. Default false.
+	AdminPlain bool `toml:"admin_plain"`
 
 	// Portal is the service that callers reach first. Its URL is "builtin" for
 	// the portal inside, which needs no other key. Default builtin.
@@ -222,6 +249,8 @@ func Parse(name string, data []byte) (*Config, error) {
 	if c.Cache != "none" {
 		c.Cache = file.Path(c.Cache)
 	}
+	c.AdminTokenFile, c.AdminLookTokenFile = file.Path(c.AdminTokenFile), file.Path(c.AdminLookTokenFile)
+	c.LinkTokenFile, c.LinkCA = file.Path(c.LinkTokenFile), file.Path(c.LinkCA)
 	c.Portal.CA = file.Path(c.Portal.CA)
 	c.Portal.URL = recording.ResolveRoute(c.Portal.URL, file.Path)
 	c.Recordings.Folder = file.Path(c.Recordings.Folder)

@@ -73,6 +73,9 @@ func TestExampleWithoutComments(t *testing.T) {
 	want.Cache, want.Pages = "../../doc/cache", "../../doc/pages"
 	want.Recordings.Folder = "../../doc/recordings"
 	want.Link, want.Admin = "ws://localhost:8764", DefaultAdmin
+	want.LinkTokenFile, want.LinkCA = "../../doc/link.token", "../../doc/link.pem"
+	want.AdminTokenFile, want.AdminLookTokenFile = "../../doc/admin.token", "../../doc/look.token"
+	want.AdminHosts = []string{"hub.example"}
 	want.History.File = DefaultHistory
 	want.Redirect = Redirect{
 		Allow: []string{"directory", "wss://*.example.org", "telnet://192.0.2.0/24:23-2323"}, Deny: []string{"local", "*:22", "*:25"},
@@ -217,8 +220,13 @@ func TestFaults(t *testing.T) {
 		{"[limits]\ncalls = '2h'\n", "2: limits.calls: unknown key (did you mean limits.call?)"},
 		{"[limits]\nsessions = 100\n", "2: limits.sessions: unknown key"},
 
-		{"admin = ':8999'\n", `1: admin: ":8999" is not of this machine alone (write 127.0.0.1 or [::1]: whoever reaches it may do everything)`},
-		{"admin = '192.0.2.1:8999'\n", `1: admin: "192.0.2.1:8999" is not of this machine alone (write 127.0.0.1 or [::1]: whoever reaches it may do everything)`},
+		{"admin = ':8999'\n", `1: admin: ":8999" is reached from elsewhere, and from there operators need a token (write admin_token_file = "FILE" for one made with openssl rand -hex 24, or an address of this machine alone, as 127.0.0.1:8999)`},
+		{"admin = '192.0.2.1:8999'\nadmin_plain = true", `1: admin: "192.0.2.1:8999" is reached from elsewhere, and from there operators need a token (write admin_token_file = "FILE" for one made with openssl rand -hex 24, or an address of this machine alone, as 127.0.0.1:8999)`},
+		{"admin = 'https://:8999'\n", `1: admin: "https://:8999" is reached from elsewhere, and from there operators need a token (write admin_token_file = "FILE" for one made with openssl rand -hex 24, or an address of this machine alone, as 127.0.0.1:8999)`},
+		{"admin = ':8999'\nadmin_token_file = 'f'\n", `1: admin: ":8999" has no TLS, so that tokens can be read on the way (write "https://:8999"; or admin_plain = true, where a VPN or a proxy with TLS is in between)`},
+		{"admin_hosts = ['hub.example:8999']\n", `1: admin_hosts: "hub.example:8999" is neither a name nor an address of this machine (write hub.example, without a port)`},
+		{"admin_hosts = ['']\n", `1: admin_hosts: "" is neither a name nor an address of this machine (write hub.example, without a port)`},
+		{"admin_plain = 'yes'\n", `1: admin_plain: must be true or false (without quotes)`},
 		{"[bans]\nfile = ''\n", `2: bans.file: must name a file (or be "none")`},
 		{"[bans]\nnever = ['::1', 'me']\n", `2: bans.never: "me" is neither an address nor a network (write 192.0.2.1, 192.0.2.0/24 or 2001:db8::/64)`},
 		{"[bans]\nnever = '::1'\n", `2: bans.never: must be a list of strings (write ["..."])`},
@@ -458,4 +466,30 @@ func FuzzConfig(f *testing.F) {
 			}
 		}
 	})
+}
+
+// Where operators come from elsewhere, they are known by a token, and it cannot be read on
+// the way. Where they do not, it is as they like.
+func TestAdmin(t *testing.T) {
+	for text, open := range map[string]bool{
+		"":                              true,
+		"admin = 'none'":                false,
+		"admin = 'localhost:1'":         true,
+		"admin = '[::1]:1'":             true,
+		"admin = '127.0.0.1:1'":         true,
+		"admin = 'https://127.0.0.1:1'": true,
+		"admin_token_file = 'f'":        false,
+		"admin_look_token_file = 'f'":   false,
+		"admin = 'https://:1'\nadmin_token_file = 'f'":                                     false,
+		"admin = 'https://hub.example:1'\nadmin_look_token_file = 'f'":                     false,
+		"admin = '0.0.0.0:1'\nadmin_token_file = 'f'\nadmin_plain = true":                  false,
+		"admin_hosts = ['hub.example', '192.0.2.1', 'hub']\nadmin_token_file = '/run/f'\n": false,
+	} {
+		c, err := Parse("moip.toml", []byte(text))
+		if err != nil {
+			t.Errorf("%s: %v", text, err)
+		} else if c.AdminOpen() != open {
+			t.Errorf("%s: whoever comes may do everything: %v", text, !open)
+		}
+	}
 }

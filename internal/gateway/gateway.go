@@ -17,6 +17,7 @@ import (
 
 	"moip/internal/config"
 	"moip/internal/control/admin"
+	"moip/internal/control/admin/access"
 	"moip/internal/control/pymoip"
 	"moip/internal/directory"
 	"moip/internal/downstream"
@@ -70,6 +71,7 @@ type gateway struct {
 
 	admin        net.Listener // nil if operators cannot reach it
 	api          *http.Server
+	gate         *access.Gate // for operators; nil if they cannot reach it
 	events       *admin.Events
 	metrics      *admin.Metrics
 	traces       *trace.Desk
@@ -220,7 +222,10 @@ func (g *gateway) wire(other Portal) error {
 		g.openBoard(g.outside)
 		return nil
 	}
-	link := pymoip.New(pymoip.Options{URL: url, Board: g.board, Log: g.log})
+	link := pymoip.New(pymoip.Options{URL: url, TokenFile: g.cfg.LinkTokenFile, CA: g.cfg.LinkCA, Board: g.board, Log: g.log})
+	if g.cfg.LinkInClear() {
+		g.log.Warn("the token of the control link can be read on the way; wss:// would hide it", "link", upstream.Public(url))
+	}
 	g.link = link.State
 	g.work = append(g.work, link.Run)
 	g.openBoard(func() session.Config {
@@ -291,7 +296,7 @@ func (g *gateway) welcome(out io.Writer) {
 		}
 	}
 	if g.admin != nil {
-		fmt.Fprintf(out, "Operators: http://%s/, or moip ctl\n", g.admin.Addr())
+		fmt.Fprintf(out, "Operators: %s/, or moip ctl\n", reached("http", g.admin.Addr())[0])
 	}
 	fmt.Fprintf(out, "Portal: %s\nCtrl-C stops it.\n", g.about.Load())
 }
