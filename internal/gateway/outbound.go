@@ -3,7 +3,6 @@ package gateway
 import (
 	"net"
 	"net/netip"
-	"slices"
 
 	"moip/internal/directory"
 	"moip/internal/policy/outbound"
@@ -59,13 +58,20 @@ func addressesOf(a net.Addr) []netip.AddrPort {
 func (g *gateway) permit(r session.Route, scheme, host string, at netip.AddrPort) error {
 	return g.outbound.Load().Judge(outbound.Target{
 		Author: r.Author, Scheme: scheme, Host: host, At: at,
-		Listed: func() bool { return g.lists(r.URL) },
+		Listed: func() (session.Author, bool) { return g.lists(r.URL) },
 	})
 }
 
-// lists reports whether the directory has that very URL.
-func (g *gateway) lists(url string) bool {
-	return g.book != nil && slices.ContainsFunc(g.book.Directory().Services(), func(s directory.Service) bool {
-		return upstream.Same(s.URL, url)
-	})
+// lists says who wrote that very URL into the directory, if anybody has: the owner, if
+// several have.
+func (g *gateway) lists(url string) (by session.Author, ok bool) {
+	if g.book == nil {
+		return "", false
+	}
+	for _, s := range g.book.Directory().Services() {
+		if upstream.Same(s.URL, url) && by != session.AuthorOwner {
+			by, ok = s.Author, true
+		}
+	}
+	return by, ok
 }

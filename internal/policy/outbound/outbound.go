@@ -18,7 +18,10 @@ type Target struct {
 	Scheme string // ws, wss, telnet or tcp
 	Host   string // name or address, as the URL has it, without brackets
 	At     netip.AddrPort
-	Listed func() bool // whether the directory has that very URL, nil for no directory
+
+	// Listed says who wrote that very URL into the directory, if anybody has. It is nil
+	// without a directory.
+	Listed func() (by session.Author, ok bool)
 }
 
 // A Policy says where callers may be sent. It is never changed, and may be used from any

@@ -147,9 +147,13 @@ func TestRules(t *testing.T) {
 			"ws://télétel.example:80":        ReasonAllow, // which the DNS does not know
 		}},
 		{"directory", "", map[string]Reason{ // a museum
-			"ws://listed.example:80":   "",
-			"ws://unlisted.example:80": ReasonAllow,
-			"ws://192.0.2.1:80":        ReasonAllow,
+			"ws://listed.example:80":             "",
+			"ws://listed.example:80=10.0.0.1":    "",
+			"ws://imported.example:80":           "",
+			"ws://imported.example:80=192.0.2.1": "",
+			"ws://imported.example:80=10.0.0.1":  ReasonAllow,
+			"ws://unlisted.example:80":           ReasonAllow,
+			"ws://192.0.2.1:80":                  ReasonAllow,
 		}},
 		{"", "", map[string]Reason{"ws://example.org:80": ReasonAllow, "ws://192.0.2.1:80": ReasonAllow}},
 		{"wss://*", "", map[string]Reason{"ws://example.org:80": ReasonAllow, "wss://example.org:80": ""}},
@@ -161,7 +165,10 @@ func TestRules(t *testing.T) {
 		}
 		for asked, want := range gateway.asked {
 			to := target(asked)
-			to.Listed = func() bool { return to.Host == "listed.example" }
+			to.Listed = func() (session.Author, bool) {
+				by, ok := map[string]session.Author{"listed.example": session.AuthorOwner, "imported.example": session.AuthorImport}[to.Host]
+				return by, ok
+			}
 			err := p.Judge(to)
 			if got := reasonOf(t, err); got != want {
 				t.Errorf("with allow %q and deny %q, %s is %q: %v", gateway.allow, gateway.deny, asked, got, err)
