@@ -18,7 +18,7 @@ func (g *gateway) openBook() (err error) {
 		return nil
 	}
 	g.book, err = directory.Open(directory.Options{
-		Path: g.cfg.Directory, Builtin: services.Names(), Cache: g.cfg.CacheFolder(), Log: g.log,
+		Path: g.cfg.Directory, Builtin: services.Names(), Cache: g.cfg.CacheFolder(), Permit: g.permitImport, Log: g.log,
 	})
 	if err == nil {
 		g.work = append(g.work, g.book.Run)
@@ -60,6 +60,16 @@ func (g *gateway) permit(r session.Route, scheme, host string, at netip.AddrPort
 		Author: r.Author, Scheme: scheme, Host: host, At: at,
 		Listed: func() (session.Author, bool) { return g.lists(r.URL) },
 	})
+}
+
+// permitImport is directory.Options.Permit. The directory says where imports come from; who
+// is sent on from there goes by what somebody elsewhere says.
+func (g *gateway) permitImport(host string, sentOn bool, at netip.AddrPort) error {
+	to := outbound.Target{Author: session.AuthorOwner, Host: host, At: at}
+	if sentOn {
+		to.Author = session.AuthorImport
+	}
+	return g.outbound.Load().JudgeAddress(to)
 }
 
 // lists says who wrote that very URL into the directory, if anybody has: the owner, if

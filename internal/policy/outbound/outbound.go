@@ -63,35 +63,13 @@ func (r *Refusal) Is(target error) bool { return target == session.ErrForbidden 
 // Judge returns a *Refusal if t may not be dialled. While the address is not known, that is
 // so only if no address would change it: Judge wants to be asked again for each.
 func (p *Policy) Judge(t Target) error {
-	literal, err := netip.ParseAddr(t.Host)
-	isLiteral := err == nil
-	if isLiteral && !t.At.Addr().IsValid() {
-		t.At = netip.AddrPortFrom(literal, t.At.Port())
-	}
-	t.Host = normalName(t.Host)
-	refuse := func(reason Reason, rule string) error { return &Refusal{reason, rule, t.place()} }
-
-	if a := t.At.Addr(); a.IsValid() {
-		forms := formsOf(a)
-		if isAt(p.Admin, forms, t.At.Port()) {
-			return refuse(ReasonGateway, "there operators reach the gateway")
-		}
-		if what := reserved(forms); what != "" && !(t.Author == session.AuthorOwner && isLiteral) {
-			return refuse(ReasonReserved, what)
-		}
-		if t.Author != session.AuthorOwner && isAt(p.Doors, forms, t.At.Port()) {
-			return refuse(ReasonGateway, "there the gateway itself answers")
-		}
-		if t.Author == session.AuthorImport && isLocal(forms) {
-			return refuse(ReasonImport, "an imported directory leads to no address of this house")
-		}
-	}
-	if t.Author == session.AuthorOwner {
-		return nil
+	t = t.normal()
+	if err := p.judgeAddress(t); err != nil || t.Author == session.AuthorOwner {
+		return err
 	}
 	for _, rule := range p.Deny {
 		if rule.fits(t) == yes {
-			return refuse(ReasonDeny, fmt.Sprintf("deny has %q", rule))
+			return t.refuse(ReasonDeny, fmt.Sprintf("deny has %q", rule))
 		}
 	}
 	for _, rule := range p.Allow {
@@ -99,8 +77,45 @@ func (p *Policy) Judge(t Target) error {
 			return nil
 		}
 	}
-	return refuse(ReasonAllow, "no rule of allow fits")
+	return t.refuse(ReasonAllow, "no rule of allow fits")
 }
+
+// JudgeAddress is Judge for what no caller is sent to, as a directory to be fetched: by
+// what holds without any rule.
+func (p *Policy) JudgeAddress(t Target) error { return p.judgeAddress(t.normal()) }
+
+func (p *Policy) judgeAddress(t Target) error {
+	a := t.At.Addr()
+	if !a.IsValid() {
+		return nil
+	}
+	_, err := netip.ParseAddr(t.Host)
+	isOwn, isLiteral, forms := t.Author == session.AuthorOwner, err == nil, formsOf(a)
+	if isAt(p.Admin, forms, t.At.Port()) {
+		return t.refuse(ReasonGateway, "there operators reach the gateway")
+	}
+	if what := reserved(forms); what != "" && !(isOwn && isLiteral) {
+		return t.refuse(ReasonReserved, what)
+	}
+	if !isOwn && isAt(p.Doors, forms, t.At.Port()) {
+		return t.refuse(ReasonGateway, "there the gateway itself answers")
+	}
+	if t.Author == session.AuthorImport && isLocal(forms) {
+		return t.refuse(ReasonImport, "an imported directory leads to no address of this house")
+	}
+	return nil
+}
+
+// normal returns t with its host as the DNS knows it, and the address if that is one.
+func (t Target) normal() Target {
+	if a, err := netip.ParseAddr(t.Host); err == nil && !t.At.Addr().IsValid() {
+		t.At = netip.AddrPortFrom(a, t.At.Port())
+	}
+	t.Host = normalName(t.Host)
+	return t
+}
+
+func (t Target) refuse(reason Reason, rule string) error { return &Refusal{reason, rule, t.place()} }
 
 // place is where t is, for people.
 func (t Target) place() string {

@@ -211,6 +211,28 @@ func TestAuthors(t *testing.T) {
 	}
 }
 
+// What no caller is sent to goes by no rule, but by what holds without any.
+func TestAddressAlone(t *testing.T) {
+	p := &Policy{Deny: rulesOf(t, "*"), Admin: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:8999")}}
+	for _, asked := range []struct {
+		to             string
+		owner, foreign Reason
+	}{
+		{"http://directory.test:80=192.0.2.1", "", ""},
+		{"http://directory.test:80=127.0.0.1", "", ReasonImport},
+		{"http://directory.test:80=169.254.169.254", ReasonReserved, ReasonReserved},
+		{"http://directory.test:8999=127.0.0.1", ReasonGateway, ReasonGateway},
+	} {
+		for author, want := range map[session.Author]Reason{session.AuthorOwner: asked.owner, session.AuthorImport: asked.foreign} {
+			to := target(asked.to)
+			to.Author = author
+			if err := p.JudgeAddress(to); reasonOf(t, err) != want {
+				t.Errorf("%s by the %s: %v", asked.to, author, err)
+			}
+		}
+	}
+}
+
 // This machine's own addresses are local, public or not.
 func TestOwnAddresses(t *testing.T) {
 	all, err := net.InterfaceAddrs()
