@@ -5,6 +5,7 @@ package outbound
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"moip/internal/policy"
@@ -28,8 +29,8 @@ type Target struct {
 // goroutine.
 //
 // A route that the gateway's own files have goes where these say, but for the operators'
-// door; and if they name a host, its owner may not lead it to an address that nobody
-// wants. All others have to be where a rule of Allow fits and none of Deny does; and
+// door. If they name a host that is not of this house, its owner may not lead it to an
+// address that nobody wants, nor to one that Deny has. All others have to be where a rule of Allow fits and none of Deny does; and
 // routes that are imported from elsewhere lead to no address of this house.
 type Policy struct {
 	Allow, Deny []Rule
@@ -64,13 +65,17 @@ func (r *Refusal) Is(target error) bool { return target == session.ErrForbidden 
 // so only if no address would change it: Judge wants to be asked again for each.
 func (p *Policy) Judge(t Target) error {
 	t = t.normal()
-	if err := p.judgeAddress(t); err != nil || t.Author == session.AuthorOwner {
+	if err := p.judgeAddress(t); err != nil {
 		return err
 	}
+	isOwn := t.Author == session.AuthorOwner
 	for _, rule := range p.Deny {
-		if rule.fits(t) == yes {
+		if (!isOwn || rule.isOfAddresses() && !t.isOurName()) && rule.fits(t) == yes {
 			return t.refuse(ReasonDeny, fmt.Sprintf("deny has %q", rule))
 		}
+	}
+	if isOwn {
+		return nil
 	}
 	for _, rule := range p.Allow {
 		if rule.fits(t) != no {
@@ -89,12 +94,11 @@ func (p *Policy) judgeAddress(t Target) error {
 	if !a.IsValid() {
 		return nil
 	}
-	_, err := netip.ParseAddr(t.Host)
-	isOwn, isLiteral, forms := t.Author == session.AuthorOwner, err == nil, formsOf(a)
+	isOwn, forms := t.Author == session.AuthorOwner, formsOf(a)
 	if isAt(p.Admin, forms, t.At.Port()) {
 		return t.refuse(ReasonGateway, "there operators reach the gateway")
 	}
-	if what := reserved(forms); what != "" && !(isOwn && isLiteral) {
+	if what := reserved(forms); what != "" && !(isOwn && t.isLiteral()) {
 		return t.refuse(ReasonReserved, what)
 	}
 	if !isOwn && isAt(p.Doors, forms, t.At.Port()) {
@@ -113,6 +117,19 @@ func (t Target) normal() Target {
 	}
 	t.Host = normalName(t.Host)
 	return t
+}
+
+func (t Target) isLiteral() bool {
+	_, err := netip.ParseAddr(t.Host)
+	return err == nil
+}
+
+// isOurName reports whether the host is an address, or a name that nobody from elsewhere
+// can have: what it leads to is what whoever wrote it has meant.
+func (t Target) isOurName() bool {
+	dot := strings.LastIndexByte(t.Host, '.')
+	return t.isLiteral() || dot < 0 || strings.HasSuffix(t.Host, ".home.arpa") || // RFC 8375
+		slices.Contains([]string{"localhost", "local", "lan", "internal"}, t.Host[dot+1:])
 }
 
 func (t Target) refuse(reason Reason, rule string) error { return &Refusal{reason, rule, t.place()} }

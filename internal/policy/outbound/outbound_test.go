@@ -193,7 +193,12 @@ func TestAuthors(t *testing.T) {
 		{"telnet://10.0.0.1:23", "", ReasonImport},
 		{"ws://elsewhere.test:80=192.0.2.1", "", ""}, // it is in the directory
 		{"ws://elsewhere.test:80=10.0.0.1", "", ReasonImport},
-		{"ws://elsewhere.test:80=203.0.113.7", "", ReasonDeny},
+		{"ws://elsewhere.test:80=203.0.113.7", ReasonDeny, ReasonDeny}, // led there by its owner
+		{"ws://elsewhere.test:23=192.0.2.1", "", ReasonDeny},
+		{"ws://203.0.113.7:80", "", ReasonDeny},
+		{"ws://hub:80=203.0.113.7", "", ReasonDeny},
+		{"ws://hub.lan.:80=203.0.113.7", "", ReasonDeny},
+		{"ws://hub.home.arpa:80=203.0.113.7", "", ReasonDeny},
 		{"ws://elsewhere.test:80=169.254.169.254", ReasonReserved, ReasonReserved},
 		{"ws://169.254.169.254:80", "", ReasonReserved},
 		{"ws://[fe80::7]:80", "", ReasonReserved},

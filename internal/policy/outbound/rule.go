@@ -47,6 +47,8 @@ func (r Rule) String() string { return r.text }
 // IsDirectory reports whether the rule is about what the directory has.
 func (r Rule) IsDirectory() bool { return r.kind == directory }
 
+func (r Rule) isOfAddresses() bool { return r.kind == network || r.kind == local }
+
 // maxRule bounds the length of a rule; a name of the DNS has 253 bytes at most.
 const maxRule = 300
 
