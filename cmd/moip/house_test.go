@@ -29,6 +29,7 @@ var house = map[string]string{
 	"internal/control/pymoip":        "internal/session",
 	"internal/policy":                "",
 	"internal/policy/ban":            "internal/policy",
+	"internal/policy/shield":         "internal/policy internal/policy/ban internal/session",
 	"internal/config":                "internal/config/tomlfile internal/downstream internal/policy internal/policy/ban internal/recording internal/session internal/upstream videotex",
 	"internal/config/tomlfile":       "",
 	"internal/tariff":                "",
