@@ -261,7 +261,7 @@ var closeNames = map[ws.StatusCode]string{
 
 // violated ends a connection whose peer does not keep to the protocol.
 func (e *WebSocket) violated(err error) {
-	e.err = fmt.Errorf("protocol error: %w", err)
+	e.err = fmt.Errorf("%w: %w", session.ErrProtocol, err)
 	e.sendClose(closeBody(ws.StatusProtocolError))
 	e.end(e.err)
 }
