@@ -33,9 +33,14 @@ func (l *Listener) admitted(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		w.Header().Set("Connection", "close")
-		http.Error(w, refusal.Text, cmp.Or(refusal.Status, http.StatusForbidden))
+		refusal.answer(w)
 	})
+}
+
+// answer tells a caller by HTTP.
+func (r *Refusal) answer(w http.ResponseWriter) {
+	w.Header().Set("Connection", "close")
+	http.Error(w, r.Text, cmp.Or(r.Status, http.StatusForbidden))
 }
 
 const (
@@ -43,13 +48,21 @@ const (
 	maxParting  = 64                     // callers who have it at a time
 )
 
-// turnAway tells a caller without HTTP why it is not let in. The connection ends in good
+// turnAway tells a caller without HTTP why it is not let in.
+func (l *Listener) turnAway(conn net.Conn, r *Refusal) {
+	l.part(conn, append(videotex.Encode(r.Text), '\r', '\n'))
+}
+
+// part sends somebody away, with a word unless that is empty. The connection ends in good
 // order: when bytes are left that nobody has read, the kernel resets it, and what we said
 // may be lost. In a crowd that has to do.
-func (l *Listener) turnAway(conn net.Conn, r *Refusal) {
+func (l *Listener) part(conn net.Conn, word []byte) {
 	defer conn.Close()
+	if len(word) == 0 {
+		return
+	}
 	conn.SetDeadline(time.Now().Add(partingTime))
-	conn.Write(append(videotex.Encode(r.Text), '\r', '\n'))
+	conn.Write(word)
 	defer l.parting.Add(-1)
 	half, ok := conn.(interface{ CloseWrite() error })
 	if l.parting.Add(1) > maxParting || !ok || half.CloseWrite() != nil {

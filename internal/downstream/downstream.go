@@ -48,6 +48,10 @@ type Options struct {
 	// lets all in.
 	Admit func(from netip.AddrPort, transport string) *Refusal
 
+	// Guard looks out for those who come by ws, telnet or tcp and are no callers, nil where
+	// nobody does. It is asked of those who are admitted.
+	Guard Guard
+
 	// Tap returns what is told of the line of a caller that has arrived from an
 	// address, nil for nothing. It must not block. nil where none is.
 	Tap func(netip.AddrPort) session.Tap
@@ -61,9 +65,9 @@ type Options struct {
 type Listener struct {
 	asked    string
 	at       Address
-	listener net.Listener // nil for serial
-	server   *http.Server // for ws
-	attended context.Context
+	listener net.Listener       // nil for serial
+	server   *http.Server       // for ws
+	attended context.Context    // until Close
 	leave    context.CancelFunc // ends attended
 	options  Options
 
@@ -84,8 +88,8 @@ func Listen(uri string, o Options) (*Listener, error) {
 	o.Ping = cmp.Or(o.Ping, DefaultPing)
 	o.Log = cmp.Or(o.Log, slog.New(slog.DiscardHandler))
 	l := &Listener{asked: uri, at: at, options: o, served: make(chan struct{})}
+	l.attended, l.leave = context.WithCancel(context.Background())
 	if at.Scheme == "serial" {
-		l.attended, l.leave = context.WithCancel(context.Background())
 		return l, nil // the port may come later
 	}
 	if o.Open == nil {
@@ -181,11 +185,17 @@ func (l *Listener) serve(answer Answer) error {
 				return
 			}
 			var e session.Endpoint
+			if !l.passes(conn, addressOf(conn)) {
+				return
+			}
 			line := l.arriving(addressOf(conn))
 			if l.at.Scheme == "telnet" {
 				e = transport.NewTelnet(conn, telnet.Server, l.options.Stall, line.tap)
 			} else {
 				e = transport.TCP(conn, l.options.Stall)
+			}
+			if judged, ok := e.(interface{ Judge(transport.Judge) }); ok && l.options.Guard != nil {
+				judged.Judge(l.judge)
 			}
 			l.answer(answer, e, conn, line, session.Caller{Speed: l.at.Speed, Record: l.records(false)})
 		})
@@ -270,8 +280,8 @@ func (l *Listener) Close() error {
 	l.mu.Lock()
 	l.closed = true
 	l.mu.Unlock()
-	if l.leave != nil {
-		l.leave()
+	l.leave()
+	if l.listener == nil {
 		return nil
 	}
 	if l.server != nil {

@@ -63,7 +63,11 @@ func (l *Listener) upgrade(w http.ResponseWriter, r *http.Request, answer Answer
 	l.knocking.Add(1)
 	defer l.knocking.Done()
 	at, _ := netip.ParseAddrPort(r.RemoteAddr) // else it is nobody's whom one could name
-	line := l.arriving(netip.AddrPortFrom(at.Addr().Unmap(), at.Port()))
+	at = unmap(at)
+	if l.held(w, at) {
+		return
+	}
+	line := l.arriving(at)
 	line.asked(r)
 	speed, err := speedOf(r.URL.Query())
 	if err != nil {
@@ -82,6 +86,7 @@ func (l *Listener) upgrade(w http.ResponseWriter, r *http.Request, answer Answer
 	conn, rw, _, err := upgrader.Upgrade(r, w)
 	if err != nil {
 		line.refused(err)
+		l.failed(at)
 		l.options.Log.Debug("no WebSocket", "from", r.RemoteAddr, "error", err)
 		if conn != nil {
 			conn.Close()
