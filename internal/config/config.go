@@ -78,6 +78,8 @@ type Config struct {
 
 	Bans Bans `toml:"bans"`
 
+	Shield Shield `toml:"shield"`
+
 	History History `toml:"history"`
 
 	Limits Limits `toml:"limits"`
@@ -134,6 +136,7 @@ func Default() *Config {
 			Size:     1024,
 		},
 		Bans:    defaultBans(),
+		Shield:  defaultShield(),
 		History: History{Keep: Duration(2160 * time.Hour), Calls: 1_000_000},
 		Limits: Limits{
 			Idle:  Duration(10 * time.Minute),
@@ -236,6 +239,7 @@ func (c *Config) check(fault report) {
 	c.checkRecordings(fault)
 	c.checkAdmin(fault)
 	c.Bans.check(fault)
+	c.Shield.check(fault)
 	c.checkHistory(fault)
 	c.Limits.check(fault)
 }

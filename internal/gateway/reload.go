@@ -131,6 +131,8 @@ func mayChange(was, is *config.Config) func(key string) bool {
 			return samePortal
 		case "bans":
 			return key == "bans.never"
+		case "shield":
+			return key != "shield.file"
 		case "recordings":
 			return key != "recordings.folder"
 		}
@@ -167,6 +169,7 @@ func (g *gateway) change(cfg *config.Config, changed []string) error {
 		g.records.Change(cfg.Recordings.Options())
 	}
 	g.bans.SetNever(cfg.Bans.Options().Never)
+	g.shield.Change(cfg.Shield.Rules())
 	if has("log_level") {
 		g.level.Set(cfg.LogLevel.Level())
 	}
@@ -243,6 +246,7 @@ func (g *gateway) socketOf(l *downstream.Listener) func(string) (net.Listener, e
 // exchange answers callers at other doors.
 func (g *gateway) exchange(d doors) {
 	g.listeners = d.all
+	g.noteBrowse()
 	for _, l := range d.opened {
 		g.log.Info("listening", "at", l.URI())
 		g.serve(l)

@@ -54,7 +54,7 @@ func TestOpenAPI(t *testing.T) {
 	for _, v := range []any{
 		Calls{}, Call{}, Message{}, Told{}, Redirection{}, Recording{}, Error{}, Event{}, Services{}, Service{}, Link{}, Level{},
 		Frame{}, TraceLine{}, State{}, Settings{}, Reloaded{}, Draining{}, Upgraded{},
-		Bans{}, Ban{}, BanOrder{}, Banned{}, BanImport{}, Imported{},
+		Bans{}, Ban{}, BanOrder{}, Banned{}, BanImport{}, Imported{}, Shield{}, Household{},
 		History{}, history.Record{}, history.Visit{}, history.Totals{}, history.ServiceTotal{},
 	} {
 		kind := reflect.TypeOf(v)

@@ -30,6 +30,9 @@ func (d desk) Collect(to chan<- prometheus.Metric) {
 	if d.Link != nil {
 		gauge(linkUp, oneIf(d.Link().Up))
 	}
+	if d.Shield != nil {
+		d.collectShield(to)
+	}
 	if d.History != nil {
 		lost, waiting := d.History.Losses()
 		to <- prometheus.MustNewConstMetric(historyLost, prometheus.CounterValue, float64(lost))

@@ -3,6 +3,7 @@ package shield
 import (
 	"cmp"
 	"errors"
+	"math"
 	"net/netip"
 	"slices"
 	"time"
@@ -24,7 +25,7 @@ func (s *Shield) Households(most int) (all []Household, known int) {
 		h.decay(clock, rules.HalfLife)
 		if h.strong+h.weak >= least {
 			all = append(all, Household{
-				Network: who, Score: h.score(), Trust: h.trust, State: s.stateOf(who, h, rules, now), Until: h.until, Evidence: h.seen.counts(),
+				Network: who, Score: tenths(h.score()), Trust: tenths(h.trust), State: s.stateOf(who, h, rules, now), Until: h.until.UTC().Truncate(time.Second), Evidence: h.seen.counts(),
 			})
 		}
 	}
@@ -39,6 +40,8 @@ func (s *Shield) Households(most int) (all []Household, known int) {
 	}
 	return all[:min(len(all), most)], len(all)
 }
+
+func tenths(points float64) float64 { return math.Round(10*points) / 10 }
 
 func (s *Shield) stateOf(who netip.Prefix, h *household, rules *Rules, now time.Time) State {
 	banned := now.Before(h.until)

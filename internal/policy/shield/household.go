@@ -68,12 +68,12 @@ func (h *household) worth() float64 { return max(h.strong+h.weak, h.trust) }
 
 // A Household is what speaks against one, for operators.
 type Household struct {
-	Network  netip.Prefix
-	Score    float64
-	Trust    float64 // points, of those that calls of people earn
-	State    State
-	Until    time.Time // of its ban, zero for none
-	Evidence map[Kind]int
+	Network  netip.Prefix `json:"network"`
+	Score    float64      `json:"score"`
+	Trust    float64      `json:"trust"` // points that calls of people have earned, taken off already
+	State    State        `json:"state"`
+	Until    time.Time    `json:"until,omitzero"` // the ban holds
+	Evidence map[Kind]int `json:"evidence"`       // how often it was seen
 }
 
 // A State says what a household comes to.
