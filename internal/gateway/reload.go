@@ -127,7 +127,7 @@ func mayChange(was, is *config.Config) func(key string) bool {
 	return func(key string) bool {
 		table, _, _ := strings.Cut(key, ".")
 		switch table {
-		case "listen", "directory", "pages", "log_level", "limits":
+		case "listen", "directory", "pages", "log_level", "limits", "proxies":
 			return true
 		case "portal":
 			return samePortal
@@ -170,7 +170,9 @@ func (g *gateway) change(cfg *config.Config, changed []string) error {
 	if g.records != nil {
 		g.records.Change(cfg.Recordings.Options())
 	}
+	g.proxies.Store(cfg.Proxies.Options())
 	g.bans.SetNever(cfg.Bans.Options().Never)
+	g.limits.Change(g.rules(cfg))
 	if has("log_level") {
 		g.level.Set(cfg.LogLevel.Level())
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"path/filepath"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -75,6 +76,9 @@ func Open(o Options) (*List, error) {
 	l.SetNever(o.Never)
 	var table Table
 	if o.File != "" {
+		if real, err := filepath.EvalSymlinks(o.File); err == nil { // a link stays one
+			l.file = real
+		}
 		var err error
 		if table, err = Load(o.File); err != nil {
 			return nil, err
@@ -95,6 +99,9 @@ func (l *List) SetNever(networks []netip.Prefix) {
 	l.never.Store(never)
 }
 
+// IsExempt reports whether an address is never kept out.
+func (l *List) IsExempt(a netip.Addr) bool { return l.never.Load().Lookup(policy.Bare(a)) }
+
 // warn logs that bans of a file have no effect any more.
 func (l *List) warn(t Table) {
 	var vain []netip.Prefix
@@ -111,7 +118,7 @@ func (l *List) warn(t Table) {
 // Find returns the ban that keeps an address out, if one does.
 func (l *List) Find(a netip.Addr) (Ban, bool) {
 	b, banned := l.table.Load().Find(a, time.Now())
-	if banned && l.never.Load().Lookup(policy.Bare(a)) { // it was not always in never
+	if banned && l.IsExempt(a) { // it was not always in never
 		return Ban{}, false
 	}
 	return b, banned
