@@ -12,6 +12,7 @@ import (
 
 	"moip/internal/config/tomlfile"
 	"moip/internal/downstream"
+	"moip/internal/proxied"
 	"moip/internal/recording"
 )
 
@@ -22,7 +23,8 @@ type Config struct {
 	// telnet://host:port and tcp://host:port. No host means all addresses, port
 	// 0 any free one. With ?speed=1200, or 300, 4800, 9600, they see pages drawn
 	// as on a line of so many bit/s; with ?record=none, asked or all, that holds for
-	// their calls instead of Recordings.Calls. serial:///dev/ttyUSB0 is a Minitel at
+	// their calls instead of Recordings.Calls; with ?proxy=on, the Proxies trusted begin
+	// each connection with a header of the PROXY protocol, version 1 or 2. serial:///dev/ttyUSB0 is a Minitel at
 	// that port, which ?speed=4800 raises to that speed; see doc/minitel-serial.md.
 	// Default ws://:9001 and telnet://:9000.
 	Listen []string `toml:"listen"`
@@ -102,6 +104,8 @@ type Config struct {
 	Portal Route `toml:"portal"`
 
 	Recordings Recordings `toml:"recordings"`
+
+	Proxies Proxies `toml:"proxies"`
 
 	Bans Bans `toml:"bans"`
 
@@ -193,6 +197,7 @@ func Default() *Config {
 			FileSize: 16,
 			Size:     1024,
 		},
+		Proxies:  Proxies{Trust: []string{}, Header: proxied.HeaderNone},
 		Bans:     defaultBans(),
 		Redirect: Redirect{Allow: []string{"*"}, Deny: []string{}},
 		History:  History{Keep: Duration(2160 * time.Hour), Calls: 1_000_000},
@@ -307,6 +312,7 @@ func (c *Config) check(fault report) {
 	c.checkLink(fault)
 	c.checkRecordings(fault)
 	c.checkAdmin(fault)
+	c.checkProxies(fault)
 	c.Bans.check(fault)
 	c.Redirect.check(fault)
 	c.checkHistory(fault)

@@ -28,6 +28,7 @@ import (
 	"moip/internal/policy/ban"
 	"moip/internal/policy/limit"
 	"moip/internal/policy/outbound"
+	"moip/internal/proxied"
 	"moip/internal/recording"
 	"moip/internal/session"
 	"moip/internal/switchboard"
@@ -52,6 +53,7 @@ type gateway struct {
 	outbound  atomic.Pointer[outbound.Policy]
 	bans      *ban.List
 	limits    *limit.Turnstile
+	proxies   atomic.Pointer[proxied.Trust]
 	hush      policy.Hush                    // of callers who are refused
 	history   *history.History               // nil if none is kept
 	work      []func(context.Context)        // what else goes on, until the context is done
@@ -89,6 +91,7 @@ func open(ctx context.Context, p Plan, log *logbook, sockets *handover.Sockets) 
 	}
 	g.stopped, g.halt = context.WithCancel(ctx)
 	g.state.Store(running)
+	g.proxies.Store(g.cfg.Proxies.Options())
 	g.answer, g.metrics, g.traces = g.board.Answer, admin.NewMetrics(g.board), trace.NewDesk(g.board)
 	if last, err := strconv.ParseUint(sockets.Told(), 10, 64); err == nil {
 		g.board.Continue(session.ID(last))
@@ -151,6 +154,7 @@ func (g *gateway) openDoor(cfg *config.Config, uri string, socket func(string) (
 	l, err := downstream.Listen(uri, downstream.Options{
 		Ping: orNever(cfg.Limits.Ping), Stall: orNever(cfg.Limits.Stall), Web: web(), Log: g.log,
 		Open: socket, Record: cfg.Recordings.Calls, Admit: g.admit, Arrive: g.arrive, Enter: g.enter, Tap: g.traces.Arriving,
+		Proxies: g.proxies.Load, Refused: g.refuseUnknown,
 	})
 	return l, withAdvice(err)
 }

@@ -134,7 +134,7 @@ func mayChange(was, is *config.Config) func(key string) bool {
 	return func(key string) bool {
 		table, _, _ := strings.Cut(key, ".")
 		switch table {
-		case "listen", "directory", "pages", "log_level", "limits":
+		case "listen", "directory", "pages", "log_level", "limits", "proxies":
 			return true
 		case "admin_token_file", "admin_look_token_file", "admin_hosts", "admin_plain":
 			return true
@@ -179,6 +179,7 @@ func (g *gateway) change(cfg *config.Config, changed []string) error {
 	if g.records != nil {
 		g.records.Change(cfg.Recordings.Options())
 	}
+	g.proxies.Store(cfg.Proxies.Options())
 	g.bans.SetNever(cfg.Bans.Options().Never)
 	g.limits.Change(g.rules(cfg))
 	if has("log_level") {

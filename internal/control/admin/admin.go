@@ -21,6 +21,7 @@ import (
 	"moip/internal/control/admin/access"
 	"moip/internal/history"
 	"moip/internal/policy/ban"
+	"moip/internal/policy/limit"
 	"moip/internal/session"
 	"moip/internal/switchboard"
 	"moip/internal/trace"
@@ -40,8 +41,9 @@ type Options struct {
 	Services func() []Service
 	Link     func() Link
 
-	House House
-	Bans  *ban.List
+	House  House
+	Bans   *ban.List
+	Limits *limit.Turnstile
 
 	// History is of calls that have ended, nil where it is not kept.
 	History *history.History
@@ -131,6 +133,7 @@ func (d desk) operations() map[string]handler {
 		"GET /services":             d.services,
 		"GET /link":                 d.link,
 		"GET /state":                d.state,
+		"GET /limits":               d.limits,
 		"GET /config":               d.config,
 		"POST /reload":              d.reload,
 		"POST /drain":               d.drain,
