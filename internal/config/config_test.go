@@ -73,6 +73,9 @@ func TestExampleWithoutComments(t *testing.T) {
 	want.Cache, want.Pages = "../../doc/cache", "../../doc/pages"
 	want.Recordings.Folder = "../../doc/recordings"
 	want.Link, want.Admin = "ws://localhost:8764", DefaultAdmin
+	want.LinkTokenFile, want.LinkCA = "../../doc/link.token", "../../doc/link.pem"
+	want.AdminTokenFile, want.AdminLookTokenFile = "../../doc/admin.token", "../../doc/look.token"
+	want.AdminHosts = []string{"hub.example"}
 	want.History.File = DefaultHistory
 	want.Redirect = Redirect{
 		Allow: []string{"directory", "wss://*.example.org", "telnet://192.0.2.0/24:23-2323"}, Deny: []string{"local", "*:22", "*:25"},
@@ -147,6 +150,9 @@ func TestParse(t *testing.T) {
 		real_ip = "x-forwarded-for"
 		speed = 1200
 		[limits]
+		max_calls = 7
+		arriving = "auto"
+		keys = 0
 		idle = 0
 		visit = "none"
 		stall = "0"
@@ -174,6 +180,7 @@ func TestParse(t *testing.T) {
 		RealIP:       "x-forwarded-for",
 		Speed:        1200,
 	}
+	want.Limits.MaxCalls, want.Limits.Keys = 7, 0
 	want.Limits.Idle, want.Limits.Visit, want.Limits.Stall, want.Limits.Drain = 0, 0, 0, Duration(100*time.Millisecond)
 	if diff := cmp.Diff(want, c); diff != "" {
 		t.Error(diff)
@@ -213,8 +220,13 @@ func TestFaults(t *testing.T) {
 		{"[limits]\ncalls = '2h'\n", "2: limits.calls: unknown key (did you mean limits.call?)"},
 		{"[limits]\nsessions = 100\n", "2: limits.sessions: unknown key"},
 
-		{"admin = ':8999'\n", `1: admin: ":8999" is not of this machine alone (write 127.0.0.1 or [::1]: whoever reaches it may do everything)`},
-		{"admin = '192.0.2.1:8999'\n", `1: admin: "192.0.2.1:8999" is not of this machine alone (write 127.0.0.1 or [::1]: whoever reaches it may do everything)`},
+		{"admin = ':8999'\n", `1: admin: ":8999" is reached from elsewhere, and from there operators need a token (write admin_token_file = "FILE" for one made with openssl rand -hex 24, or an address of this machine alone, as 127.0.0.1:8999)`},
+		{"admin = '192.0.2.1:8999'\nadmin_plain = true", `1: admin: "192.0.2.1:8999" is reached from elsewhere, and from there operators need a token (write admin_token_file = "FILE" for one made with openssl rand -hex 24, or an address of this machine alone, as 127.0.0.1:8999)`},
+		{"admin = 'https://:8999'\n", `1: admin: "https://:8999" is reached from elsewhere, and from there operators need a token (write admin_token_file = "FILE" for one made with openssl rand -hex 24, or an address of this machine alone, as 127.0.0.1:8999)`},
+		{"admin = ':8999'\nadmin_token_file = 'f'\n", `1: admin: ":8999" has no TLS, so that tokens can be read on the way (write "https://:8999"; or admin_plain = true, where a VPN or a proxy with TLS is in between)`},
+		{"admin_hosts = ['hub.example:8999']\n", `1: admin_hosts: "hub.example:8999" is neither a name nor an address of this machine (write hub.example, without a port)`},
+		{"admin_hosts = ['']\n", `1: admin_hosts: "" is neither a name nor an address of this machine (write hub.example, without a port)`},
+		{"admin_plain = 'yes'\n", `1: admin_plain: must be true or false (without quotes)`},
 		{"[bans]\nfile = ''\n", `2: bans.file: must name a file (or be "none")`},
 		{"[bans]\nnever = ['::1', 'me']\n", `2: bans.never: "me" is neither an address nor a network (write 192.0.2.1, 192.0.2.0/24 or 2001:db8::/64)`},
 		{"[bans]\nnever = '::1'\n", `2: bans.never: must be a list of strings (write ["..."])`},
@@ -304,6 +316,13 @@ func TestFaults(t *testing.T) {
 		{"limits.wait = '25h'\n", "1: limits.wait: 25h is out of range (100ms to 24h, or 0 for none)"},
 		{"limits.stall = '61m'\n", "1: limits.stall: 1h1m is out of range (100ms to 1h, or 0 for none)"},
 		{"limits.drain = '6m'\n", "1: limits.drain: 6m is out of range (100ms to 5m, or 0 for none)"},
+		{"limits.max_calls = 1000001\n", "1: limits.max_calls: 1000001 is out of range (1 to 1000000, or 0 for no limit)"},
+		{"limits.max_calls = 'many'\n", `1: limits.max_calls: "many" is no number of them (write 100, 0 for no limit, or "auto")`},
+		{"limits.arriving = -1\n", `1: limits.arriving: "-1" is no number of them (write 100, 0 for no limit, or "auto")`},
+		{"limits.household_calls = -1\n", "1: limits.household_calls: -1 is out of range (1 to 1000000, or 0 for no limit)"},
+		{"limits.network_calls = 1000001\n", "1: limits.network_calls: 1000001 is out of range (1 to 1000000, or 0 for no limit)"},
+		{"limits.new_calls = '1s'\n", "1: limits.new_calls: must be a whole number (write digits, without quotes)"},
+		{"limits.keys = 74\n", "1: limits.keys: 74 is out of range (75 to 1000000, or 0 for no limit)"},
 		{"limits.ping = '2h'\n", "1: limits.ping: 2h is out of range (100ms to 1h, or 0 for none)"},
 
 		// A value that cannot be read is told alone, all else together.
@@ -447,4 +466,30 @@ func FuzzConfig(f *testing.F) {
 			}
 		}
 	})
+}
+
+// Where operators come from elsewhere, they are known by a token, and it cannot be read on
+// the way. Where they do not, it is as they like.
+func TestAdmin(t *testing.T) {
+	for text, open := range map[string]bool{
+		"":                              true,
+		"admin = 'none'":                false,
+		"admin = 'localhost:1'":         true,
+		"admin = '[::1]:1'":             true,
+		"admin = '127.0.0.1:1'":         true,
+		"admin = 'https://127.0.0.1:1'": true,
+		"admin_token_file = 'f'":        false,
+		"admin_look_token_file = 'f'":   false,
+		"admin = 'https://:1'\nadmin_token_file = 'f'":                                     false,
+		"admin = 'https://hub.example:1'\nadmin_look_token_file = 'f'":                     false,
+		"admin = '0.0.0.0:1'\nadmin_token_file = 'f'\nadmin_plain = true":                  false,
+		"admin_hosts = ['hub.example', '192.0.2.1', 'hub']\nadmin_token_file = '/run/f'\n": false,
+	} {
+		c, err := Parse("moip.toml", []byte(text))
+		if err != nil {
+			t.Errorf("%s: %v", text, err)
+		} else if c.AdminOpen() != open {
+			t.Errorf("%s: whoever comes may do everything: %v", text, !open)
+		}
+	}
 }

@@ -98,8 +98,8 @@ func (a announcer) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	if tcp, ok := conn.(*net.TCPConn); ok && a.door.isProxy(addressOf(conn)) {
-		return &announced{TCPConn: tcp, door: a.door}, nil
+	if s, ok := conn.(socket); ok && a.door.isProxy(addressOf(conn)) {
+		return &announced{socket: s, door: a.door}, nil
 	}
 	return conn, nil
 }
@@ -112,7 +112,7 @@ func (a announcer) Accept() (net.Conn, error) {
 // If the proxy does not say who calls, it is the proxy itself: a health check may be a
 // request, which wants an answer.
 type announced struct {
-	*net.TCPConn
+	socket
 	door *Listener
 	once sync.Once
 	from net.Addr
@@ -123,7 +123,7 @@ func (a *announced) Read(p []byte) (int, error) {
 	if a.once.Do(a.begin); a.err != nil {
 		return 0, a.err
 	}
-	return a.TCPConn.Read(p)
+	return a.socket.Read(p)
 }
 
 // RemoteAddr returns where the caller is.
@@ -133,24 +133,27 @@ func (a *announced) RemoteAddr() net.Addr {
 }
 
 func (a *announced) begin() {
-	a.from = a.TCPConn.RemoteAddr()
+	a.from = a.socket.RemoteAddr()
 	a.SetReadDeadline(time.Now().Add(handshakeTime)) // net/http sets its own later
-	told, err := proxied.Read(a.TCPConn)
+	told, err := proxied.Read(a.socket)
 	a.SetReadDeadline(time.Time{})
 	if err != nil {
 		a.err = err
 		if err != io.EOF {
-			a.door.refused(addressOf(a.TCPConn), ReasonNoProxy, err)
+			a.door.refused(addressOf(a.socket), ReasonNoProxy, err)
 		}
 	} else if told.IsValid() {
 		a.from = net.TCPAddrFromAddrPort(told)
 	}
 }
 
-// socketOf returns the socket itself of a connection that has been announced.
+// NetConn returns the connection that was announced.
+func (a *announced) NetConn() net.Conn { return a.socket }
+
+// socketOf returns the connection that has been announced, of one that was.
 func socketOf(conn net.Conn) net.Conn {
 	if a, ok := conn.(*announced); ok {
-		return a.TCPConn
+		return a.socket
 	}
 	return conn
 }
@@ -163,7 +166,7 @@ func (l *Listener) known(next http.Handler) http.Handler {
 		from, err := l.options.Proxies().Caller(unmap(at), r.Header)
 		if err != nil {
 			l.refused(unmap(at), ReasonNoForwarded, err)
-			refuse(w, &unknown)
+			refuse(w, r, &unknown)
 			return
 		}
 		r.RemoteAddr = from.String()
