@@ -453,3 +453,51 @@ trust = ["` + atProxy + `"]
 	t.Cleanup(func() { conn.Close(); reading.Wait() })
 	guest.sees("192.0.2.7")
 }
+
+// What doc/operators.md has operators write is what works.
+func TestBehindProxyAsWritten(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../doc/operators.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, chapter, _ := strings.Cut(string(text), "\n## Behind a proxy\n")
+	chapter, _, _ = strings.Cut(chapter, "\n## ")
+	written := map[string]string{}
+	for _, block := range regexp.MustCompile("(?s)```([a-z]+)\n(.*?)```").FindAllStringSubmatch(chapter, -1) {
+		written[block[1]] += block[2]
+	}
+	dir, fronts := t.TempDir(), ports(t, 3)
+	config := strings.NewReplacer(":9000?", ":0?", ":9001", ":0").Replace(written["toml"])
+	config += "[bans]\nnever = []\nfile = 'none'\n"
+	if err := os.WriteFile(filepath.Join(dir, "moip.toml"), []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	g := runsIn(t, dir, "--config", "moip.toml", "--admin", "127.0.0.1:0")
+	o := operator{t, g.doors["admin"]}
+	placed := strings.NewReplacer("127.0.0.1:9000", g.doors["telnet"], "127.0.0.1:9001", g.doors["ws"],
+		":23\n", fronts[0]+"\n", ":80\n", fronts[1]+"\n", "listen 80;", "listen "+fronts[2]+";")
+	haproxy(t, placed.Replace(written["haproxy"]), fronts[0])
+	nginx(t, placed.Replace(written["nginx"]), fronts[2])
+
+	conn := by(t, fronts[0], "127.0.0.41", "")
+	known(o, g, conn.LocalAddr().String(), "telnet")
+	for i, front := range fronts[1:] {
+		address := fmt.Sprintf("127.0.0.%d", 42+i)
+		r, _, w := byWeb(t, "ws://"+front, address, http.Header{"X-Forwarded-For": {"203.0.113.1"}})
+		if r == nil {
+			t.Fatalf("by %s: %s", front, w.Status)
+		}
+		known(o, g, address+":0", "ws")
+		page, err := clientFrom(t, address).Get("http://" + front + "/")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if page.Body.Close(); page.StatusCode != http.StatusOK {
+			t.Errorf("by %s the page is answered %s", front, page.Status)
+		}
+	}
+	if calls := o.asks("GET", "/calls", "", http.StatusOK); strings.Contains(calls, "203.0.113.1") {
+		t.Errorf("the calls are %s", calls)
+	}
+}
