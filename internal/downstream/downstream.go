@@ -166,30 +166,44 @@ func (l *Listener) Serve(answer Answer) error {
 	return fmt.Errorf("listen on %s: %w", l.URI(), err)
 }
 
+// maxArriving is how many callers without HTTP may be on the way from a listener to a
+// call. More wait in the kernel: in a crowd, those who were taken in would all stand
+// before the same locks, and orders for calls under way behind them.
+const maxArriving = 32
+
 // serve is Serve for callers without HTTP.
 func (l *Listener) serve(answer Answer) error {
 	var answering sync.WaitGroup
 	defer answering.Wait()
-	for {
+	for arriving := make(chan struct{}, maxArriving); ; {
 		conn, err := l.listener.Accept()
 		if err != nil {
 			return err
 		}
+		arriving <- struct{}{}
 		answering.Go(func() {
-			if refusal := l.admit(addressOf(conn)); refusal != nil {
-				l.turnAway(conn, refusal)
-				return
+			refusal := l.admit(addressOf(conn))
+			if refusal == nil {
+				l.welcome(answer, conn)
 			}
-			var e session.Endpoint
-			line := l.arriving(addressOf(conn))
-			if l.at.Scheme == "telnet" {
-				e = transport.NewTelnet(conn, telnet.Server, l.options.Stall, line.tap)
-			} else {
-				e = transport.TCP(conn, l.options.Stall)
+			<-arriving
+			if refusal != nil {
+				l.turnAway(conn, refusal) // which takes its time
 			}
-			l.answer(answer, e, conn, line, session.Caller{Speed: l.at.Speed, Record: l.records(false)})
 		})
 	}
+}
+
+// welcome makes a call of a connection without HTTP.
+func (l *Listener) welcome(answer Answer, conn net.Conn) {
+	var e session.Endpoint
+	line := l.arriving(addressOf(conn))
+	if l.at.Scheme == "telnet" {
+		e = transport.NewTelnet(conn, telnet.Server, l.options.Stall, line.tap)
+	} else {
+		e = transport.TCP(conn, l.options.Stall)
+	}
+	l.answer(answer, e, conn, line, session.Caller{Speed: l.at.Speed, Record: l.records(false)})
 }
 
 // attend is Serve for the Minitel at a serial port.
