@@ -78,6 +78,8 @@ type Config struct {
 
 	Bans Bans `toml:"bans"`
 
+	Redirect Redirect `toml:"redirect"`
+
 	History History `toml:"history"`
 
 	Limits Limits `toml:"limits"`
@@ -133,8 +135,9 @@ func Default() *Config {
 			FileSize: 16,
 			Size:     1024,
 		},
-		Bans:    defaultBans(),
-		History: History{Keep: Duration(2160 * time.Hour), Calls: 1_000_000},
+		Bans:     defaultBans(),
+		Redirect: Redirect{Allow: []string{"*"}, Deny: []string{}},
+		History:  History{Keep: Duration(2160 * time.Hour), Calls: 1_000_000},
 		Limits: Limits{
 			Idle:  Duration(10 * time.Minute),
 			Visit: Duration(60 * time.Minute),
@@ -236,6 +239,7 @@ func (c *Config) check(fault report) {
 	c.checkRecordings(fault)
 	c.checkAdmin(fault)
 	c.Bans.check(fault)
+	c.Redirect.check(fault)
 	c.checkHistory(fault)
 	c.Limits.check(fault)
 }

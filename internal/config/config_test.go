@@ -61,7 +61,7 @@ func TestExampleWithoutComments(t *testing.T) {
 		t.Fatal(err)
 	}
 	shown := regexp.MustCompile(`(?m)^# ([a-z_]+) = `)
-	taken := regexp.MustCompile(`(?m)^(url|subprotocols) = .*\n`) // shown in both ways
+	taken := regexp.MustCompile(`(?m)^(url|subprotocols|allow|deny) = .*\n`) // shown in both ways
 	text := shown.ReplaceAllString(taken.ReplaceAllString(string(data), ""), "$1 = ")
 	c, err := Parse(example, []byte(text))
 	if err != nil {
@@ -73,6 +73,9 @@ func TestExampleWithoutComments(t *testing.T) {
 	want.Recordings.Folder = "../../doc/recordings"
 	want.Link, want.Admin = "ws://localhost:8764", DefaultAdmin
 	want.History.File = DefaultHistory
+	want.Redirect = Redirect{
+		Allow: []string{"directory", "wss://*.example.org", "telnet://192.0.2.0/24:23-2323"}, Deny: []string{"local", "*:22", "*:25"},
+	}
 	want.Portal = Route{
 		URL:          "ws://localhost:8765",
 		Subprotocols: []string{"binary", "tty"},
@@ -189,6 +192,7 @@ func TestParse(t *testing.T) {
 		Case:         session.CaseUpper,
 		RealIP:       session.RealIPForwarded,
 		Speed:        1200,
+		Author:       session.AuthorOwner,
 	}
 	if diff := cmp.Diff(route, c.Portal.Session("portal")); diff != "" {
 		t.Error(diff)

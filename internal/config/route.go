@@ -86,7 +86,8 @@ type Route struct {
 	Record bool `toml:"record"`
 }
 
-// Session returns the route under name or, if that is empty, under its URL.
+// Session returns the route under name or, if that is empty, under its URL: the owner's,
+// as files are.
 func (r Route) Session(name string) session.Route {
 	if name == "" {
 		name = r.URL
@@ -108,6 +109,7 @@ func (r Route) Session(name string) session.Route {
 		RealIP:       r.RealIP.session(),
 		Speed:        r.Speed,
 		Record:       r.Record,
+		Author:       session.AuthorOwner,
 	}
 }
 

@@ -104,6 +104,9 @@ func TestLoad(t *testing.T) {
 			Route: session.Route{Name: "3615.ZBOUB", URL: "tcp://abasty-retro.fr:1967"},
 		},
 	}
+	for i := range want {
+		want[i].Author = session.AuthorOwner
+	}
 	if diff := cmp.Diff(want, d.Services()); diff != "" {
 		t.Error(diff)
 	}

@@ -17,6 +17,7 @@ import (
 	"moip/internal/config"
 	"moip/internal/directory/yellowpages"
 	"moip/internal/recording"
+	"moip/internal/session"
 	"moip/internal/tariff"
 )
 
@@ -206,6 +207,7 @@ func imported(e yellowpages.Entry, name string, i Import) Service {
 		Route:      route(e).Session(name),
 	}
 	if i.URL != "" {
+		s.Author = session.AuthorImport
 		s.Probe = ProbeNever // nobody from elsewhere has us knock at the doors of this house
 	}
 	if p, known := tariff.Palier(e.Tarif); known && e.Cost == 0 {

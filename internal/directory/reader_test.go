@@ -247,11 +247,12 @@ echo = true
 		Route: session.Route{
 			Name: "ALL", URL: "ws://quirky", Visit: time.Hour, Ping: 10 * time.Second, Subprotocols: []string{"tty"},
 			Fin: session.FinClose, CA: "etc/quirky.pem", Echo: true,
+			Author: session.AuthorOwner,
 		},
 	}
 	none := Service{
 		Title: "NONE", Category: "Divers", Tariff: tariff.Tariff{Minute: 10000, Currency: "F"},
-		Route: session.Route{Name: "NONE", URL: "tcp://none:1", Subprotocols: []string{}},
+		Route: session.Route{Name: "NONE", URL: "tcp://none:1", Subprotocols: []string{}, Author: session.AuthorOwner},
 	}
 	some := quirky
 	some.Title, some.Name, some.Ping = "SOME", "SOME", time.Minute

@@ -48,6 +48,16 @@ type Options struct {
 	// lets all in.
 	Admit func(from netip.AddrPort, transport string) *Refusal
 
+	// Arrive is told of each connection that is no call yet, and left is called when it
+	// is one, or closed, perhaps twice. It may have connections closed by calling out, its
+	// own not before it has returned. It must not block. nil is told nothing.
+	Arrive func(from netip.AddrPort, transport string, out func()) (left func())
+
+	// Enter is asked of each who has been admitted and wants a call. What it returns, the
+	// caller is told; if that is nil, leave is called once, when the connection is
+	// closed, or no call comes of it. It must not block. nil lets all in.
+	Enter func(from netip.AddrPort, transport string) (leave func(), refusal *Refusal)
+
 	// Tap returns what is told of the line of a caller that has arrived from an
 	// address, nil for nothing. It must not block. nil where none is.
 	Tap func(netip.AddrPort) session.Tap
@@ -98,7 +108,7 @@ func Listen(uri string, o Options) (*Listener, error) {
 		}
 		return nil, fmt.Errorf("listen on %q: %w", uri, err)
 	}
-	l.listener = patient{listener, o.Log}
+	l.listener = patient{listener, l}
 	if at.Scheme == "ws" {
 		l.server = newServer(o.Log)
 		l.server.ConnState = l.knocks
@@ -182,8 +192,9 @@ func (l *Listener) serve(answer Answer) error {
 		}
 		arriving <- struct{}{}
 		answering.Go(func() {
-			refusal := l.admit(addressOf(conn))
+			leave, refusal := l.enter(addressOf(conn))
 			if refusal == nil {
+				becomesCall(conn, leave)
 				l.welcome(answer, conn)
 			}
 			<-arriving
@@ -307,7 +318,7 @@ const lowWater = 2 << 10
 // the connections that it accepts.
 type patient struct {
 	net.Listener
-	log *slog.Logger
+	l *Listener
 }
 
 // Accept waits for the next caller. It fails only when the listener is closed.
@@ -317,13 +328,13 @@ func (p patient) Accept() (net.Conn, error) {
 		conn, err := p.Listener.Accept()
 		if err == nil {
 			tune(conn, lowWater)
-			return conn, nil
+			return p.l.arrives(conn), nil
 		}
 		if errors.Is(err, net.ErrClosed) {
 			return nil, err
 		}
 		if delay == least { // once for all that follow
-			p.log.Warn("callers must wait", "error", err)
+			p.l.options.Log.Warn("callers must wait", "error", err)
 		}
 		time.Sleep(delay)
 	}

@@ -1,6 +1,7 @@
 package downstream
 
 import (
+	"errors"
 	"log/slog"
 	"net"
 	"net/http"
@@ -72,26 +73,21 @@ func (l *Listener) upgrade(w http.ResponseWriter, r *http.Request, answer Answer
 		return
 	}
 	from := session.Caller{Speed: session.Slower(l.at.Speed, speed), Record: l.records(asksToBeRecorded(r.URL.Query()))}
-	upgrader := ws.HTTPUpgrader{Timeout: handshakeTime}
-	subprotocol := agree(r.Header["Sec-Websocket-Protocol"])
-	r.Header.Del("Sec-Websocket-Protocol")
-	if subprotocol != "" {
-		r.Header.Set("Sec-Websocket-Protocol", subprotocol)
-		upgrader.Protocol = func(string) bool { return true }
-	}
-	conn, rw, _, err := upgrader.Upgrade(r, w)
-	if err != nil {
-		line.refused(err)
-		l.options.Log.Debug("no WebSocket", "from", r.RemoteAddr, "error", err)
-		if conn != nil {
-			conn.Close()
-		}
+	leave, refusal := l.enter(unmap(at))
+	if refusal != nil {
+		line.refused(errors.New(refusal.Text))
+		l.turnBack(w, r, refusal)
 		return
 	}
+	conn, early, subprotocol, err := upgrade(w, r)
+	if err != nil {
+		leave()
+		line.refused(err)
+		l.options.Log.Debug("no WebSocket", "from", r.RemoteAddr, "error", err)
+		return
+	}
+	becomesCall(conn, leave)
 	line.answered(subprotocol)
-	early := make([]byte, rw.Reader.Buffered())
-	rw.Read(early) // does not fail: it is all there
-
 	e := transport.NewWebSocket(conn, transport.WebSocketOptions{
 		Binary: wantsBinary(r, subprotocol),
 		Early:  early,
@@ -104,6 +100,27 @@ func (l *Listener) upgrade(w http.ResponseWriter, r *http.Request, answer Answer
 	} else {
 		l.answer(answer, e, conn, line, from)
 	}
+}
+
+// upgrade makes a WebSocket of a request, and returns what has come behind it already.
+func upgrade(w http.ResponseWriter, r *http.Request) (conn net.Conn, early []byte, subprotocol string, err error) {
+	upgrader := ws.HTTPUpgrader{Timeout: handshakeTime}
+	subprotocol = agree(r.Header["Sec-Websocket-Protocol"])
+	r.Header.Del("Sec-Websocket-Protocol")
+	if subprotocol != "" {
+		r.Header.Set("Sec-Websocket-Protocol", subprotocol)
+		upgrader.Protocol = func(string) bool { return true }
+	}
+	conn, rw, _, err := upgrader.Upgrade(r, w)
+	if err != nil {
+		if conn != nil {
+			conn.Close()
+		}
+		return nil, nil, "", err
+	}
+	early = make([]byte, rw.Reader.Buffered())
+	rw.Read(early) // does not fail: it is all there
+	return conn, early, subprotocol, nil
 }
 
 // agree chooses among the subprotocols that a caller offers in the values of

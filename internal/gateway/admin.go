@@ -56,14 +56,17 @@ func (g *gateway) closeAdmin() {
 func (g *gateway) route(name string) (session.Route, error) {
 	if g.teletel != nil {
 		if s, ok := g.teletel.book.Directory().Lookup(name); ok {
-			return s.Route, nil
+			if directory.IsInside(s.Route) {
+				return s.Route, nil
+			}
+			return s.Route, (&upstream.Dialer{Permit: g.permit}).Permits(s.Route)
 		}
 	}
 	if !strings.Contains(name, ":") {
 		return session.Route{}, fmt.Errorf("%.40q is no service of the directory, and no URL", name)
 	}
 	r := session.Route{Name: upstream.Public(name), URL: name}
-	return r, upstream.Check(r)
+	return r, (&upstream.Dialer{Permit: g.permit}).Permits(r)
 }
 
 // list tells operators of the services of the directory.

@@ -18,12 +18,14 @@ import (
 	"moip/internal/config"
 	"moip/internal/control/admin"
 	"moip/internal/control/pymoip"
+	"moip/internal/directory"
 	"moip/internal/downstream"
 	"moip/internal/emulator"
 	"moip/internal/handover"
 	"moip/internal/history"
 	"moip/internal/policy"
 	"moip/internal/policy/ban"
+	"moip/internal/policy/outbound"
 	"moip/internal/recording"
 	"moip/internal/session"
 	"moip/internal/switchboard"
@@ -44,6 +46,8 @@ type gateway struct {
 	link      func() (up bool, since time.Time)      // nil unless there is one
 	links     net.Listener                           // of other gateways, nil unless the portal is alone
 	records   *recording.Folder                      // nil if nothing is recorded
+	book      *directory.Book                        // nil if nobody needs the directory
+	outbound  atomic.Pointer[outbound.Policy]
 	bans      *ban.List
 	hush      policy.Hush                    // of callers who are refused
 	history   *history.History               // nil if none is kept
@@ -103,6 +107,9 @@ func open(ctx context.Context, p Plan, log *logbook, sockets *handover.Sockets) 
 	}
 	if err == nil {
 		err = g.openAdmin()
+	}
+	if err == nil {
+		g.redirectBy()
 	}
 	if err != nil {
 		g.close()
@@ -169,7 +176,7 @@ func orNever(d config.Duration) time.Duration {
 // calls returns what all calls have in common, but for the portal.
 func (g *gateway) calls() session.Config {
 	limits := g.cfg.Limits
-	dialer := &upstream.Dialer{Stall: orNever(limits.Stall)}
+	dialer := &upstream.Dialer{Stall: orNever(limits.Stall), Permit: g.permit}
 	calls := session.Config{
 		DialService: func(ctx context.Context, call session.ID, r session.Route) (session.Endpoint, error) {
 			if recording.IsRoute(r.URL) {
@@ -196,6 +203,9 @@ func (g *gateway) wire(other Portal) error {
 	}
 	if g.cfg.Builtin() {
 		return g.wireTeletel()
+	}
+	if err := g.openBook(); err != nil {
+		return err
 	}
 	url := g.cfg.LinkURL()
 	if url == "" {

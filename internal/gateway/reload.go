@@ -11,6 +11,7 @@ import (
 
 	"moip/internal/config"
 	"moip/internal/control/admin"
+	"moip/internal/directory"
 	"moip/internal/downstream"
 	"moip/internal/services"
 	"moip/internal/upstream"
@@ -122,6 +123,7 @@ func (g *gateway) reload() (admin.Reloaded, error) {
 // opened at the start, for good.
 func mayChange(was, is *config.Config) func(key string) bool {
 	samePortal := was.Builtin() == is.Builtin()
+	sameDirectory := was.NeedsDirectory() == is.NeedsDirectory()
 	return func(key string) bool {
 		table, _, _ := strings.Cut(key, ".")
 		switch table {
@@ -129,6 +131,8 @@ func mayChange(was, is *config.Config) func(key string) bool {
 			return true
 		case "portal":
 			return samePortal
+		case "redirect":
+			return sameDirectory
 		case "bans":
 			return key == "bans.never"
 		case "recordings":
@@ -154,8 +158,8 @@ func (g *gateway) change(cfg *config.Config, changed []string) error {
 	if err != nil {
 		return err
 	}
-	if g.teletel != nil && has("directory") {
-		if err := g.teletel.move(g.stopped, cfg.Directory); err != nil {
+	if g.book != nil && has("directory") {
+		if err := move(g.stopped, g.book, cfg.Directory); err != nil {
 			doors.undo()
 			return err
 		}
@@ -173,14 +177,15 @@ func (g *gateway) change(cfg *config.Config, changed []string) error {
 	g.cfg = cfg
 	g.board.Change(g.configure())
 	g.exchange(doors)
+	g.redirectBy()
 	return nil
 }
 
 // move has the directory read from elsewhere.
-func (t *teletel) move(ctx context.Context, path string) error {
+func move(ctx context.Context, book *directory.Book, path string) error {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	return t.book.Move(ctx, path)
+	return book.Move(ctx, path)
 }
 
 // doors are listeners after a change of the configuration.

@@ -48,7 +48,7 @@ func (g *gateway) openTeletel(dial session.Dial) (err error) {
 	if g.records == nil && slices.ContainsFunc(t.book.Directory().Services(), func(s directory.Service) bool { return s.Record }) {
 		g.log.Warn("recordings: services ask for them, but there is no folder for any")
 	}
-	g.teletel = t
+	g.teletel, g.book = t, t.book
 	g.work = append(g.work, t.book.Run)
 	return nil
 }

@@ -51,7 +51,7 @@ type Config struct {
 	Tapper func(ID, Caller) Tapper
 }
 
-// Limits bounds a call in time. 0 means no limit.
+// Limits bounds a call. 0 means no limit.
 type Limits struct {
 	Idle  time.Duration // without a key
 	Visit time.Duration // at one service
@@ -59,6 +59,8 @@ type Limits struct {
 	Dial  time.Duration // until a service or the portal has answered
 	Wait  time.Duration // for a portal that is away
 	Drain time.Duration // for the caller to take the farewell
+
+	Keys int // bytes in a second that a caller is heard at, see tooFast
 }
 
 // A Call is one caller's stay, from arrival to farewell. Its methods may be
@@ -109,6 +111,7 @@ type Call struct {
 	tries   int           // that failed to reach the portal
 	arrived time.Duration // of the portal
 
+	typedBy time.Duration // when all that came from the caller would have, at the pace of Limits.Keys
 	lastKey time.Duration // since began, as all times here
 	lastFin time.Duration // that the portal was told of, 0 if none
 	due     [alarms]time.Duration
@@ -170,6 +173,7 @@ func (c *Call) Adopt(cfg *Config) {
 	was := c.Limits
 	c.Config = cfg
 	c.limitAnew(was)
+	c.room.Broadcast()
 	c.followRules("the rules have changed", nil)
 	c.show()
 }
@@ -281,6 +285,7 @@ func (c *Call) hangup(r Reason, err error) {
 	}
 	c.state, c.reason, c.cause = Over, r, err
 	c.quiet()
+	c.room.Broadcast()
 	c.attempt.stop()
 	c.seeking.stop()
 	if c.service != nil || c.portal != nil { // else what waits is its farewell

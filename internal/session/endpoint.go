@@ -47,6 +47,9 @@ var (
 	ErrSilent  = errors.New("peer answers no ping")
 )
 
+// ErrForbidden is what a Dial returns for a route that callers may not be sent by.
+var ErrForbidden = errors.New("callers may not be sent there")
+
 // Dial reaches r on behalf of a call. It returns once the peer has accepted,
 // and gives up when ctx is done.
 type Dial func(ctx context.Context, call ID, r Route) (Endpoint, error)
@@ -80,11 +83,21 @@ type Route struct {
 	RealIP       RealIP        // how the service is told who calls
 	Speed        int           // the speed it is shown at, one of Speeds, or 0 for the caller's
 	Record       bool          // visits to it are recorded
+	Author       Author        // who wrote it
 
 	// Caller is on whose behalf the service is dialled. The call sets it if
 	// RealIP asks for it; elsewhere it is nil.
 	Caller *netip.AddrPort
 }
+
+// Author says who wrote a route: how far it is trusted depends on that.
+type Author string
+
+const (
+	AuthorOther  Author = ""       // whoever names a URL: the portal by its link, an operator
+	AuthorOwner  Author = "owner"  // the gateway's own configuration and directory
+	AuthorImport Author = "import" // a directory that is fetched from elsewhere
+)
 
 // Frames says what kind of WebSocket frame carries a stream.
 type Frames string

@@ -112,8 +112,25 @@ func usual(raw string) string {
 
 // address returns what to dial for u.
 func address(u *url.URL) string {
-	return net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), defaultPorts[u.Scheme]))
+	return net.JoinHostPort(u.Hostname(), portOf(u))
 }
+
+// Same reports whether two URLs lead to one place: however their hosts are written, with
+// a port or without, and whoever calls.
+func Same(a, b string) bool {
+	u, err := parse(a)
+	if err != nil {
+		return false
+	}
+	v, err := parse(b)
+	return err == nil && u.Scheme == v.Scheme && hostOf(u) == hostOf(v) && portOf(u) == portOf(v) &&
+		cmp.Or(u.EscapedPath(), "/") == cmp.Or(v.EscapedPath(), "/") && u.RawQuery == v.RawQuery
+}
+
+// hostOf returns the host in the one form that the DNS knows.
+func hostOf(u *url.URL) string { return strings.TrimSuffix(strings.ToLower(u.Hostname()), ".") }
+
+func portOf(u *url.URL) string { return cmp.Or(u.Port(), defaultPorts[u.Scheme]) }
 
 // display returns u as it may be shown: without name and password.
 func display(u *url.URL) string {

@@ -6,11 +6,11 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"os"
 	"strings"
@@ -25,6 +25,11 @@ import (
 type Dialer struct {
 	Stall   time.Duration // how long a service may take nothing, 0 for transport.DefaultStall
 	Witness *Witness      // is told what is found out on the way, nil for nobody
+
+	// Permit, unless it is nil, says why a route may not be dialled: by its scheme, its host
+	// and its port before a name is looked up, while the address is not known, and then for
+	// each address just before that is dialled. No answer of the DNS comes in between.
+	Permit func(r session.Route, scheme, host string, at netip.AddrPort) error
 }
 
 // A Witness is for whoever wants to know more of a service than its Endpoint tells.
@@ -67,11 +72,8 @@ func (d *Dialer) dial(ctx context.Context, u *url.URL, r session.Route) (session
 			return nil, err
 		}
 	}
-	conn, err := new(net.Dialer).DialContext(ctx, "tcp", address(u))
+	conn, err := d.connect(ctx, u, r)
 	if err != nil {
-		if failed, ok := errors.AsType[*net.OpError](err); ok {
-			err = failed.Err // we say the rest
-		}
 		return nil, err
 	}
 	note(tap, "connected to %s, for %s", conn.RemoteAddr(), display(u))

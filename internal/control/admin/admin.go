@@ -212,6 +212,8 @@ func status(err error) int {
 	switch {
 	case errors.As(err, &cannot):
 		return http.StatusConflict
+	case errors.Is(err, session.ErrForbidden):
+		return http.StatusForbidden
 	case errors.As(err, &wrong):
 		return http.StatusBadRequest
 	case errors.Is(err, switchboard.ErrUnknown), errors.Is(err, errNone), errors.Is(err, errNoHistory), errors.Is(err, ban.ErrNotBanned):
@@ -338,6 +340,9 @@ func (d desk) redirect(id session.ID, r *http.Request) (any, error) {
 		return nil, err
 	}
 	route, err := d.Route(to.To)
+	if d.Metrics.countForbidden(err) {
+		return nil, err
+	}
 	if err != nil {
 		return nil, fault{err}
 	}
