@@ -49,6 +49,8 @@ func (p *portalAlone) config() (*config.Config, error) {
 		cfg.Log = *p.Log
 	}
 	cfg.Limits.Idle, cfg.Limits.Call, cfg.Limits.Visit = 0, 0, 0
+	cfg.Limits.HouseholdCalls, cfg.Limits.NetworkCalls, cfg.Limits.HouseholdNewCalls = 0, 0, 0 // a gateway brings many
+	cfg.Limits.NewCalls, cfg.Limits.HouseholdArriving, cfg.Limits.Keys = 0, 0, 0
 	if err := cfg.LogLevel.UnmarshalText([]byte(p.LogLevel)); err != nil {
 		return nil, fmt.Errorf("--log-level: %w", err)
 	}

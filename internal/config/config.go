@@ -85,8 +85,10 @@ type Config struct {
 	Limits Limits `toml:"limits"`
 }
 
-// Limits bound calls in time. Each is 0 for none, or from 100ms to the longest
-// named.
+// Limits bound calls, in time and in number. Each is 0 for none. A time is from 100ms to
+// the longest named, and a number up to 1000000. A household is an IPv4 address or an IPv6
+// /64, a network an IPv4 /24 or an IPv6 /48. Of those in never in [bans], only what is in
+// all is bounded, and the keys of a caller.
 type Limits struct {
 	// Idle ends a call without a key for so long. Default 10m, up to 24h.
 	Idle Duration `toml:"idle"`
@@ -117,6 +119,35 @@ type Limits struct {
 	// Ping is the silence after which a WebSocket caller is pinged; two more of
 	// them without an answer end the call. Default 20s, up to 1h.
 	Ping Duration `toml:"ping"`
+
+	// MaxCalls is how many calls there may be at a time. "auto" is as many as the files
+	// allow that the process may have open, up to 100000. Default auto.
+	MaxCalls Count `toml:"max_calls"`
+
+	// HouseholdCalls is how many of them may be of a household. Default 100.
+	HouseholdCalls int `toml:"household_calls"`
+
+	// NetworkCalls is how many of them may be of a network. Default 400.
+	NetworkCalls int `toml:"network_calls"`
+
+	// NewCalls is how many calls may begin in a second, and five times as many at once.
+	// Default 200.
+	NewCalls int `toml:"new_calls"`
+
+	// HouseholdNewCalls is how many of them may be of a household. Default 20.
+	HouseholdNewCalls int `toml:"household_new_calls"`
+
+	// Arriving is how many connections there may be at a time that are no calls yet, as
+	// of browsers that load a page. "auto" goes by open files, as with MaxCalls; it is up
+	// to 4096. Default auto.
+	Arriving Count `toml:"arriving"`
+
+	// HouseholdArriving is how many of them may be of a household. Default 100.
+	HouseholdArriving int `toml:"household_arriving"`
+
+	// Keys is how many bytes in a second a caller is heard at, 75 at the least; eight
+	// times as many may come at once. What comes faster waits. Default 500.
+	Keys int `toml:"keys"`
 }
 
 // Default returns the configuration of a gateway that was told nothing.
@@ -147,6 +178,15 @@ func Default() *Config {
 			Stall: Duration(60 * time.Second),
 			Drain: Duration(5 * time.Second),
 			Ping:  Duration(20 * time.Second),
+
+			MaxCalls:          CountAuto,
+			HouseholdCalls:    100,
+			NetworkCalls:      400,
+			NewCalls:          200,
+			HouseholdNewCalls: 20,
+			Arriving:          CountAuto,
+			HouseholdArriving: 100,
+			Keys:              500,
 		},
 	}
 }
@@ -310,6 +350,7 @@ func (l *Limits) check(fault report) {
 	} {
 		limit.d.check(fault, "limits."+limit.key, limit.most)
 	}
+	l.checkNumbers(fault)
 }
 
 // CacheFolder returns where copies of imported directories are kept, "" for nowhere.

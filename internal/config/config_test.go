@@ -146,6 +146,9 @@ func TestParse(t *testing.T) {
 		real_ip = "x-forwarded-for"
 		speed = 1200
 		[limits]
+		max_calls = 7
+		arriving = "auto"
+		keys = 0
 		idle = 0
 		visit = "none"
 		stall = "0"
@@ -173,6 +176,7 @@ func TestParse(t *testing.T) {
 		RealIP:       "x-forwarded-for",
 		Speed:        1200,
 	}
+	want.Limits.MaxCalls, want.Limits.Keys = 7, 0
 	want.Limits.Idle, want.Limits.Visit, want.Limits.Stall, want.Limits.Drain = 0, 0, 0, Duration(100*time.Millisecond)
 	if diff := cmp.Diff(want, c); diff != "" {
 		t.Error(diff)
@@ -294,6 +298,13 @@ func TestFaults(t *testing.T) {
 		{"limits.wait = '25h'\n", "1: limits.wait: 25h is out of range (100ms to 24h, or 0 for none)"},
 		{"limits.stall = '61m'\n", "1: limits.stall: 1h1m is out of range (100ms to 1h, or 0 for none)"},
 		{"limits.drain = '6m'\n", "1: limits.drain: 6m is out of range (100ms to 5m, or 0 for none)"},
+		{"limits.max_calls = 1000001\n", "1: limits.max_calls: 1000001 is out of range (1 to 1000000, or 0 for no limit)"},
+		{"limits.max_calls = 'many'\n", `1: limits.max_calls: "many" is no number of them (write 100, 0 for no limit, or "auto")`},
+		{"limits.arriving = -1\n", `1: limits.arriving: "-1" is no number of them (write 100, 0 for no limit, or "auto")`},
+		{"limits.household_calls = -1\n", "1: limits.household_calls: -1 is out of range (1 to 1000000, or 0 for no limit)"},
+		{"limits.network_calls = 1000001\n", "1: limits.network_calls: 1000001 is out of range (1 to 1000000, or 0 for no limit)"},
+		{"limits.new_calls = '1s'\n", "1: limits.new_calls: must be a whole number (write digits, without quotes)"},
+		{"limits.keys = 74\n", "1: limits.keys: 74 is out of range (75 to 1000000, or 0 for no limit)"},
 		{"limits.ping = '2h'\n", "1: limits.ping: 2h is out of range (100ms to 1h, or 0 for none)"},
 
 		// A value that cannot be read is told alone, all else together.

@@ -25,6 +25,7 @@ import (
 	"moip/internal/history"
 	"moip/internal/policy"
 	"moip/internal/policy/ban"
+	"moip/internal/policy/limit"
 	"moip/internal/policy/outbound"
 	"moip/internal/recording"
 	"moip/internal/session"
@@ -49,6 +50,7 @@ type gateway struct {
 	book      *directory.Book                        // nil if nobody needs the directory
 	outbound  atomic.Pointer[outbound.Policy]
 	bans      *ban.List
+	limits    *limit.Turnstile
 	hush      policy.Hush                    // of callers who are refused
 	history   *history.History               // nil if none is kept
 	work      []func(context.Context)        // what else goes on, until the context is done
@@ -94,6 +96,7 @@ func open(ctx context.Context, p Plan, log *logbook, sockets *handover.Sockets) 
 		err = g.openBans()
 	}
 	if err == nil {
+		g.openLimits()
 		err = g.openHistory()
 	}
 	if err == nil {
@@ -145,7 +148,7 @@ func (g *gateway) openDoors() error {
 func (g *gateway) openDoor(cfg *config.Config, uri string, socket func(string) (net.Listener, error)) (*downstream.Listener, error) {
 	l, err := downstream.Listen(uri, downstream.Options{
 		Ping: orNever(cfg.Limits.Ping), Stall: orNever(cfg.Limits.Stall), Web: web(), Log: g.log,
-		Open: socket, Record: cfg.Recordings.Calls, Admit: g.admit, Tap: g.traces.Arriving,
+		Open: socket, Record: cfg.Recordings.Calls, Admit: g.admit, Arrive: g.arrive, Enter: g.enter, Tap: g.traces.Arriving,
 	})
 	return l, withAdvice(err)
 }
@@ -187,6 +190,7 @@ func (g *gateway) calls() session.Config {
 		Limits: session.Limits{
 			Idle: time.Duration(limits.Idle), Visit: time.Duration(limits.Visit), Call: time.Duration(limits.Call),
 			Dial: time.Duration(limits.Dial), Wait: time.Duration(limits.Wait), Drain: time.Duration(limits.Drain),
+			Keys: limits.Keys,
 		},
 	}
 	calls.Tapper = g.traces.Tapper

@@ -171,6 +171,7 @@ func (g *gateway) change(cfg *config.Config, changed []string) error {
 		g.records.Change(cfg.Recordings.Options())
 	}
 	g.bans.SetNever(cfg.Bans.Options().Never)
+	g.limits.Change(g.rules(cfg))
 	if has("log_level") {
 		g.level.Set(cfg.LogLevel.Level())
 	}
