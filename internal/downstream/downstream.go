@@ -192,10 +192,9 @@ func (l *Listener) serve(answer Answer) error {
 		}
 		arriving <- struct{}{}
 		answering.Go(func() {
-			leave, refusal := l.enter(addressOf(conn))
+			refusal := l.admit(addressOf(conn))
 			if refusal == nil {
-				becomesCall(conn, leave)
-				l.welcome(answer, conn)
+				refusal = l.welcome(answer, conn)
 			}
 			<-arriving
 			if refusal != nil {
@@ -205,8 +204,13 @@ func (l *Listener) serve(answer Answer) error {
 	}
 }
 
-// welcome makes a call of a connection without HTTP.
-func (l *Listener) welcome(answer Answer, conn net.Conn) {
+// welcome makes a call of a connection without HTTP, if there may be one.
+func (l *Listener) welcome(answer Answer, conn net.Conn) *Refusal {
+	leave, refusal := l.enter(addressOf(conn))
+	if refusal != nil {
+		return refusal
+	}
+	becomesCall(conn, leave)
 	var e session.Endpoint
 	line := l.arriving(addressOf(conn))
 	if l.at.Scheme == "telnet" {
@@ -215,6 +219,7 @@ func (l *Listener) welcome(answer Answer, conn net.Conn) {
 		e = transport.TCP(conn, l.options.Stall)
 	}
 	l.answer(answer, e, conn, line, session.Caller{Speed: l.at.Speed, Record: l.records(false)})
+	return nil
 }
 
 // attend is Serve for the Minitel at a serial port.
