@@ -27,7 +27,7 @@ func (g *gateway) openAdmin() (err error) {
 		return nil
 	}
 	o := admin.Options{
-		Board: g.board, Route: g.route, House: g, Bans: g.bans, History: g.history, Traces: g.traces,
+		Board: g.board, Route: g.route, House: g, Bans: g.bans, Limits: g.limits, History: g.history, Traces: g.traces,
 		Level: g.level, Events: g.events, Metrics: g.metrics, Log: g.log,
 	}
 	o.Console = console.Handler()

@@ -22,6 +22,7 @@ import (
 
 	"moip/internal/history"
 	"moip/internal/policy/ban"
+	"moip/internal/policy/limit"
 	"moip/internal/session"
 	"moip/internal/switchboard"
 	"moip/internal/trace"
@@ -41,8 +42,9 @@ type Options struct {
 	Services func() []Service
 	Link     func() Link
 
-	House House
-	Bans  *ban.List
+	House  House
+	Bans   *ban.List
+	Limits *limit.Turnstile
 
 	// History is of calls that have ended, nil where it is not kept.
 	History *history.History
@@ -145,6 +147,7 @@ func (d desk) operations() map[string]handler {
 		"GET /services":             d.services,
 		"GET /link":                 d.link,
 		"GET /state":                d.state,
+		"GET /limits":               d.limits,
 		"GET /config":               d.config,
 		"POST /reload":              d.reload,
 		"POST /drain":               d.drain,

@@ -10,6 +10,7 @@ import (
 	"go.uber.org/goleak"
 
 	"moip/internal/history"
+	"moip/internal/policy/limit"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -54,6 +55,7 @@ func TestOpenAPI(t *testing.T) {
 	for _, v := range []any{
 		Calls{}, Call{}, Message{}, Told{}, Redirection{}, Recording{}, Error{}, Event{}, Services{}, Service{}, Link{}, Level{},
 		Frame{}, TraceLine{}, State{}, Settings{}, Reloaded{}, Draining{}, Upgraded{},
+		Limits{}, limit.Rules{}, Share{}, Refused{},
 		Bans{}, Ban{}, BanOrder{}, Banned{}, BanImport{}, Imported{},
 		History{}, history.Record{}, history.Visit{}, history.Totals{}, history.ServiceTotal{},
 	} {

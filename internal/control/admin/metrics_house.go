@@ -27,6 +27,7 @@ func (d desk) Collect(to chan<- prometheus.Metric) {
 	state := d.House.State()
 	gauge(houseInfo, 1, state.Version)
 	gauge(houseReady, oneIf(state.Ready))
+	d.collectLimits(gauge)
 	if d.Link != nil {
 		gauge(linkUp, oneIf(d.Link().Up))
 	}
