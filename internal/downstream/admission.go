@@ -27,13 +27,11 @@ func (l *Listener) admit(from netip.AddrPort) *Refusal {
 // admitted hands requests on of those who may come, and tells others so.
 func (l *Listener) admitted(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		from, _ := netip.ParseAddrPort(r.RemoteAddr) // as net/http has it from the connection
-		refusal := l.admit(unmap(from))
-		if refusal == nil {
-			next.ServeHTTP(w, r)
+		if refusal := l.admit(remote(r)); refusal != nil {
+			refuse(w, r, refusal)
 			return
 		}
-		refuse(w, r, refusal)
+		next.ServeHTTP(w, r)
 	})
 }
 

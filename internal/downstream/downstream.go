@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"moip/internal/prise"
+	"moip/internal/proxied"
 	"moip/internal/session"
 	"moip/internal/telnet"
 	"moip/internal/transport"
@@ -58,6 +59,16 @@ type Options struct {
 	// closed, or no call comes of it. It must not block. nil lets all in.
 	Enter func(from netip.AddrPort, transport string) (leave func(), refusal *Refusal)
 
+	// Proxies says which proxies tell who calls, and how; it is asked anew for each
+	// connection and each request, and must not block. What they tell is the address of
+	// the caller for all else. nil is for none.
+	Proxies func() *proxied.Trust
+
+	// Refused is told of each who is refused because such a proxy, from an address, does
+	// not say who calls; the reason is one of Reason…. It must not block. nil where nobody
+	// wants to know.
+	Refused func(from netip.AddrPort, transport, reason string, err error)
+
 	// Tap returns what is told of the line of a caller that has arrived from an
 	// address, nil for nothing. It must not block. nil where none is.
 	Tap func(netip.AddrPort) session.Tap
@@ -71,15 +82,16 @@ type Options struct {
 type Listener struct {
 	asked    string
 	at       Address
-	listener net.Listener // nil for serial
-	server   *http.Server // for ws
-	attended context.Context
+	listener net.Listener       // nil for serial
+	server   *http.Server       // for ws
+	attended context.Context    // until Close
 	leave    context.CancelFunc // ends attended
 	options  Options
 
 	served   chan struct{}  // closed when Serve has returned
 	knocking sync.WaitGroup // who has come to server and is no call yet
 	parting  atomic.Int32   // callers who take a refusal
+	answered chan struct{}  // has a place for each that is being answered
 
 	mu     sync.RWMutex // held for reading while a call is answered
 	closed bool
@@ -93,9 +105,12 @@ func Listen(uri string, o Options) (*Listener, error) {
 	}
 	o.Ping = cmp.Or(o.Ping, DefaultPing)
 	o.Log = cmp.Or(o.Log, slog.New(slog.DiscardHandler))
-	l := &Listener{asked: uri, at: at, options: o, served: make(chan struct{})}
+	if o.Proxies == nil {
+		o.Proxies = func() *proxied.Trust { return &proxied.Trust{} }
+	}
+	l := &Listener{asked: uri, at: at, options: o, served: make(chan struct{}), answered: make(chan struct{}, maxAnswered)}
+	l.attended, l.leave = context.WithCancel(context.Background())
 	if at.Scheme == "serial" {
-		l.attended, l.leave = context.WithCancel(context.Background())
 		return l, nil // the port may come later
 	}
 	if o.Open == nil {
@@ -161,8 +176,8 @@ func (l *Listener) Serve(answer Answer) error {
 	var err error
 	switch l.at.Scheme {
 	case "ws":
-		l.server.Handler = l.admitted(l.handler(answer))
-		err = l.server.Serve(l.listener)
+		l.server.Handler = l.known(l.admitted(l.handler(answer)))
+		err = l.server.Serve(l.announced(l.listener))
 		l.knocking.Wait()
 	case "serial":
 		l.attend(answer)
@@ -176,50 +191,40 @@ func (l *Listener) Serve(answer Answer) error {
 	return fmt.Errorf("listen on %s: %w", l.URI(), err)
 }
 
-// maxArriving is how many callers without HTTP may be on the way from a listener to a
-// call. More wait in the kernel: in a crowd, those who were taken in would all stand
-// before the same locks, and orders for calls under way behind them.
-const maxArriving = 32
-
 // serve is Serve for callers without HTTP.
 func (l *Listener) serve(answer Answer) error {
 	var answering sync.WaitGroup
 	defer answering.Wait()
-	for arriving := make(chan struct{}, maxArriving); ; {
+	for {
 		conn, err := l.listener.Accept()
 		if err != nil {
 			return err
 		}
-		arriving <- struct{}{}
 		answering.Go(func() {
-			refusal := l.admit(addressOf(conn))
-			if refusal == nil {
-				refusal = l.welcome(answer, conn)
+			from, known := l.whose(conn)
+			if !known {
+				return
 			}
-			<-arriving
+			if refusal := l.admit(from); refusal != nil {
+				l.turnAway(conn, refusal)
+				return
+			}
+			leave, refusal := l.enter(from)
 			if refusal != nil {
-				l.turnAway(conn, refusal) // which takes its time
+				l.turnAway(conn, refusal)
+				return
 			}
+			becomesCall(conn, leave)
+			var e session.Endpoint
+			line := l.arriving(from)
+			if l.at.Scheme == "telnet" {
+				e = transport.NewTelnet(conn, telnet.Server, l.options.Stall, line.tap)
+			} else {
+				e = transport.TCP(conn, l.options.Stall)
+			}
+			l.answer(answer, e, conn, line, session.Caller{Addr: from, Speed: l.at.Speed, Record: l.records(false)})
 		})
 	}
-}
-
-// welcome makes a call of a connection without HTTP, if there may be one.
-func (l *Listener) welcome(answer Answer, conn net.Conn) *Refusal {
-	leave, refusal := l.enter(addressOf(conn))
-	if refusal != nil {
-		return refusal
-	}
-	becomesCall(conn, leave)
-	var e session.Endpoint
-	line := l.arriving(addressOf(conn))
-	if l.at.Scheme == "telnet" {
-		e = transport.NewTelnet(conn, telnet.Server, l.options.Stall, line.tap)
-	} else {
-		e = transport.TCP(conn, l.options.Stall)
-	}
-	l.answer(answer, e, conn, line, session.Caller{Speed: l.at.Speed, Record: l.records(false)})
-	return nil
 }
 
 // attend is Serve for the Minitel at a serial port.
@@ -232,21 +237,28 @@ func (l *Listener) attend(answer Answer) {
 	})
 }
 
-// answer has the call at the other end of conn answered. Of the caller, what was
-// asked for is known.
+// answer has the call at the other end of conn answered. Of the caller, its address is
+// known, and what was asked for.
 func (l *Listener) answer(answer Answer, e session.Endpoint, conn net.Conn, line line, from session.Caller) {
 	if from.Speed > 0 {
 		tune(conn, from.Speed/10) // a second of the line
 	}
-	from.Transport, from.Addr = l.at.Scheme, addressOf(conn)
+	from.Transport = l.at.Scheme
 	l.put(answer, e, line, from)
 }
 
 var errClosing = errors.New("the gateway stops")
 
+// maxAnswered is how many calls of a Listener are being answered at a time. The rest of a
+// crowd waits here, and not before the locks of all that is told of a call: there, what
+// happens to calls under way would stand in line with it.
+const maxAnswered = 32
+
 // put has a call answered, unless the Listener was closed meanwhile. Should that
 // panic, one caller is lost and not all.
 func (l *Listener) put(answer Answer, e session.Endpoint, line line, from session.Caller) {
+	l.answered <- struct{}{}
+	defer func() { <-l.answered }()
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	if l.closed {
@@ -300,8 +312,8 @@ func (l *Listener) Close() error {
 	l.mu.Lock()
 	l.closed = true
 	l.mu.Unlock()
-	if l.leave != nil {
-		l.leave()
+	l.leave()
+	if l.listener == nil {
 		return nil
 	}
 	if l.server != nil {

@@ -187,6 +187,8 @@ func TestListenRefuses(t *testing.T) {
 		"tcp://:9000?speed=fast":   `"fast" is not a speed`,
 		"tcp://:9000?record=some":  `"some" is unknown (use none, asked or all)`,
 		"tcp://:9000?record":       `"" is unknown (use none, asked or all)`,
+		"tcp://:9000?proxy=yes":    `proxy is "yes" (use on or off)`,
+		"tcp://:9000?proxy":        `proxy is "" (use on or off)`,
 		"tcp://192.0.2.1:0":        "cannot assign requested address",
 		taken.URI():                "address already in use",
 
@@ -727,7 +729,7 @@ func TestRetireAfterHandshake(t *testing.T) {
 	await(t, retired)
 }
 
-// Of a crowd only so many are on the way to a call; the others wait, and come in.
+// Of a crowd only so many are answered at a time; the others wait, and come in.
 func TestCrowd(t *testing.T) {
 	var there, most, all atomic.Int32
 	release := make(chan struct{})
@@ -742,7 +744,7 @@ func TestCrowd(t *testing.T) {
 		all.Add(1)
 	})
 	t.Cleanup(letIn)
-	const crowd = 3 * maxArriving
+	const crowd = 3 * maxAnswered
 	for range crowd {
 		conn, err := net.Dial("tcp", l.Addr().String())
 		if err != nil {
@@ -750,11 +752,11 @@ func TestCrowd(t *testing.T) {
 		}
 		defer conn.Close()
 	}
-	eventually(t, func() bool { return there.Load() == maxArriving })
+	eventually(t, func() bool { return there.Load() == maxAnswered })
 	letIn()
 	eventually(t, func() bool { return all.Load() == crowd })
-	if most.Load() > maxArriving {
-		t.Errorf("%d were on the way at a time", most.Load())
+	if most.Load() > maxAnswered {
+		t.Errorf("%d were answered at a time", most.Load())
 	}
 }
 

@@ -131,7 +131,10 @@ const (
 type RealIP string
 
 const (
-	RealIPNone      RealIP = ""                // not at all
-	RealIPForwarded RealIP = "x-forwarded-for" // by that header of the WebSocket handshake
-	RealIPProxy     RealIP = "proxy"           // by a line before all else, the PROXY protocol version 1
+	RealIPNone         RealIP = ""                // not at all
+	RealIPForwardedFor RealIP = "x-forwarded-for" // by that header of the WebSocket handshake
+	RealIPForwarded    RealIP = "forwarded"       // by that one, of RFC 7239
+	RealIPProxy        RealIP = "proxy-v1"        // by a line before all else, the PROXY protocol version 1
+	RealIPProxyV2      RealIP = "proxy-v2"        // by its version 2
+	RealIPLocation     RealIP = "send-location"   // by that option of telnet, RFC 779
 )
