@@ -66,7 +66,7 @@ func (c *connect) Run(ctx context.Context, out io.Writer) (err error) {
 		if failed != nil {
 			return fmt.Errorf("--record: %w", failed)
 		}
-		o.Record = recording.NewWriter(file, recording.Header{Began: time.Now(), Title: public(c.URL), Terminal: "minitel"})
+		o.Record = recording.NewWriter(file, recording.Header{Began: time.Now(), Title: upstream.Public(c.URL), Terminal: "minitel"})
 		defer func() { err = cmp.Or(err, file.Close()) }()
 	}
 	if c.Dump {

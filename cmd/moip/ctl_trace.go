@@ -28,7 +28,7 @@ func (o ctlTrace) Run(ctx context.Context, c *ctl, out io.Writer) error {
 		if c.JSON {
 			return printJSON(out, e, false)
 		}
-		_, err := printf(out, "%s\n", traceLine(e, target.Call() == 0))
+		_, err := printf(out, "%s\n", e.Line(target.Call() == 0))
 		return err
 	})
 }

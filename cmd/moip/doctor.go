@@ -57,7 +57,7 @@ func (d *doctorCommand) look(ctx context.Context) doctor.Report {
 func (d *doctorCommand) options(cfg *config.Config) doctor.Options {
 	return doctor.Options{
 		Config: cfg, File: d.Serve.Config, LogAsked: d.Serve.Log != nil || d.Serve.Config != "",
-		Inside: services.Names(), Cache: cacheFolder(cfg),
+		Inside: services.Names(), Cache: cfg.CacheFolder(),
 	}
 }
 

@@ -38,6 +38,7 @@ var house = map[string]string{
 	"internal/directory/yellowpages": "internal/tariff",
 	"internal/portal":                "internal/directory internal/ledger internal/session internal/tariff minitel videotex",
 	"internal/services":              "internal/session minitel videotex",
+	"internal/gateway":               "internal/config internal/control/admin internal/control/admin/console internal/control/pymoip internal/directory internal/downstream internal/emulator internal/handover internal/history internal/ledger internal/policy internal/policy/ban internal/portal internal/recording internal/services internal/session internal/switchboard internal/trace internal/upstream",
 	"internal/picture":               "videotex",
 	"internal/terminal":              "internal/recording internal/session videotex",
 	"internal/recording":             "internal/session videotex",

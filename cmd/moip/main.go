@@ -105,7 +105,7 @@ func (c *checkConfig) Run(out io.Writer) error {
 	if _, err := directory.Load(cfg.Directory, services.Names()...); err != nil {
 		return err
 	}
-	if err := checkPages(cfg.Pages); err != nil {
+	if err := services.CheckPages(cfg.Pages); err != nil {
 		return err
 	}
 	if _, err := ban.Load(cfg.Bans.Options().File); err != nil {

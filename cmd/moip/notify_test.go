@@ -1,9 +1,6 @@
 package main
 
 import (
-	"context"
-	"io"
-	"log/slog"
 	"net"
 	"os/exec"
 	"path/filepath"
@@ -11,8 +8,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"moip/internal/handover"
 )
 
 // supervisor listens as systemd does to what it has started.
@@ -71,50 +66,5 @@ func TestNotify(t *testing.T) {
 				t.Error(err)
 			}
 		})
-	}
-}
-
-// TestWatchdogSilent has a gateway whose operators' door is open, but answers nobody:
-// the supervisor does not hear from it.
-func TestWatchdogSilent(t *testing.T) {
-	socket := filepath.Join(t.TempDir(), "notify")
-	conn := supervisor(t, socket)
-	t.Setenv("NOTIFY_SOCKET", socket)
-	t.Setenv("WATCHDOG_USEC", "20000")
-	cfg := single()
-	cfg.Listen, cfg.Admin, cfg.Records = []string{"ws://127.0.0.1:0"}, "127.0.0.1:0", "none"
-	cfg.History.File, cfg.Bans.File = "none", "none"
-	log := &logbook{Logger: slog.New(slog.NewTextHandler(io.Discard, nil)), level: new(slog.LevelVar)}
-	g, err := open(t.Context(), plan{cfg: cfg, wire: (*gateway).wire}, log, &handover.Sockets{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer g.close() // never started
-	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
-	defer cancel()
-	g.watchdog(ctx)
-	conn.SetReadDeadline(time.Now().Add(10 * time.Millisecond))
-	if n, err := conn.Read(make([]byte, 100)); err == nil {
-		t.Errorf("the supervisor hears %d bytes", n)
-	}
-}
-
-// TestWatchdogAsked says when nobody waits for a sign of life.
-func TestWatchdogAsked(t *testing.T) {
-	for _, c := range []struct {
-		usec, pid string
-		want      time.Duration
-	}{
-		{"", "", 0},
-		{"many", "", 0},
-		{"-5", "", -5 * time.Microsecond},
-		{"30000000", "", 30 * time.Second},
-		{"30000000", "1", 0}, // somebody else is asked
-	} {
-		t.Setenv("WATCHDOG_USEC", c.usec)
-		t.Setenv("WATCHDOG_PID", c.pid)
-		if got := watchdogTime(); got != c.want {
-			t.Errorf("WATCHDOG_USEC=%s WATCHDOG_PID=%s: %v, want %v", c.usec, c.pid, got, c.want)
-		}
 	}
 }

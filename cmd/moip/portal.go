@@ -2,22 +2,13 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"log/slog"
-	"net"
 	"net/netip"
-	"strings"
-	"sync"
-	"time"
 
 	"moip/internal/config"
-	"moip/internal/control/pymoip"
-	"moip/internal/directory"
+	"moip/internal/gateway"
 	"moip/internal/policy"
-	"moip/internal/session"
-	"moip/internal/switchboard"
 )
 
 // portalAlone runs the portal without a gateway of its own: for those of other
@@ -44,14 +35,9 @@ func (p *portalAlone) Run(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("--gateways: %w", err)
 	}
-	links, err := listenForLinks(p.Link, gateways)
-	if err != nil {
-		return fmt.Errorf("--link: %w", err)
-	}
-	defer links.Close()
-	return operate(ctx, out, plan{cfg: cfg, logAsked: p.Log != nil, wire: func(g *gateway) error {
-		return g.wireAlone(links, gateways)
-	}})
+	return gateway.Run(ctx, out, gateway.Plan{
+		Config: cfg, LogAsked: p.Log != nil, Version: programVersion(), Portal: gateway.Alone(p.Link, gateways),
+	})
 }
 
 // config is that of a gateway that nobody calls by telnet, and whose calls last
@@ -84,81 +70,4 @@ func networks(list []string) (all []netip.Prefix, err error) {
 		all = append(all, network)
 	}
 	return all, nil
-}
-
-// listenForLinks opens the port of the control links. If a port is all that is
-// given, it is open to other machines only when some of them may use it.
-func listenForLinks(at string, gateways []netip.Prefix) (net.Listener, error) {
-	uri, err := config.ListenPort("ws", at)
-	if err != nil {
-		return nil, err
-	}
-	address := strings.TrimPrefix(uri, "ws://")
-	if strings.HasPrefix(address, ":") && !anyAbroad(gateways) {
-		address = "localhost" + address
-	}
-	l, err := net.Listen("tcp", address)
-	if err != nil {
-		if failed, ok := errors.AsType[*net.OpError](err); ok {
-			err = failed.Err // we say the rest
-		}
-		return nil, withAdvice(fmt.Errorf("listen on %q: %w", uri, err))
-	}
-	return l, nil
-}
-
-func anyAbroad(networks []netip.Prefix) bool {
-	for _, n := range networks {
-		if !n.Addr().IsLoopback() {
-			return true
-		}
-	}
-	return false
-}
-
-// wireAlone is wire for a portal whose callers come by other gateways.
-func (g *gateway) wireAlone(links net.Listener, gateways []netip.Prefix) error {
-	calls := g.calls()
-	if err := g.openTeletel(calls.DialService); err != nil {
-		return err
-	}
-	orders := &orders{own: g.board}
-	p := g.teletel.portal(orders, true)
-	orders.gateways = pymoip.NewServer(pymoip.ServerOptions{Gateways: gateways, Follow: p.Event, Ask: p.Ask, Log: g.log})
-	calls.DialPortal, calls.DialService = p.Dial, g.teletel.dial(calls.DialService)
-	g.about.Store(fmt.Sprintf("control links at %s, %s", strings.Join(reached("ws", links.Addr()), ", "), g.teletel.about()))
-	g.board.Open(calls, p.Event, orders.gateways.Event)
-	g.answer = orders.gateways.Answer(g.board.Answer)
-	g.work = append(g.work, func(ctx context.Context) { serveLinks(ctx, orders.gateways, links, g.log) })
-	return nil
-}
-
-// serveLinks takes gateways' control links until ctx is done.
-func serveLinks(ctx context.Context, s *pymoip.Server, links net.Listener, log *slog.Logger) {
-	var serving sync.WaitGroup
-	serving.Go(func() {
-		if err := s.Serve(links); err != nil {
-			log.Error("control links: listener failed", "at", links.Addr(), "error", err)
-		}
-	})
-	<-ctx.Done()
-	// A gateway that does not listen any more costs a second.
-	limited, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
-	s.Shutdown(limited)
-	serving.Wait()
-}
-
-// orders gives the portal's orders to whoever can obey: what is inside is
-// reached from here, the rest by the gateway that brought the caller.
-type orders struct {
-	own      *switchboard.Board
-	gateways *pymoip.Server
-}
-
-func (o *orders) Redirect(call session.ID, r session.Route) error {
-	if directory.IsInside(r) {
-		return o.own.Redirect(call, r)
-	}
-	return o.gateways.Redirect(call, r)
 }

@@ -13,6 +13,7 @@ import (
 
 	"moip/internal/config"
 	"moip/internal/downstream"
+	"moip/internal/gateway"
 	"moip/internal/picture"
 	"moip/internal/recording"
 	"moip/internal/session"
@@ -189,14 +190,5 @@ func (r *replay) serve(ctx context.Context, out io.Writer) error {
 	cfg.Listen, cfg.Log, cfg.Records = []string{r.Listen}, "none", "none"
 	cfg.Limits.Idle, cfg.Limits.Call = 0, 0 // there is nothing to be typed
 	cfg.LogLevel = config.Level(slog.LevelWarn)
-	return operate(ctx, out, plan{cfg: cfg, wire: func(g *gateway) error {
-		calls := g.calls()
-		calls.Portal = session.Route{Name: "portal", Fin: session.FinClose}
-		calls.DialPortal = func(context.Context, session.ID, session.Route) (session.Endpoint, error) {
-			return g.projector.Open(r.File, r.Speed)
-		}
-		g.about.Store(r.File)
-		g.board.Open(calls)
-		return nil
-	}})
+	return gateway.Run(ctx, out, gateway.Plan{Config: cfg, Version: programVersion(), Portal: gateway.Player(r.File, r.Speed)})
 }

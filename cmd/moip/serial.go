@@ -10,8 +10,8 @@ import (
 	"strings"
 
 	"moip/internal/config"
+	"moip/internal/gateway"
 	"moip/internal/serial"
-	"moip/internal/session"
 )
 
 // serialLine makes a Minitel at a serial port a caller of a gateway: it is a gateway
@@ -38,7 +38,7 @@ func (s *serialLine) Run(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	return operate(ctx, out, plan{cfg: cfg, logAsked: s.Log != "none", wire: (*gateway).wireLine})
+	return gateway.Run(ctx, out, gateway.Plan{Config: cfg, LogAsked: s.Log != "none", Version: programVersion(), Portal: gateway.Beyond})
 }
 
 // config is that of a gateway with one caller, whose calls last for as long as the
@@ -53,35 +53,6 @@ func (s *serialLine) config() (*config.Config, error) {
 		return nil, fmt.Errorf("--log-level: %w", err)
 	}
 	return cfg, cfg.Validate()
-}
-
-// wireLine is wire for a portal that is a gateway itself. That is told the speed of
-// the line, so that little is on its way when Connexion/Fin is pressed.
-func (g *gateway) wireLine() error {
-	calls := g.calls()
-	calls.Portal = g.cfg.Portal.Session("portal")
-	calls.DialPortal = func(ctx context.Context, id session.ID, r session.Route) (session.Endpoint, error) {
-		for _, call := range g.board.Calls() {
-			if call.ID == id {
-				r.URL = withSpeed(r.URL, call.Caller.Speed)
-			}
-		}
-		return calls.DialService(ctx, id, r)
-	}
-	g.about.Store(public(g.cfg.Portal.URL))
-	g.board.Open(calls)
-	return nil
-}
-
-// withSpeed returns the URL of a WebSocket with ?speed, unless it has a query of its
-// own.
-func withSpeed(to string, speed int) string {
-	u, err := url.Parse(to)
-	if err != nil || !strings.HasPrefix(u.Scheme, "ws") || u.RawQuery != "" || u.ForceQuery || speed == 0 {
-		return to
-	}
-	u.RawQuery = "speed=" + strconv.Itoa(speed)
-	return u.String()
 }
 
 func listPorts(out io.Writer) error {

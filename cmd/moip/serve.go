@@ -4,11 +4,9 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os/signal"
-	"syscall"
 
 	"moip/internal/config"
-	"moip/internal/handover"
+	"moip/internal/gateway"
 	"moip/internal/trace"
 )
 
@@ -77,10 +75,8 @@ func (s *serve) override(cfg *config.Config) error {
 		}
 		cfg.Portal.Subprotocols = list
 	}
-	if s.Trace != nil {
-		if _, err := trace.ParseTarget(*s.Trace); err != nil {
-			return fmt.Errorf("--trace: %w", err)
-		}
+	if _, err := s.target(); err != nil {
+		return err
 	}
 	if s.LogLevel != nil {
 		if err := cfg.LogLevel.UnmarshalText([]byte(*s.LogLevel)); err != nil {
@@ -117,9 +113,25 @@ func (s *serve) Run(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	return operate(ctx, out, plan{
-		cfg: cfg, file: s.Config, source: s.config, logAsked: s.Log != nil || s.Config != "", wire: s.wire,
+	target, err := s.target()
+	if err != nil {
+		return err
+	}
+	return gateway.Run(ctx, out, gateway.Plan{
+		Config: cfg, File: s.Config, Source: s.config, LogAsked: s.Log != nil || s.Config != "", Version: programVersion(), Trace: target,
 	})
+}
+
+// target returns whose lines are to be traced, nil for nobody's.
+func (s *serve) target() (*trace.Target, error) {
+	if s.Trace == nil {
+		return nil, nil
+	}
+	target, err := trace.ParseTarget(*s.Trace)
+	if err != nil {
+		return nil, fmt.Errorf("--trace: %w", err)
+	}
+	return &target, nil
 }
 
 // single is the configuration of a gateway that does one thing for whoever has started it:
@@ -128,43 +140,4 @@ func single() *config.Config {
 	cfg := config.Default()
 	cfg.Admin, cfg.Bans.File, cfg.History.File = "none", "none", "none"
 	return cfg
-}
-
-// A plan is what a gateway is to be.
-type plan struct {
-	cfg      *config.Config
-	file     string                         // where cfg is from, "" for none
-	source   func() (*config.Config, error) // reads it anew; nil if the gateway stays as it is
-	logAsked bool                           // or it does without a log file that cannot be written
-	wire     func(*gateway) error
-}
-
-// operate runs a gateway until it is told to stop, or has nothing left to do.
-func operate(ctx context.Context, out io.Writer, p plan) error {
-	sockets, err := handover.Inherit() // before other files are opened
-	if err != nil {
-		return err
-	}
-	defer sockets.Close()
-	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
-	defer stop()
-
-	log, err := openLog(p.cfg, p.logAsked)
-	if err != nil {
-		return err
-	}
-	defer log.Close()
-	g, err := open(ctx, p, log, sockets)
-	if err != nil {
-		return err
-	}
-	g.work = append(g.work, g.watchdog)
-	g.welcome(out)
-	g.start()
-	g.tell("READY=1")
-	g.attend(ctx)
-	stop() // a second signal ends the process at once
-	g.tellEnd()
-	g.stop()
-	return nil
 }

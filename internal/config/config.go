@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"os"
+	"path/filepath"
 	"time"
 
 	"moip/internal/config/tomlfile"
@@ -304,4 +306,19 @@ func (l *Limits) check(fault report) {
 	} {
 		limit.d.check(fault, "limits."+limit.key, limit.most)
 	}
+}
+
+// CacheFolder returns where copies of imported directories are kept, "" for nowhere.
+func (c *Config) CacheFolder() string {
+	switch c.Cache {
+	case "none":
+		return ""
+	case "":
+		own, err := os.UserCacheDir()
+		if err != nil { // a service without a home
+			return ""
+		}
+		return filepath.Join(own, "moip")
+	}
+	return c.Cache
 }

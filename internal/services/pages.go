@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"log/slog"
+	"os"
 	"path"
 	"strconv"
 	"strings"
@@ -257,4 +258,15 @@ func (noAlbum) Key(t *minitel.Terminal, k minitel.Key) {
 		k = minitel.Sommaire
 	}
 	others(t, k)
+}
+
+// CheckPages reports why pages cannot be shown from a folder, if one is named.
+func CheckPages(folder string) error {
+	if folder == "" {
+		return nil
+	}
+	if _, err := os.ReadDir(folder); err != nil {
+		return fmt.Errorf("pages: %w (name a folder of .vdt files)", err)
+	}
+	return nil
 }

@@ -151,3 +151,14 @@ func refs(p []byte) string {
 	}
 	return strings.Join(all, " ")
 }
+
+// Line is String for a line of its own, with the number of the call if there are several.
+func (e Entry) Line(several bool) string {
+	switch {
+	case !several, e.About():
+		return e.String()
+	case e.Call == 0:
+		return "-  " + e.String()
+	}
+	return fmt.Sprintf("%d  %s", e.Call, e)
+}

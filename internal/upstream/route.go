@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -126,3 +127,8 @@ func display(u *url.URL) string {
 	}
 	return shown.String()
 }
+
+var credentials = regexp.MustCompile(`:(//)?[^/?]*@`)
+
+// Public returns a URL without the name and the password that may be in it.
+func Public(url string) string { return credentials.ReplaceAllString(url, ":$1") }

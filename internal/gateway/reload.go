@@ -1,4 +1,4 @@
-package main
+package gateway
 
 import (
 	"context"
@@ -12,6 +12,8 @@ import (
 	"moip/internal/config"
 	"moip/internal/control/admin"
 	"moip/internal/downstream"
+	"moip/internal/services"
+	"moip/internal/upstream"
 )
 
 // lookEvery is how often the configuration file is looked at.
@@ -145,7 +147,7 @@ func (g *gateway) change(cfg *config.Config, changed []string) error {
 	has := func(keys ...string) bool {
 		return slices.ContainsFunc(keys, func(key string) bool { return slices.Contains(changed, key) })
 	}
-	if err := checkPages(cfg.Pages); err != nil {
+	if err := services.CheckPages(cfg.Pages); err != nil {
 		return err
 	}
 	doors, err := g.changeDoors(cfg, has("limits.ping", "limits.stall", "recordings.calls"))
@@ -261,5 +263,5 @@ func (g *gateway) retire(l *downstream.Listener) {
 func (g *gateway) Settings() admin.Settings {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return admin.Settings{File: g.file, Settings: g.cfg.Settings(public)}
+	return admin.Settings{File: g.file, Settings: g.cfg.Settings(upstream.Public)}
 }

@@ -1,4 +1,4 @@
-package main
+package gateway
 
 import (
 	"context"
@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -43,6 +42,7 @@ type gateway struct {
 	configure func() session.Config                  // what all calls go by, as cfg has it
 	teletel   *teletel                               // nil unless the portal is inside
 	link      func() (up bool, since time.Time)      // nil unless there is one
+	links     net.Listener                           // of other gateways, nil unless the portal is alone
 	records   *recording.Folder                      // nil if nothing is recorded
 	bans      *ban.List
 	hush      policy.Hush                    // of callers who are refused
@@ -51,6 +51,7 @@ type gateway struct {
 	about     atomic.Value                   // a string: the portal, for people
 	file      string                         // of the configuration, "" for none
 	source    func() (*config.Config, error) // reads the configuration anew, nil if that is not to be had
+	version   string                         // of the program
 	began     time.Time
 	gone      chan struct{} // closed once it has nothing left to do
 
@@ -72,9 +73,9 @@ type gateway struct {
 
 // open wires a gateway, and opens its doors. Nobody is answered before start. Once ctx is
 // done, nothing is waited for that is not needed to stop.
-func open(ctx context.Context, p plan, log *logbook, sockets *handover.Sockets) (*gateway, error) {
+func open(ctx context.Context, p Plan, log *logbook, sockets *handover.Sockets) (*gateway, error) {
 	g := &gateway{
-		cfg: p.cfg, file: p.file, source: p.source, log: log.Logger, level: log.level, sockets: sockets,
+		cfg: p.Config, file: p.File, source: p.Source, version: p.Version, log: log.Logger, level: log.level, sockets: sockets,
 		projector: recording.NewProjector(log.Logger), board: switchboard.New(log.Logger), events: admin.NewEvents(),
 		began: time.Now(), gone: make(chan struct{}),
 	}
@@ -92,7 +93,10 @@ func open(ctx context.Context, p plan, log *logbook, sockets *handover.Sockets) 
 		err = g.openHistory()
 	}
 	if err == nil {
-		err = p.wire(g)
+		err = g.wire(p.Portal)
+	}
+	if err == nil {
+		err = g.openTrace(p.Trace)
 	}
 	if err == nil {
 		err = g.openDoors()
@@ -186,7 +190,10 @@ func (g *gateway) calls() session.Config {
 }
 
 // wire connects the board with the portal, inside or not, and the services.
-func (g *gateway) wire() error {
+func (g *gateway) wire(other Portal) error {
+	if other != nil {
+		return other(g)
+	}
 	if g.cfg.Builtin() {
 		return g.wireTeletel()
 	}
@@ -208,9 +215,9 @@ func (g *gateway) wire() error {
 
 // outside is calls with the portal that is not inside.
 func (g *gateway) outside() session.Config {
-	about := public(g.cfg.Portal.URL)
+	about := upstream.Public(g.cfg.Portal.URL)
 	if url := g.cfg.LinkURL(); url != "" {
-		about += ", control link " + public(url)
+		about += ", control link " + upstream.Public(url)
 	}
 	g.about.Store(about)
 	calls := g.calls()
@@ -232,11 +239,6 @@ func (g *gateway) openBoard(configure func() session.Config, follow ...func(sess
 	}
 	g.board.Open(configure(), follow...)
 }
-
-var credentials = regexp.MustCompile(`:(//)?[^/?]*@`)
-
-// public returns a URL without the name and the password that may be in it.
-func public(url string) string { return credentials.ReplaceAllString(url, ":$1") }
 
 // wireTeletel is wire with the portal inside.
 func (g *gateway) wireTeletel() error {
@@ -356,6 +358,9 @@ func (g *gateway) close() {
 	g.halt()
 	g.closeDoors()
 	g.closeAdmin()
+	if g.links != nil {
+		g.links.Close()
+	}
 	if g.teletel != nil {
 		g.teletel.close()
 	}

@@ -1,4 +1,4 @@
-package main
+package gateway
 
 import (
 	"fmt"
@@ -35,7 +35,7 @@ func (g *gateway) openAdmin() (err error) {
 		o.Services = g.teletel.list
 	}
 	if g.link != nil {
-		url := public(g.cfg.LinkURL()) // for good
+		url := upstream.Public(g.cfg.LinkURL()) // for good
 		o.Link = func() admin.Link {
 			up, since := g.link()
 			return admin.Link{URL: url, Up: up, Since: since.UTC()}
@@ -62,7 +62,7 @@ func (g *gateway) route(name string) (session.Route, error) {
 	if !strings.Contains(name, ":") {
 		return session.Route{}, fmt.Errorf("%.40q is no service of the directory, and no URL", name)
 	}
-	r := session.Route{Name: public(name), URL: name}
+	r := session.Route{Name: upstream.Public(name), URL: name}
 	return r, upstream.Check(r)
 }
 
@@ -71,7 +71,7 @@ func (t *teletel) list() []admin.Service {
 	all := []admin.Service{}
 	for _, s := range t.book.Directory().Services() {
 		told := admin.Service{
-			Code: s.Name, Title: s.Title, Category: s.Category, URL: public(s.URL), Palier: s.Tariff.Palier, State: "unknown", Record: s.Record,
+			Code: s.Name, Title: s.Title, Category: s.Category, URL: upstream.Public(s.URL), Palier: s.Tariff.Palier, State: "unknown", Record: s.Record,
 		}
 		if state := t.book.State(s.Name); directory.IsInside(s.Route) {
 			told.State = "open"

@@ -1,14 +1,11 @@
-package main
+package gateway
 
 import (
 	"context"
 	"fmt"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"slices"
 
-	"moip/internal/config"
 	"moip/internal/directory"
 	"moip/internal/ledger"
 	"moip/internal/portal"
@@ -29,12 +26,12 @@ type teletel struct {
 // openTeletel reads the directory and opens the records. Services that are not
 // inside are tried by dial.
 func (g *gateway) openTeletel(dial session.Dial) (err error) {
-	if err := checkPages(g.cfg.Pages); err != nil {
+	if err := services.CheckPages(g.cfg.Pages); err != nil {
 		return err
 	}
 	t := &teletel{log: g.log, services: services.New(services.Options{Pages: g.cfg.Pages, Log: g.log})}
 	t.book, err = directory.Open(directory.Options{
-		Path: g.cfg.Directory, Builtin: services.Names(), Cache: cacheFolder(g.cfg), Dial: dial, Log: g.log,
+		Path: g.cfg.Directory, Builtin: services.Names(), Cache: g.cfg.CacheFolder(), Dial: dial, Log: g.log,
 	})
 	if err != nil {
 		return err
@@ -56,35 +53,9 @@ func (g *gateway) openTeletel(dial session.Dial) (err error) {
 	return nil
 }
 
-// checkPages reports why pages cannot be shown from a folder, if one is named.
-func checkPages(folder string) error {
-	if folder == "" {
-		return nil
-	}
-	if _, err := os.ReadDir(folder); err != nil {
-		return fmt.Errorf("pages: %w (name a folder of .vdt files)", err)
-	}
-	return nil
-}
-
 // about tells people what there is.
 func (t *teletel) about() string {
 	return fmt.Sprintf("services listed: %d", len(t.book.Directory().Services()))
-}
-
-// cacheFolder is where copies of imported directories are kept, "" for nowhere.
-func cacheFolder(cfg *config.Config) string {
-	switch cfg.Cache {
-	case "none":
-		return ""
-	case "":
-		own, err := os.UserCacheDir()
-		if err != nil { // a service without a home
-			return ""
-		}
-		return filepath.Join(own, "moip")
-	}
-	return cfg.Cache
 }
 
 // portal returns the portal, whose orders board takes.
