@@ -21,7 +21,7 @@ func (l *Listener) admit(from netip.AddrPort) *Refusal {
 	if l.options.Admit == nil {
 		return nil
 	}
-	return l.options.Admit(from, l.at.Scheme)
+	return l.options.Admit(from, l.at.Transport())
 }
 
 // admitted hands requests on of those who may come, and tells others so.
@@ -45,14 +45,19 @@ const (
 
 // turnAway tells a caller without HTTP why it is not let in. The connection ends in good
 // order: when bytes are left that nobody has read, the kernel resets it, and what we said
-// may be lost. In a crowd that has to do.
+// may be lost. In a crowd that has to do, and where words would cost a handshake, there
+// are none.
 func (l *Listener) turnAway(conn net.Conn, r *Refusal) {
 	defer conn.Close()
 	conn.SetDeadline(time.Now().Add(partingTime))
-	conn.Write(append(videotex.Encode(r.Text), '\r', '\n'))
 	defer l.parting.Add(-1)
+	crowd := l.parting.Add(1) > maxParting
+	if crowd && l.at.TLS {
+		return
+	}
+	conn.Write(append(videotex.Encode(r.Text), '\r', '\n'))
 	half, ok := conn.(interface{ CloseWrite() error })
-	if l.parting.Add(1) > maxParting || !ok || half.CloseWrite() != nil {
+	if crowd || !ok || half.CloseWrite() != nil {
 		return
 	}
 	var said [512]byte

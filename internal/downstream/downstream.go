@@ -5,6 +5,7 @@ package downstream
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -42,6 +43,11 @@ type Options struct {
 	// for sockets that are there already.
 	Open func(address string) (net.Listener, error)
 
+	// TLS returns how wss, telnets and tcps listeners speak TLS with callers of some
+	// protocols (RFC 7301), none if they are not to be asked for one. Without it there
+	// can be no such listener.
+	TLS func(protocols ...string) *tls.Config
+
 	// Admit is asked of each who comes by ws, telnet or tcp, before anything else is
 	// done for it; what it returns, the caller is told, and nil lets it in. At ws
 	// listeners it is asked of each request, of browsers' too. It must not block. nil
@@ -63,6 +69,7 @@ type Listener struct {
 	at       Address
 	listener net.Listener // nil for serial
 	server   *http.Server // for ws
+	secure   *tls.Config  // nil without TLS
 	attended context.Context
 	leave    context.CancelFunc // ends attended
 	options  Options
@@ -84,8 +91,11 @@ func Listen(uri string, o Options) (*Listener, error) {
 	o.Ping = cmp.Or(o.Ping, DefaultPing)
 	o.Log = cmp.Or(o.Log, slog.New(slog.DiscardHandler))
 	l := &Listener{asked: uri, at: at, options: o, served: make(chan struct{})}
+	if at.TLS && o.TLS == nil {
+		return nil, fmt.Errorf("listen on %q: there is no certificate (name its files, or whom to ask for one)", uri)
+	}
+	l.attended, l.leave = context.WithCancel(context.Background())
 	if at.Scheme == "serial" {
-		l.attended, l.leave = context.WithCancel(context.Background())
 		return l, nil // the port may come later
 	}
 	if o.Open == nil {
@@ -102,6 +112,9 @@ func Listen(uri string, o Options) (*Listener, error) {
 	if at.Scheme == "ws" {
 		l.server = newServer(o.Log)
 		l.server.ConnState = l.knocks
+	}
+	if at.TLS {
+		l.secure = o.TLS(protocols[at.Scheme]...)
 	}
 	return l, nil
 }
@@ -141,7 +154,7 @@ func (l *Listener) URI() string {
 	if address.IP.IsUnspecified() {
 		host = "localhost"
 	}
-	return l.at.Scheme + "://" + net.JoinHostPort(host, strconv.Itoa(address.Port))
+	return l.at.Transport() + "://" + net.JoinHostPort(host, strconv.Itoa(address.Port))
 }
 
 // Serve has callers answered until Close, and then returns nil; at a serial port,
@@ -152,7 +165,7 @@ func (l *Listener) Serve(answer Answer) error {
 	switch l.at.Scheme {
 	case "ws":
 		l.server.Handler = l.admitted(l.handler(answer))
-		err = l.server.Serve(l.listener)
+		err = l.server.Serve(l.secured())
 		l.knocking.Wait()
 	case "serial":
 		l.attend(answer)
@@ -177,11 +190,15 @@ func (l *Listener) serve(answer Answer) error {
 		}
 		answering.Go(func() {
 			if refusal := l.admit(addressOf(conn)); refusal != nil {
-				l.turnAway(conn, refusal)
+				l.turnAway(l.over(conn), refusal)
 				return
 			}
 			var e session.Endpoint
 			line := l.arriving(addressOf(conn))
+			conn := l.shaken(conn, line)
+			if conn == nil {
+				return
+			}
 			if l.at.Scheme == "telnet" {
 				e = transport.NewTelnet(conn, telnet.Server, l.options.Stall, line.tap)
 			} else {
@@ -208,7 +225,7 @@ func (l *Listener) answer(answer Answer, e session.Endpoint, conn net.Conn, line
 	if from.Speed > 0 {
 		tune(conn, from.Speed/10) // a second of the line
 	}
-	from.Transport, from.Addr = l.at.Scheme, addressOf(conn)
+	from.Transport, from.Addr = l.at.Transport(), addressOf(conn)
 	l.put(answer, e, line, from)
 }
 
@@ -270,8 +287,8 @@ func (l *Listener) Close() error {
 	l.mu.Lock()
 	l.closed = true
 	l.mu.Unlock()
-	if l.leave != nil {
-		l.leave()
+	l.leave()
+	if l.listener == nil {
 		return nil
 	}
 	if l.server != nil {

@@ -8,6 +8,13 @@ import (
 
 // tune sets how many bytes not yet sent may wait in the kernel for a caller.
 func tune(conn net.Conn, unsent int) {
+	for { // to the socket, from what is around it
+		around, ok := conn.(interface{ NetConn() net.Conn })
+		if !ok {
+			break
+		}
+		conn = around.NetConn()
+	}
 	tcp, ok := conn.(*net.TCPConn)
 	if !ok {
 		return

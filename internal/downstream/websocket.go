@@ -64,6 +64,7 @@ func (l *Listener) upgrade(w http.ResponseWriter, r *http.Request, answer Answer
 	defer l.knocking.Done()
 	at, _ := netip.ParseAddrPort(r.RemoteAddr) // else it is nobody's whom one could name
 	line := l.arriving(netip.AddrPortFrom(at.Addr().Unmap(), at.Port()))
+	line.secured(r.TLS)
 	line.asked(r)
 	speed, err := speedOf(r.URL.Query())
 	if err != nil {
