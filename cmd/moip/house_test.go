@@ -27,6 +27,8 @@ var house = map[string]string{
 	"internal/control/admin":         "internal/history internal/picture internal/policy internal/policy/ban internal/session internal/switchboard internal/trace videotex",
 	"internal/control/admin/console": "internal/emulator internal/webpage",
 	"internal/control/pymoip":        "internal/session",
+	"internal/certificate":           "",
+	"internal/certificate/catest":    "",
 	"internal/policy":                "",
 	"internal/policy/ban":            "internal/policy",
 	"internal/config":                "internal/config/tomlfile internal/downstream internal/policy internal/policy/ban internal/recording internal/session internal/upstream videotex",
