@@ -484,6 +484,10 @@ func TestOpenFails(t *testing.T) {
 		}
 		db.Close()
 	}
+	was, err := os.ReadFile(other)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for path, want := range map[string]string{
 		other:                               "is a database of something else",
 		newer:                               "is of version 2, and this program understands 1",
@@ -497,6 +501,9 @@ func TestOpenFails(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, not %q", path, err, want)
 		}
+	}
+	if is, err := os.ReadFile(other); err != nil || !bytes.Equal(is, was) {
+		t.Errorf("what is somebody else's was changed: %v", err)
 	}
 }
 

@@ -3,13 +3,16 @@ package history
 import (
 	"context"
 	"database/sql"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -112,7 +115,9 @@ func openStore(path string, o Options) (*store, error) {
 
 // tryStore is openStore, and fails if the database is damaged. The store is then closed.
 func tryStore(path string, o Options) (*store, error) {
-	if err := touch(path); err != nil {
+	if err := touch(path); errors.Is(err, errForeign) {
+		return nil, err
+	} else if err != nil {
 		return nil, fmt.Errorf("%w (name a file that can be written, in a directory that is there)", err)
 	}
 	info, err := os.Stat(path)
@@ -154,7 +159,7 @@ func touch(path string) error {
 		if !info.Mode().IsRegular() {
 			return fmt.Errorf("%s is no file", path)
 		}
-		return nil
+		return untouched(path)
 	}
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o640)
 	if err != nil {
@@ -162,6 +167,26 @@ func touch(path string) error {
 	}
 	return f.Close()
 }
+
+// untouched returns errForeign for a database that was never one of ours, which would be
+// changed by opening it as such: ours have a write-ahead log from the first byte on, and
+// are known by a number afterwards (https://www.sqlite.org/fileformat.html, section 1.3).
+func untouched(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	var head [72]byte
+	_, err = io.ReadFull(f, head[:])
+	rollback, id := head[18] == 1, binary.BigEndian.Uint32(head[68:])
+	if err == nil && strings.HasPrefix(string(head[:]), "SQLite format 3\x00") && rollback && id != applicationID {
+		return fmt.Errorf("%s %w", path, errForeign)
+	}
+	return nil // or opening it will tell
+}
+
+var errForeign = errors.New("is a database of something else (name another file)")
 
 func openDB(path, option string, pragmas ...string) (*sql.DB, error) {
 	path = filepath.ToSlash(path)
@@ -226,7 +251,7 @@ func tables(tx *sql.Tx) error {
 		_, err = tx.Exec(schema + fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d;", applicationID, version))
 		return err
 	case id != applicationID:
-		return errors.New("is a database of something else (name another file)")
+		return errForeign
 	case number != version:
 		return fmt.Errorf("is of version %d, and this program understands %d (name another file, or use a newer program)", number, version)
 	}

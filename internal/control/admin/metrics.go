@@ -22,8 +22,9 @@ type Metrics struct {
 	calls, recorded, bytes *prometheus.Desc
 
 	mu   sync.Mutex
-	past traffic // of calls that have ended
-	told traffic // the most that was told of
+	away map[session.ID]bool // calls that are redirected
+	past traffic             // of calls that have ended
+	told traffic             // the most that was told of
 }
 
 // traffic is bytes from callers, and to them.
@@ -37,9 +38,10 @@ func NewMetrics(b *switchboard.Board) *Metrics {
 	m := &Metrics{
 		registry: prometheus.NewRegistry(),
 		board:    b,
+		away:     map[session.ID]bool{},
 		began:    counter("moip_calls_total", "Calls that have begun.", "transport"),
 		ended:    counter("moip_calls_ended_total", "Calls that have ended, by the reason that the log tells.", "reason"),
-		visits:   counter("moip_visits_ended_total", "Redirections that have ended, those that failed included, by reason.", "reason"),
+		visits:   counter("moip_visits_ended_total", "Redirections that have ended, those that failed or ended with their call included, by reason.", "reason"),
 		refusals: counter("moip_refusals_total", "Callers who were not let in, by reason.", "transport", "reason"),
 		lasted: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "moip_call_seconds", Help: "How long calls lasted.", Buckets: []float64{1, 5, 15, 60, 300, 900, 1800, 3600, 7200},
@@ -58,14 +60,33 @@ func (m *Metrics) Note(e session.Event) {
 	switch e.Type {
 	case session.Began:
 		m.began.WithLabelValues(e.Caller.Transport).Inc()
+	case session.Redirecting:
+		m.leaves(e.Call)
 	case session.Returned:
-		m.visits.WithLabelValues(string(e.Reason)).Inc()
+		m.returns(e)
 	case session.Ended:
+		m.returns(e) // who leaves during a visit
 		m.ended.WithLabelValues(string(e.Reason)).Inc()
 		m.lasted.Observe(e.At.Sub(e.Began).Seconds())
 		m.mu.Lock()
 		defer m.mu.Unlock()
 		m.past.in, m.past.out = m.past.in+e.In, m.past.out+e.Out
+	}
+}
+
+func (m *Metrics) leaves(call session.ID) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.away[call] = true
+}
+
+// returns counts a visit that ends, if there is one.
+func (m *Metrics) returns(e session.Event) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.away[e.Call] {
+		delete(m.away, e.Call)
+		m.visits.WithLabelValues(string(e.Reason)).Inc()
 	}
 }
 

@@ -53,6 +53,29 @@ func TestFile(t *testing.T) {
 	}
 }
 
+// A file that a link leads to is written where it is, and the link stays.
+func TestLinkedFile(t *testing.T) {
+	dir := t.TempDir()
+	path, link := filepath.Join(dir, "there.json"), filepath.Join(dir, "bans.json")
+	if err := write(path, slices.Values([]Ban(nil))); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(path, link); err != nil {
+		t.Skip(err) // a system without them
+	}
+	l := open(t, Options{File: link})
+	l.mustAdd(t, newBan("192.0.2.7", time.Hour))
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Lstat(link); err != nil || info.Mode()&os.ModeSymlink == 0 {
+		t.Errorf("%v, the link is %v", err, info.Mode())
+	}
+	if table, err := Load(path); err != nil || table.Len() != 1 {
+		t.Errorf("%v, there are %d", err, table.Len())
+	}
+}
+
 const goodLine = `{"network":"192.0.2.%d/32","by":"operator","since":"2026-01-02T03:04:05Z"}`
 
 // A file that is damaged is told of by its line, and stays as it is.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"path/filepath"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -75,6 +76,9 @@ func Open(o Options) (*List, error) {
 	l.SetNever(o.Never)
 	var table Table
 	if o.File != "" {
+		if real, err := filepath.EvalSymlinks(o.File); err == nil { // a link stays one
+			l.file = real
+		}
 		var err error
 		if table, err = Load(o.File); err != nil {
 			return nil, err
