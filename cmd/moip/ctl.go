@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"maps"
@@ -12,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"moip/internal/certificate"
 	"moip/internal/control/admin"
 )
 
@@ -19,6 +21,9 @@ import (
 // doc/operators.md.
 type ctl struct {
 	Admin string `default:"${admin}" env:"MOIP_ADMIN" help:"The gateway's address for operators; ${admin} if not given." placeholder:"ADDR"`
+	CA    string `name:"ca" env:"MOIP_ADMIN_CA" help:"A file of authorities, in PEM, by which a gateway at https:// is known, instead of the system's." placeholder:"FILE"`
+	Cert  string `env:"MOIP_ADMIN_CERT" help:"A file with a certificate of yours, in PEM, to show to such a gateway." placeholder:"FILE"`
+	Key   string `env:"MOIP_ADMIN_KEY" help:"The file of its key; if not given, that of the certificate." placeholder:"FILE"`
 	JSON  bool   `name:"json" help:"Print what the gateway answers, for programs."`
 
 	Calls     ctlCalls     `cmd:"" help:"List the calls under way."`
@@ -45,10 +50,35 @@ type ctl struct {
 	Bans      ctlBans      `cmd:"" help:"List who is kept out, or import such a list."`
 }
 
+func (c *ctl) client() *admin.Client {
+	client := admin.NewClient(c.Admin)
+	client.TLS = c.tls
+	return client
+}
+
+// tls returns how a gateway is known, and how we are.
+func (c *ctl) tls() (config *tls.Config, err error) {
+	config = new(tls.Config)
+	if c.CA != "" {
+		if config.RootCAs, err = certificate.Authorities(c.CA); err != nil {
+			return nil, err
+		}
+	}
+	if c.Cert == "" {
+		return config, nil
+	}
+	own, err := certificate.Load(certificate.Pair{Cert: c.Cert, Key: cmp.Or(c.Key, c.Cert)})
+	if err != nil {
+		return nil, err
+	}
+	config.Certificates = []tls.Certificate{*own}
+	return config, nil
+}
+
 // do performs an operation, and shows what it tells by show, or as JSON.
 func do[T any](ctx context.Context, c *ctl, out io.Writer, method, path string, in any, show func(T) error) error {
 	var told T
-	client := admin.NewClient(c.Admin)
+	client := c.client()
 	if show == nil {
 		return client.Do(ctx, method, path, in, nil)
 	}
@@ -202,7 +232,7 @@ type ctlEvents struct{}
 func (ctlEvents) Run(ctx context.Context, c *ctl, out io.Writer) error {
 	ctx, stop := untilSignal(ctx)
 	defer stop()
-	return admin.NewClient(c.Admin).Follow(ctx, func(e admin.Event) error {
+	return c.client().Follow(ctx, func(e admin.Event) error {
 		if c.JSON {
 			return printJSON(out, e, false)
 		}

@@ -19,7 +19,8 @@ import (
 // the reference of the keys; doc/moip.example.toml shows them all.
 type Config struct {
 	// Listen says where callers arrive: 1 to 64 of ws://host:port,
-	// telnet://host:port and tcp://host:port. No host means all addresses, port
+	// telnet://host:port and tcp://host:port, or with TLS wss, telnets and tcps, for
+	// which there must be a certificate in TLS. No host means all addresses, port
 	// 0 any free one. With ?speed=1200, or 300, 4800, 9600, they see pages drawn
 	// as on a line of so many bit/s; with ?record=none, asked or all, that holds for
 	// their calls instead of Recordings.Calls. serial:///dev/ttyUSB0 is a Minitel at
@@ -66,7 +67,8 @@ type Config struct {
 	Link string `toml:"link"`
 
 	// Admin is where operators reach the gateway: an address of the loopback with a
-	// port, or "none". Default 127.0.0.1:8999, and if that is taken none.
+	// port, or "none". With https:// before it they come by TLS, for which there must be
+	// a certificate in TLS. Default 127.0.0.1:8999, and if that is taken none.
 	// AdminAddress has the answer.
 	Admin string `toml:"admin"`
 
@@ -77,6 +79,8 @@ type Config struct {
 	Recordings Recordings `toml:"recordings"`
 
 	Bans Bans `toml:"bans"`
+
+	TLS TLS `toml:"tls"`
 
 	History History `toml:"history"`
 
@@ -134,6 +138,7 @@ func Default() *Config {
 			Size:     1024,
 		},
 		Bans:    defaultBans(),
+		TLS:     defaultTLS(),
 		History: History{Keep: Duration(2160 * time.Hour), Calls: 1_000_000},
 		Limits: Limits{
 			Idle:  Duration(10 * time.Minute),
@@ -177,6 +182,7 @@ func Parse(name string, data []byte) (*Config, error) {
 	c.Portal.CA = file.Path(c.Portal.CA)
 	c.Portal.URL = recording.ResolveRoute(c.Portal.URL, file.Path)
 	c.Recordings.Folder = file.Path(c.Recordings.Folder)
+	c.TLS.resolve(file)
 	return c, nil
 }
 
@@ -236,6 +242,7 @@ func (c *Config) check(fault report) {
 	c.checkRecordings(fault)
 	c.checkAdmin(fault)
 	c.Bans.check(fault)
+	c.checkTLS(fault)
 	c.checkHistory(fault)
 	c.Limits.check(fault)
 }

@@ -73,6 +73,9 @@ func TestExampleWithoutComments(t *testing.T) {
 	want.Recordings.Folder = "../../doc/recordings"
 	want.Link, want.Admin = "ws://localhost:8764", DefaultAdmin
 	want.History.File = DefaultHistory
+	want.TLS.Cert, want.TLS.Key = []string{"../../doc/fullchain.pem"}, []string{"../../doc/privkey.pem"}
+	want.TLS.ClientCA, want.TLS.AdminClientCA = "../../doc/callers.pem", "../../doc/operators.pem"
+	want.TLS.ACME, want.TLS.ACMEEmail, want.TLS.ACMECARoot = []string{"minitel.example.org"}, "sysop@example.org", "../../doc/our-ca.pem"
 	want.Portal = Route{
 		URL:          "ws://localhost:8765",
 		Subprotocols: []string{"binary", "tty"},
@@ -218,7 +221,18 @@ func TestFaults(t *testing.T) {
 		{"listen = []\n", `1: listen: 0 are too few or too many (write 1 to 64, as in ["ws://:9001"])`},
 		{"listen = ['9001']\n", `1: listen: "9001" is not a URI (write ws://:9001, or ws://[::1]:9001)`},
 		{"listen = ['localhost:9001']\n", `1: listen: "localhost:9001" is not a URI (write ws://:9001, or ws://[::1]:9001)`},
-		{"listen = [\n'ws://:9001',\n'wss://:9002']\n", `1: listen: unknown scheme "wss" (use ws, telnet, tcp or serial)`},
+		{"listen = [\n'ws://:9001',\n'wss://:9002']\n", `1: listen: "wss://:9002" needs a certificate (name its files, cert and key in [tls], or names to ask an authority for, acme)`},
+		{"admin = 'https://127.0.0.1:1'\n", `1: admin: "https://127.0.0.1:1" needs a certificate (name its files, cert and key in [tls], or names to ask an authority for, acme)`},
+		{"[tls]\ncert = 'a.pem'\n", `2: tls.cert: must be a list of strings (write ["..."])`},
+		{"[tls]\ncert = ['a.pem']\nkey = ['a.key', 'b.key']\n", `3: tls.key: there are 2 for 1 certificates (name one for each, or none if the keys are in the same files)`},
+		{"[tls]\ncert = ['']\n", `2: tls.cert: must name files`},
+		{"[tls]\nclient_auth = 'none'\n", `2: tls.client_auth: "none" is unknown (use required or optional)`},
+		{"[tls]\nacme = ['*.example.org']\n", `2: tls.acme: "*.example.org" is not a name that can be had (write minitel.example.org, without a port or a star)`},
+		{"[tls]\nacme = ['minitel.example.org:443']\n", `2: tls.acme: "minitel.example.org:443" is not a name that can be had (write minitel.example.org, without a port or a star)`},
+		{"[tls]\nacme_email = 'sysop'\n", `2: tls.acme_email: "sysop" is not an address of e-mail (write sysop@example.org)`},
+		{"[tls]\nacme_ca = 'http://ca'\n", `2: tls.acme_ca: "http://ca" is not the URL of a directory (write https://acme-v02.api.letsencrypt.org/directory)`},
+		{"[tls]\nacme_folder = ''\n", `2: tls.acme_folder: must name a folder`},
+		{"[tls]\nacme_challenge = 'dns-01'\n", `2: tls.acme_challenge: "dns-01" is unknown (use any, http-01 or tls-alpn-01)`},
 		{"listen = ['serial:///dev/ttyUSB0?speed=110']\n", `1: listen: "110" is not a speed in bit/s (use 300, 1200, 4800, 9600, or 0 for none)`},
 		{"listen = ['serial://COM3', 'serial:COM3']\n", `1: listen: "serial:COM3" has the port of "serial://COM3" (give each its own)`},
 		{"listen = ['ws://9001']\n", `1: listen: "ws://9001" has no port from 0 to 65535 (write ws://:9001)`},

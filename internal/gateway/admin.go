@@ -18,6 +18,7 @@ func (g *gateway) openAdmin() (err error) {
 	if address == "" {
 		return nil
 	}
+	address, g.adminTLS = strings.CutPrefix(address, "https://")
 	g.admin, err = g.sockets.Listen(address)
 	switch {
 	case err != nil && asked:

@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"moip/internal/certificate"
 	"moip/internal/config"
 	"moip/internal/control/admin"
 	"moip/internal/control/pymoip"
@@ -45,6 +46,7 @@ type gateway struct {
 	links     net.Listener                           // of other gateways, nil unless the portal is alone
 	records   *recording.Folder                      // nil if nothing is recorded
 	bans      *ban.List
+	keys      *certificate.Keyring
 	hush      policy.Hush                    // of callers who are refused
 	history   *history.History               // nil if none is kept
 	work      []func(context.Context)        // what else goes on, until the context is done
@@ -61,6 +63,7 @@ type gateway struct {
 	state     atomic.Value // running, draining, replaced or stopping
 
 	admin        net.Listener // nil if operators cannot reach it
+	adminTLS     bool         // they come by TLS
 	api          *http.Server
 	events       *admin.Events
 	metrics      *admin.Metrics
@@ -86,6 +89,9 @@ func open(ctx context.Context, p Plan, log *logbook, sockets *handover.Sockets) 
 		g.board.Continue(session.ID(last))
 	}
 	err := g.openRecordings()
+	if err == nil {
+		err = g.openCertificates()
+	}
 	if err == nil {
 		err = g.openBans()
 	}
@@ -131,14 +137,15 @@ func (g *gateway) openDoors() error {
 		}
 		g.listeners = append(g.listeners, l)
 	}
+	g.keys.At(places(g.listeners))
 	return nil
 }
 
 // openDoor opens a listener, at a socket that socket opens.
 func (g *gateway) openDoor(cfg *config.Config, uri string, socket func(string) (net.Listener, error)) (*downstream.Listener, error) {
 	l, err := downstream.Listen(uri, downstream.Options{
-		Ping: orNever(cfg.Limits.Ping), Stall: orNever(cfg.Limits.Stall), Web: web(), Log: g.log,
-		Open: socket, Record: cfg.Recordings.Calls, Admit: g.admit, Tap: g.traces.Arriving,
+		Ping: orNever(cfg.Limits.Ping), Stall: orNever(cfg.Limits.Stall), Web: g.keys.Challenges(web()), Log: g.log,
+		Open: socket, Record: cfg.Recordings.Calls, Admit: g.admit, Tap: g.traces.Arriving, TLS: g.keys.Clients,
 	})
 	return l, withAdvice(err)
 }
@@ -262,8 +269,8 @@ func (g *gateway) welcome(out io.Writer) {
 	for _, l := range g.listeners {
 		scheme, address, _ := strings.Cut(l.URI(), "://")
 		switch scheme {
-		case "ws":
-			fmt.Fprintf(out, "  http://%s/  (a Minitel in the browser)\n", address)
+		case "ws", "wss":
+			fmt.Fprintf(out, "  http%s://%s/  (a Minitel in the browser)\n", strings.TrimPrefix(scheme, "ws"), address)
 		case "serial":
 			fmt.Fprintf(out, "  %s  (a Minitel at its socket)\n", l.URI())
 			continue
@@ -273,7 +280,7 @@ func (g *gateway) welcome(out io.Writer) {
 		}
 	}
 	if g.admin != nil {
-		fmt.Fprintf(out, "Operators: http://%s/, or moip ctl\n", g.admin.Addr())
+		fmt.Fprintf(out, "Operators: %s/, or moip ctl\n", g.adminURL())
 	}
 	fmt.Fprintf(out, "Portal: %s\nCtrl-C stops it.\n", g.about.Load())
 }
@@ -310,7 +317,7 @@ func (g *gateway) start() {
 		g.tasks.Go(func() { work(ctx) })
 	}
 	if g.admin != nil {
-		g.tasks.Go(func() { g.api.Serve(g.admin) })
+		g.tasks.Go(func() { g.api.Serve(g.adminDoor()) })
 	}
 	for _, l := range g.listeners {
 		g.serve(l)
@@ -366,6 +373,9 @@ func (g *gateway) close() {
 	}
 	if g.records != nil {
 		g.records.Close()
+	}
+	if g.keys != nil {
+		g.keys.Close()
 	}
 	if g.bans != nil {
 		g.bans.Close() // it has logged what it cannot write

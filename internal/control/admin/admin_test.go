@@ -53,7 +53,7 @@ func TestOpenAPI(t *testing.T) {
 	}
 	for _, v := range []any{
 		Calls{}, Call{}, Message{}, Told{}, Redirection{}, Recording{}, Error{}, Event{}, Services{}, Service{}, Link{}, Level{},
-		Frame{}, TraceLine{}, State{}, Settings{}, Reloaded{}, Draining{}, Upgraded{},
+		Frame{}, TraceLine{}, State{}, Certificate{}, Settings{}, Reloaded{}, Draining{}, Upgraded{},
 		Bans{}, Ban{}, BanOrder{}, Banned{}, BanImport{}, Imported{},
 		History{}, history.Record{}, history.Visit{}, history.Totals{}, history.ServiceTotal{},
 	} {
