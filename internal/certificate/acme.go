@@ -324,3 +324,13 @@ func (k *Keyring) note(a *authority, name string, cert *tls.Certificate, err err
 			"until", cert.Leaf.NotAfter, "authority", a.o.CA, "error", err, "tried again in", wait)
 	}
 }
+
+// Stored returns the certificate that an authority has given for a name and that is kept
+// in the folder of o, nil if there is none.
+func Stored(o ACME, name string) *x509.Certificate {
+	a := &authority{o: o, log: zap.NewNop(), storage: &certmagic.FileStorage{Path: o.Folder}}
+	if cert := a.stored(name); cert != nil {
+		return cert.Leaf
+	}
+	return nil
+}
