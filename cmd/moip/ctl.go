@@ -8,6 +8,7 @@ import (
 	"io"
 	"maps"
 	"net/url"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,6 +16,7 @@ import (
 
 	"moip/internal/certificate"
 	"moip/internal/control/admin"
+	"moip/internal/policy/token"
 )
 
 // ctl is what operators say to a gateway that runs. It is described in
@@ -24,6 +26,7 @@ type ctl struct {
 	CA    string `name:"ca" env:"MOIP_ADMIN_CA" help:"A file of authorities, in PEM, by which a gateway at https:// is known, instead of the system's." placeholder:"FILE"`
 	Cert  string `env:"MOIP_ADMIN_CERT" help:"A file with a certificate of yours, in PEM, to show to such a gateway." placeholder:"FILE"`
 	Key   string `env:"MOIP_ADMIN_KEY" help:"The file of its key; if not given, that of the certificate." placeholder:"FILE"`
+	Token string `name:"token-file" env:"MOIP_ADMIN_TOKEN_FILE" help:"A file with the operator's token, where one is needed; or have the token itself in MOIP_ADMIN_TOKEN." placeholder:"FILE"`
 	JSON  bool   `name:"json" help:"Print what the gateway answers, for programs."`
 
 	Calls     ctlCalls     `cmd:"" help:"List the calls under way."`
@@ -38,6 +41,7 @@ type ctl struct {
 	LogLevel  ctlLogLevel  `cmd:"" help:"Tell the least that is logged, or change it."`
 	Events    ctlEvents    `cmd:"" help:"Tell what happens to calls, as it happens."`
 	State     ctlState     `cmd:"" help:"Tell how the gateway is."`
+	Limits    ctlLimits    `cmd:"" help:"Tell how many may come and how fast, who has most calls, and who was refused."`
 	Config    ctlConfig    `cmd:"" help:"Show the configuration in force."`
 	Reload    ctlReload    `cmd:"" help:"Have the configuration read anew; no call is cut."`
 	Drain     ctlDrain     `cmd:"" help:"Take no more calls, and end the gateway when the last is over."`
@@ -52,7 +56,7 @@ type ctl struct {
 
 func (c *ctl) client() *admin.Client {
 	client := admin.NewClient(c.Admin)
-	client.TLS = c.tls
+	client.TLS, client.Token = c.tls, c.token
 	return client
 }
 
@@ -73,6 +77,23 @@ func (c *ctl) tls() (config *tls.Config, err error) {
 	}
 	config.Certificates = []tls.Certificate{*own}
 	return config, nil
+}
+
+// token returns the operator's token, if there is one. It is no flag, as all users of the
+// machine see the flags of a process.
+func (c *ctl) token() (token.Token, error) {
+	if c.Token != "" {
+		return token.ReadOne(c.Token)
+	}
+	text := os.Getenv("MOIP_ADMIN_TOKEN")
+	if text == "" {
+		return token.Token{}, nil
+	}
+	t, err := token.Parse(text)
+	if err != nil {
+		return token.Token{}, fmt.Errorf("MOIP_ADMIN_TOKEN: %w", err)
+	}
+	return t, nil
 }
 
 // do performs an operation, and shows what it tells by show, or as JSON.

@@ -12,6 +12,7 @@ import (
 
 	"moip/internal/config/tomlfile"
 	"moip/internal/downstream"
+	"moip/internal/proxied"
 	"moip/internal/recording"
 )
 
@@ -23,7 +24,8 @@ type Config struct {
 	// which there must be a certificate in TLS. No host means all addresses, port
 	// 0 any free one. With ?speed=1200, or 300, 4800, 9600, they see pages drawn
 	// as on a line of so many bit/s; with ?record=none, asked or all, that holds for
-	// their calls instead of Recordings.Calls. serial:///dev/ttyUSB0 is a Minitel at
+	// their calls instead of Recordings.Calls; with ?proxy=on, the Proxies trusted begin
+	// each connection with a header of the PROXY protocol, version 1 or 2. serial:///dev/ttyUSB0 is a Minitel at
 	// that port, which ?speed=4800 raises to that speed; see doc/minitel-serial.md.
 	// Default ws://:9001 and telnet://:9000.
 	Listen []string `toml:"listen"`
@@ -66,11 +68,38 @@ type Config struct {
 	// built-in one and with recordings for a portal. LinkURL has the answer.
 	Link string `toml:"link"`
 
-	// Admin is where operators reach the gateway: an address of the loopback with a
-	// port, or "none". With https:// before it they come by TLS, for which there must be
-	// a certificate in TLS. Default 127.0.0.1:8999, and if that is taken none.
-	// AdminAddress has the answer.
+	// LinkTokenFile is a file whose first token the control link shows to the portal,
+	// relative to the configuration file. It is read whenever the link is made. Default
+	// none.
+	LinkTokenFile string `toml:"link_token_file"`
+
+	// LinkCA is a file of PEM certificates to trust instead of the system's, for a wss
+	// link, relative to the configuration file.
+	LinkCA string `toml:"link_ca"`
+
+	// Admin is where operators reach the gateway: an address with a port, or "none".
+	// With https:// before it they come by TLS, for which there must be a certificate in
+	// TLS. At one that is not of the loopback, operators need a token, and TLS is needed
+	// or AdminPlain. Default 127.0.0.1:8999, and if that is taken none. AdminAddress has
+	// the answer.
 	Admin string `toml:"admin"`
+
+	// AdminTokenFile is a file of tokens, one a line, relative to the configuration file.
+	// With it, nobody asks or orders anything without one of them, from this machine
+	// either. It is read anew with the configuration. Default none.
+	AdminTokenFile string `toml:"admin_token_file"`
+
+	// AdminLookTokenFile is the same for those who may only look.
+	AdminLookTokenFile string `toml:"admin_look_token_file"`
+
+	// AdminHosts are the names, and addresses where they are others than the machine's
+	// own, by which operators call this machine. Others are refused. Default none, but
+	// localhost is always one.
+	AdminHosts []string `toml:"admin_hosts"`
+
+	// AdminPlain has operators come from elsewhere without TLS: there is a VPN, or a proxy
+	// that has TLS. Default false.
+	AdminPlain bool `toml:"admin_plain"`
 
 	// Portal is the service that callers reach first. Its URL is "builtin" for
 	// the portal inside, which needs no other key. Default builtin.
@@ -78,17 +107,23 @@ type Config struct {
 
 	Recordings Recordings `toml:"recordings"`
 
+	Proxies Proxies `toml:"proxies"`
+
 	Bans Bans `toml:"bans"`
 
 	TLS TLS `toml:"tls"`
+
+	Redirect Redirect `toml:"redirect"`
 
 	History History `toml:"history"`
 
 	Limits Limits `toml:"limits"`
 }
 
-// Limits bound calls in time. Each is 0 for none, or from 100ms to the longest
-// named.
+// Limits bound calls, in time and in number. Each is 0 for none. A time is from 100ms to
+// the longest named, and a number up to 1000000. A household is an IPv4 address or an IPv6
+// /64, a network an IPv4 /24 or an IPv6 /48. Of those in never in [bans], only what is in
+// all is bounded, and the keys of a caller.
 type Limits struct {
 	// Idle ends a call without a key for so long. Default 10m, up to 24h.
 	Idle Duration `toml:"idle"`
@@ -119,6 +154,35 @@ type Limits struct {
 	// Ping is the silence after which a WebSocket caller is pinged; two more of
 	// them without an answer end the call. Default 20s, up to 1h.
 	Ping Duration `toml:"ping"`
+
+	// MaxCalls is how many calls there may be at a time. "auto" is as many as the files
+	// allow that the process may have open, up to 100000. Default auto.
+	MaxCalls Count `toml:"max_calls"`
+
+	// HouseholdCalls is how many of them may be of a household. Default 100.
+	HouseholdCalls int `toml:"household_calls"`
+
+	// NetworkCalls is how many of them may be of a network. Default 400.
+	NetworkCalls int `toml:"network_calls"`
+
+	// NewCalls is how many calls may begin in a second, and five times as many at once.
+	// Default 200.
+	NewCalls int `toml:"new_calls"`
+
+	// HouseholdNewCalls is how many of them may be of a household. Default 20.
+	HouseholdNewCalls int `toml:"household_new_calls"`
+
+	// Arriving is how many connections there may be at a time that are no calls yet, as
+	// of browsers that load a page. "auto" goes by open files, as with MaxCalls; it is up
+	// to 4096. Default auto.
+	Arriving Count `toml:"arriving"`
+
+	// HouseholdArriving is how many of them may be of a household. Default 100.
+	HouseholdArriving int `toml:"household_arriving"`
+
+	// Keys is how many bytes in a second a caller is heard at, 75 at the least; eight
+	// times as many may come at once. What comes faster waits. Default 500.
+	Keys int `toml:"keys"`
 }
 
 // Default returns the configuration of a gateway that was told nothing.
@@ -137,9 +201,11 @@ func Default() *Config {
 			FileSize: 16,
 			Size:     1024,
 		},
-		Bans:    defaultBans(),
-		TLS:     defaultTLS(),
-		History: History{Keep: Duration(2160 * time.Hour), Calls: 1_000_000},
+		Proxies:  Proxies{Trust: []string{}, Header: proxied.HeaderNone},
+		Bans:     defaultBans(),
+		TLS:      defaultTLS(),
+		Redirect: Redirect{Allow: []string{"*"}, Deny: []string{}},
+		History:  History{Keep: Duration(2160 * time.Hour), Calls: 1_000_000},
 		Limits: Limits{
 			Idle:  Duration(10 * time.Minute),
 			Visit: Duration(60 * time.Minute),
@@ -149,6 +215,15 @@ func Default() *Config {
 			Stall: Duration(60 * time.Second),
 			Drain: Duration(5 * time.Second),
 			Ping:  Duration(20 * time.Second),
+
+			MaxCalls:          CountAuto,
+			HouseholdCalls:    100,
+			NetworkCalls:      400,
+			NewCalls:          200,
+			HouseholdNewCalls: 20,
+			Arriving:          CountAuto,
+			HouseholdArriving: 100,
+			Keys:              500,
 		},
 	}
 }
@@ -179,6 +254,8 @@ func Parse(name string, data []byte) (*Config, error) {
 	if c.Cache != "none" {
 		c.Cache = file.Path(c.Cache)
 	}
+	c.AdminTokenFile, c.AdminLookTokenFile = file.Path(c.AdminTokenFile), file.Path(c.AdminLookTokenFile)
+	c.LinkTokenFile, c.LinkCA = file.Path(c.LinkTokenFile), file.Path(c.LinkCA)
 	c.Portal.CA = file.Path(c.Portal.CA)
 	c.Portal.URL = recording.ResolveRoute(c.Portal.URL, file.Path)
 	c.Recordings.Folder = file.Path(c.Recordings.Folder)
@@ -241,8 +318,10 @@ func (c *Config) check(fault report) {
 	c.checkLink(fault)
 	c.checkRecordings(fault)
 	c.checkAdmin(fault)
+	c.checkProxies(fault)
 	c.Bans.check(fault)
 	c.checkTLS(fault)
+	c.Redirect.check(fault)
 	c.checkHistory(fault)
 	c.Limits.check(fault)
 }
@@ -313,6 +392,7 @@ func (l *Limits) check(fault report) {
 	} {
 		limit.d.check(fault, "limits."+limit.key, limit.most)
 	}
+	l.checkNumbers(fault)
 }
 
 // CacheFolder returns where copies of imported directories are kept, "" for nowhere.

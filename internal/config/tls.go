@@ -35,8 +35,8 @@ type TLS struct {
 	// required.
 	ClientAuth string `toml:"client_auth"`
 
-	// AdminClientCA is ClientCA for operators, whom nobody turns away for having none:
-	// what they may do is said elsewhere. Default none.
+	// AdminClientCA is ClientCA for operators, if they come by TLS. Whoever shows a
+	// certificate of theirs may do everything; others need a token. Default none.
 	AdminClientCA string `toml:"admin_client_ca"`
 
 	// ACME are the names, or addresses, for which an authority is asked. 100 at most.

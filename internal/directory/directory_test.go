@@ -91,7 +91,7 @@ func TestLoad(t *testing.T) {
 				Echo:         true,
 				Case:         session.CaseUpper,
 				Visit:        30 * time.Minute,
-				RealIP:       session.RealIPForwarded,
+				RealIP:       session.RealIPForwardedFor,
 			},
 		},
 		{
@@ -103,6 +103,9 @@ func TestLoad(t *testing.T) {
 			Title: "3615.ZBOUB", Category: "Divers", Tariff: tariff.Tariff{Currency: "F"},
 			Route: session.Route{Name: "3615.ZBOUB", URL: "tcp://abasty-retro.fr:1967"},
 		},
+	}
+	for i := range want {
+		want[i].Author = session.AuthorOwner
 	}
 	if diff := cmp.Diff(want, d.Services()); diff != "" {
 		t.Error(diff)

@@ -17,6 +17,7 @@ import (
 	"moip/internal/config"
 	"moip/internal/directory/yellowpages"
 	"moip/internal/recording"
+	"moip/internal/session"
 	"moip/internal/tariff"
 )
 
@@ -44,7 +45,7 @@ type supplier struct {
 
 // open returns a supplier, with what the copy says that is kept of a URL.
 func (b *Book) open(i Import) *supplier {
-	s := &supplier{Import: i, source: yellowpages.Source{URL: i.URL}}
+	s := &supplier{Import: i, source: yellowpages.Source{URL: i.URL, Permit: b.Permit}}
 	if i.URL == "" || b.Cache == "" {
 		return s
 	}
@@ -206,6 +207,7 @@ func imported(e yellowpages.Entry, name string, i Import) Service {
 		Route:      route(e).Session(name),
 	}
 	if i.URL != "" {
+		s.Author = session.AuthorImport
 		s.Probe = ProbeNever // nobody from elsewhere has us knock at the doors of this house
 	}
 	if p, known := tariff.Palier(e.Tarif); known && e.Cost == 0 {

@@ -72,6 +72,9 @@ func TestImported(t *testing.T) {
 			Route:  session.Route{Name: "FREE", URL: "tcp://192.168.1.1:23"},
 		},
 	}
+	for i := range want {
+		want[i].Author = session.AuthorImport
+	}
 	d, faults := parse(t, "").with(entries, Import{URL: "http://x", Category: "Annuaire"})
 	if diff := cmp.Diff(want, d.Services()); diff != "" || len(faults) > 0 {
 		t.Error(diff, faults)
@@ -80,7 +83,7 @@ func TestImported(t *testing.T) {
 		t.Error(got)
 	}
 	d, _ = parse(t, "").with(entries, Import{File: "x", Category: "Jeux"})
-	if s, _ := d.Lookup("FREE"); s.ProbeEvery() != localProbe || s.Category != "Jeux" {
+	if s, _ := d.Lookup("FREE"); s.ProbeEvery() != localProbe || s.Category != "Jeux" || s.Author != session.AuthorOwner {
 		t.Errorf("%+v", s)
 	}
 }

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -16,6 +17,7 @@ import (
 
 	"moip/internal/control/admin"
 	"moip/internal/downstream"
+	"moip/internal/policy/token"
 	"moip/internal/serial"
 )
 
@@ -134,11 +136,14 @@ func (o Options) checkAdmin() check {
 	if address == "" {
 		return always(good(name, "cannot reach the gateway: admin is none"))
 	}
-	client := admin.NewClient(address)
+	address, secure := strings.CutPrefix(address, "https://")
+	client := admin.NewClient(here(address))
+	if secure {
+		client = admin.NewClient("https://" + here(address))
+	}
 	client.TLS = func() (*tls.Config, error) {
 		return &tls.Config{InsecureSkipVerify: true}, nil // it is this machine
 	}
-	address = strings.TrimPrefix(address, "https://")
 	return check{name, func(ctx context.Context) []Finding {
 		err := canListen(address)
 		if err == nil {
@@ -148,6 +153,9 @@ func (o Options) checkAdmin() check {
 			ctx, cancel := context.WithTimeout(ctx, askTime)
 			defer cancel()
 			var there admin.Calls
+			if file := cmp.Or(o.Config.AdminTokenFile, o.Config.AdminLookTokenFile); file != "" {
+				client.Token = func() (token.Token, error) { return token.ReadOne(file) }
+			}
 			if failed := client.Do(ctx, http.MethodGet, "/calls", nil, &there); failed == nil {
 				return []Finding{good(name, "%s is had by a MoIP that runs; calls under way: %d", address, len(there.Calls))}
 			}

@@ -1,7 +1,6 @@
 package downstream
 
 import (
-	"cmp"
 	"net"
 	"net/http"
 	"net/netip"
@@ -12,8 +11,9 @@ import (
 
 // A Refusal is why a caller is not let in, and what it is told.
 type Refusal struct {
-	Text   string // a line in French
-	Status int    // of HTTP, 0 for 403
+	Text   string        // a line in French, of 33 characters at the most if Again is not 0
+	Status int           // of HTTP, 0 for 403
+	Again  time.Duration // after which it may come again, 0 for not
 }
 
 // admit asks whether who comes from an address may; nil lets it in.
@@ -27,15 +27,20 @@ func (l *Listener) admit(from netip.AddrPort) *Refusal {
 // admitted hands requests on of those who may come, and tells others so.
 func (l *Listener) admitted(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		from, _ := netip.ParseAddrPort(r.RemoteAddr) // as net/http has it from the connection
-		refusal := l.admit(unmap(from))
-		if refusal == nil {
-			next.ServeHTTP(w, r)
+		if refusal := l.admit(remote(r)); refusal != nil {
+			refuse(w, r, refusal)
 			return
 		}
-		w.Header().Set("Connection", "close")
-		http.Error(w, refusal.Text, cmp.Or(refusal.Status, http.StatusForbidden))
+		next.ServeHTTP(w, r)
 	})
+}
+
+// enter asks whether there may be a call from an address. Until leave, there is one more.
+func (l *Listener) enter(from netip.AddrPort) (leave func(), refusal *Refusal) {
+	if l.options.Enter == nil {
+		return func() {}, nil
+	}
+	return l.options.Enter(from, l.at.Transport())
 }
 
 const (
@@ -44,24 +49,18 @@ const (
 )
 
 // turnAway tells a caller without HTTP why it is not let in. The connection ends in good
-// order: when bytes are left that nobody has read, the kernel resets it, and what we said
-// may be lost. In a crowd that has to do, and where words would cost a handshake, there
-// are none.
+// order, see part. In a crowd, a line that may be lost has to do, and where words would
+// cost a handshake, there are none.
 func (l *Listener) turnAway(conn net.Conn, r *Refusal) {
 	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(partingTime))
+	line := append(videotex.Encode(r.Text), '\r', '\n')
 	defer l.parting.Add(-1)
-	crowd := l.parting.Add(1) > maxParting
-	if crowd && l.at.TLS {
+	if l.parting.Add(1) > maxParting {
+		if !l.at.TLS {
+			conn.SetDeadline(time.Now().Add(partingTime))
+			conn.Write(line)
+		}
 		return
 	}
-	conn.Write(append(videotex.Encode(r.Text), '\r', '\n'))
-	half, ok := conn.(interface{ CloseWrite() error })
-	if crowd || !ok || half.CloseWrite() != nil {
-		return
-	}
-	var said [512]byte
-	for err := error(nil); err == nil; { // until its end, or the deadline
-		_, err = conn.Read(said[:])
-	}
+	part(conn, line)
 }

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"moip/internal/prise"
+	"moip/internal/proxied"
 	"moip/internal/session"
 	"moip/internal/telnet"
 	"moip/internal/transport"
@@ -54,6 +55,26 @@ type Options struct {
 	// lets all in.
 	Admit func(from netip.AddrPort, transport string) *Refusal
 
+	// Arrive is told of each connection that is no call yet, and left is called when it
+	// is one, or closed, perhaps twice. It may have connections closed by calling out, its
+	// own not before it has returned. It must not block. nil is told nothing.
+	Arrive func(from netip.AddrPort, transport string, out func()) (left func())
+
+	// Enter is asked of each who has been admitted and wants a call. What it returns, the
+	// caller is told; if that is nil, leave is called once, when the connection is
+	// closed, or no call comes of it. It must not block. nil lets all in.
+	Enter func(from netip.AddrPort, transport string) (leave func(), refusal *Refusal)
+
+	// Proxies says which proxies tell who calls, and how; it is asked anew for each
+	// connection and each request, and must not block. What they tell is the address of
+	// the caller for all else. nil is for none.
+	Proxies func() *proxied.Trust
+
+	// Refused is told of each who is refused because such a proxy, from an address, does
+	// not say who calls; the reason is one of Reason…. It must not block. nil where nobody
+	// wants to know.
+	Refused func(from netip.AddrPort, transport, reason string, err error)
+
 	// Tap returns what is told of the line of a caller that has arrived from an
 	// address, nil for nothing. It must not block. nil where none is.
 	Tap func(netip.AddrPort) session.Tap
@@ -67,10 +88,10 @@ type Options struct {
 type Listener struct {
 	asked    string
 	at       Address
-	listener net.Listener // nil for serial
-	server   *http.Server // for ws
-	secure   *tls.Config  // nil without TLS
-	attended context.Context
+	listener net.Listener       // nil for serial
+	server   *http.Server       // for ws
+	secure   *tls.Config        // nil without TLS
+	attended context.Context    // until Close
 	leave    context.CancelFunc // ends attended
 	options  Options
 
@@ -90,6 +111,9 @@ func Listen(uri string, o Options) (*Listener, error) {
 	}
 	o.Ping = cmp.Or(o.Ping, DefaultPing)
 	o.Log = cmp.Or(o.Log, slog.New(slog.DiscardHandler))
+	if o.Proxies == nil {
+		o.Proxies = func() *proxied.Trust { return &proxied.Trust{} }
+	}
 	l := &Listener{asked: uri, at: at, options: o, served: make(chan struct{})}
 	if at.TLS && o.TLS == nil {
 		return nil, fmt.Errorf("listen on %q: there is no certificate (name its files, or whom to ask for one)", uri)
@@ -108,7 +132,7 @@ func Listen(uri string, o Options) (*Listener, error) {
 		}
 		return nil, fmt.Errorf("listen on %q: %w", uri, err)
 	}
-	l.listener = patient{listener, o.Log}
+	l.listener = patient{listener, l}
 	if at.Scheme == "ws" {
 		l.server = newServer(o.Log)
 		l.server.ConnState = l.knocks
@@ -164,8 +188,8 @@ func (l *Listener) Serve(answer Answer) error {
 	var err error
 	switch l.at.Scheme {
 	case "ws":
-		l.server.Handler = l.admitted(l.handler(answer))
-		err = l.server.Serve(l.secured())
+		l.server.Handler = l.known(l.admitted(l.handler(answer)))
+		err = l.server.Serve(l.secured(l.announced(l.listener)))
 		l.knocking.Wait()
 	case "serial":
 		l.attend(answer)
@@ -189,22 +213,33 @@ func (l *Listener) serve(answer Answer) error {
 			return err
 		}
 		answering.Go(func() {
-			if refusal := l.admit(addressOf(conn)); refusal != nil {
+			from, known := l.whose(conn)
+			if !known {
+				return
+			}
+			if refusal := l.admit(from); refusal != nil {
 				l.turnAway(l.over(conn), refusal)
 				return
 			}
-			var e session.Endpoint
-			line := l.arriving(addressOf(conn))
+			line := l.arriving(from)
 			conn := l.shaken(conn, line)
 			if conn == nil {
 				return
 			}
+			leave, refusal := l.enter(from)
+			if refusal != nil {
+				line.refused(errors.New(refusal.Text))
+				l.turnAway(conn, refusal)
+				return
+			}
+			becomesCall(conn, leave)
+			var e session.Endpoint
 			if l.at.Scheme == "telnet" {
 				e = transport.NewTelnet(conn, telnet.Server, l.options.Stall, line.tap)
 			} else {
 				e = transport.TCP(conn, l.options.Stall)
 			}
-			l.answer(answer, e, conn, line, session.Caller{Speed: l.at.Speed, Record: l.records(false)})
+			l.answer(answer, e, conn, line, session.Caller{Addr: from, Speed: l.at.Speed, Record: l.records(false)})
 		})
 	}
 }
@@ -219,13 +254,13 @@ func (l *Listener) attend(answer Answer) {
 	})
 }
 
-// answer has the call at the other end of conn answered. Of the caller, what was
-// asked for is known.
+// answer has the call at the other end of conn answered. Of the caller, its address is
+// known, and what was asked for.
 func (l *Listener) answer(answer Answer, e session.Endpoint, conn net.Conn, line line, from session.Caller) {
 	if from.Speed > 0 {
 		tune(conn, from.Speed/10) // a second of the line
 	}
-	from.Transport, from.Addr = l.at.Transport(), addressOf(conn)
+	from.Transport = l.at.Transport()
 	l.put(answer, e, line, from)
 }
 
@@ -310,7 +345,7 @@ const lowWater = 2 << 10
 // the connections that it accepts.
 type patient struct {
 	net.Listener
-	log *slog.Logger
+	l *Listener
 }
 
 // Accept waits for the next caller. It fails only when the listener is closed.
@@ -320,13 +355,13 @@ func (p patient) Accept() (net.Conn, error) {
 		conn, err := p.Listener.Accept()
 		if err == nil {
 			tune(conn, lowWater)
-			return conn, nil
+			return p.l.arrives(conn), nil
 		}
 		if errors.Is(err, net.ErrClosed) {
 			return nil, err
 		}
 		if delay == least { // once for all that follow
-			p.log.Warn("callers must wait", "error", err)
+			p.l.options.Log.Warn("callers must wait", "error", err)
 		}
 		time.Sleep(delay)
 	}

@@ -49,9 +49,9 @@ func (l *Listener) shaken(conn net.Conn, line line) net.Conn {
 	return secure
 }
 
-// secured returns the listener whose connections are as over has them. Their handshakes
-// are net/http's.
-func (l *Listener) secured() net.Listener { return overTLS{l.listener, l} }
+// secured returns listener with its connections as over has them. Their handshakes are
+// net/http's.
+func (l *Listener) secured(listener net.Listener) net.Listener { return overTLS{listener, l} }
 
 type overTLS struct {
 	net.Listener

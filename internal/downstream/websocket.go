@@ -1,10 +1,10 @@
 package downstream
 
 import (
+	"errors"
 	"log/slog"
 	"net"
 	"net/http"
-	"net/netip"
 	"strings"
 	"time"
 
@@ -62,8 +62,7 @@ func (l *Listener) handler(answer Answer) http.Handler {
 func (l *Listener) upgrade(w http.ResponseWriter, r *http.Request, answer Answer) {
 	l.knocking.Add(1)
 	defer l.knocking.Done()
-	at, _ := netip.ParseAddrPort(r.RemoteAddr) // else it is nobody's whom one could name
-	line := l.arriving(netip.AddrPortFrom(at.Addr().Unmap(), at.Port()))
+	line := l.arriving(remote(r))
 	line.secured(r.TLS)
 	line.asked(r)
 	speed, err := speedOf(r.URL.Query())
@@ -72,27 +71,23 @@ func (l *Listener) upgrade(w http.ResponseWriter, r *http.Request, answer Answer
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	from := session.Caller{Speed: session.Slower(l.at.Speed, speed), Record: l.records(asksToBeRecorded(r.URL.Query()))}
-	upgrader := ws.HTTPUpgrader{Timeout: handshakeTime}
-	subprotocol := agree(r.Header["Sec-Websocket-Protocol"])
-	r.Header.Del("Sec-Websocket-Protocol")
-	if subprotocol != "" {
-		r.Header.Set("Sec-Websocket-Protocol", subprotocol)
-		upgrader.Protocol = func(string) bool { return true }
-	}
-	conn, rw, _, err := upgrader.Upgrade(r, w)
-	if err != nil {
-		line.refused(err)
-		l.options.Log.Debug("no WebSocket", "from", r.RemoteAddr, "error", err)
-		if conn != nil {
-			conn.Close()
-		}
+	from := session.Caller{Addr: remote(r), Speed: session.Slower(l.at.Speed, speed), Record: l.records(asksToBeRecorded(r.URL.Query()))}
+	leave, refusal := l.enter(from.Addr)
+	if refusal != nil {
+		line.refused(errors.New(refusal.Text))
+		l.turnBack(w, r, refusal)
 		return
 	}
+	conn, early, subprotocol, err := upgrade(w, r)
+	if err != nil {
+		leave()
+		line.refused(err)
+		l.options.Log.Debug("no WebSocket", "from", r.RemoteAddr, "error", err)
+		return
+	}
+	becomesCall(conn, leave)
 	line.answered(subprotocol)
-	early := make([]byte, rw.Reader.Buffered())
-	rw.Read(early) // does not fail: it is all there
-
+	conn = socketOf(conn)
 	e := transport.NewWebSocket(conn, transport.WebSocketOptions{
 		Binary: wantsBinary(r, subprotocol),
 		Early:  early,
@@ -105,6 +100,27 @@ func (l *Listener) upgrade(w http.ResponseWriter, r *http.Request, answer Answer
 	} else {
 		l.answer(answer, e, conn, line, from)
 	}
+}
+
+// upgrade makes a WebSocket of a request, and returns what has come behind it already.
+func upgrade(w http.ResponseWriter, r *http.Request) (conn net.Conn, early []byte, subprotocol string, err error) {
+	upgrader := ws.HTTPUpgrader{Timeout: handshakeTime}
+	subprotocol = agree(r.Header["Sec-Websocket-Protocol"])
+	r.Header.Del("Sec-Websocket-Protocol")
+	if subprotocol != "" {
+		r.Header.Set("Sec-Websocket-Protocol", subprotocol)
+		upgrader.Protocol = func(string) bool { return true }
+	}
+	conn, rw, _, err := upgrader.Upgrade(r, w)
+	if err != nil {
+		if conn != nil {
+			conn.Close()
+		}
+		return nil, nil, "", err
+	}
+	early = make([]byte, rw.Reader.Buffered())
+	rw.Read(early) // does not fail: it is all there
+	return conn, early, subprotocol, nil
 }
 
 // agree chooses among the subprotocols that a caller offers in the values of

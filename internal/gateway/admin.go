@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"moip/internal/control/admin"
+	"moip/internal/control/admin/access"
 	"moip/internal/control/admin/console"
 	"moip/internal/directory"
 	"moip/internal/session"
@@ -19,6 +20,10 @@ func (g *gateway) openAdmin() (err error) {
 		return nil
 	}
 	address, g.adminTLS = strings.CutPrefix(address, "https://")
+	rules, err := rulesOf(g.cfg)
+	if err != nil {
+		return err
+	}
 	g.admin, err = g.sockets.Listen(address)
 	switch {
 	case err != nil && asked:
@@ -27,8 +32,10 @@ func (g *gateway) openAdmin() (err error) {
 		g.log.Warn("operators cannot reach this gateway; --admin names another address", "error", err)
 		return nil
 	}
+	g.gate = access.New(rules, g.log)
 	o := admin.Options{
-		Board: g.board, Route: g.route, House: g, Bans: g.bans, History: g.history, Traces: g.traces,
+		Gate:  g.gate,
+		Board: g.board, Route: g.route, House: g, Bans: g.bans, Limits: g.limits, History: g.history, Traces: g.traces,
 		Level: g.level, Events: g.events, Metrics: g.metrics, Log: g.log,
 	}
 	o.Console = console.Handler()
@@ -57,14 +64,17 @@ func (g *gateway) closeAdmin() {
 func (g *gateway) route(name string) (session.Route, error) {
 	if g.teletel != nil {
 		if s, ok := g.teletel.book.Directory().Lookup(name); ok {
-			return s.Route, nil
+			if directory.IsInside(s.Route) {
+				return s.Route, nil
+			}
+			return s.Route, (&upstream.Dialer{Permit: g.permit}).Permits(s.Route)
 		}
 	}
 	if !strings.Contains(name, ":") {
 		return session.Route{}, fmt.Errorf("%.40q is no service of the directory, and no URL", name)
 	}
 	r := session.Route{Name: upstream.Public(name), URL: name}
-	return r, upstream.Check(r)
+	return r, (&upstream.Dialer{Permit: g.permit}).Permits(r)
 }
 
 // list tells operators of the services of the directory.

@@ -22,6 +22,9 @@ func (g *gateway) admit(from netip.AddrPort, transport string) *downstream.Refus
 	if _, banned := g.bans.Find(from.Addr()); banned {
 		return g.refuse(from, transport, "banned", downstream.Refusal{Text: "Accès refusé."})
 	}
+	if transport == "ws" || transport == "wss" { // others ask for a call at once
+		return g.ask(from, transport)
+	}
 	return nil
 }
 

@@ -62,8 +62,9 @@ func (g *gateway) adminDoor() net.Listener {
 
 // adminURL returns where the operators' door is, for whoever is at this machine.
 func (g *gateway) adminURL() string {
+	scheme := "http"
 	if g.adminTLS {
-		return "https://" + g.admin.Addr().String()
+		scheme = "https"
 	}
-	return "http://" + g.admin.Addr().String()
+	return reached(scheme, g.admin.Addr())[0]
 }

@@ -18,13 +18,18 @@ import (
 	"moip/internal/certificate"
 	"moip/internal/config"
 	"moip/internal/control/admin"
+	"moip/internal/control/admin/access"
 	"moip/internal/control/pymoip"
+	"moip/internal/directory"
 	"moip/internal/downstream"
 	"moip/internal/emulator"
 	"moip/internal/handover"
 	"moip/internal/history"
 	"moip/internal/policy"
 	"moip/internal/policy/ban"
+	"moip/internal/policy/limit"
+	"moip/internal/policy/outbound"
+	"moip/internal/proxied"
 	"moip/internal/recording"
 	"moip/internal/session"
 	"moip/internal/switchboard"
@@ -45,8 +50,12 @@ type gateway struct {
 	link      func() (up bool, since time.Time)      // nil unless there is one
 	links     net.Listener                           // of other gateways, nil unless the portal is alone
 	records   *recording.Folder                      // nil if nothing is recorded
+	book      *directory.Book                        // nil if nobody needs the directory
+	outbound  atomic.Pointer[outbound.Policy]
 	bans      *ban.List
 	keys      *certificate.Keyring
+	limits    *limit.Turnstile
+	proxies   atomic.Pointer[proxied.Trust]
 	hush      policy.Hush                    // of callers who are refused
 	history   *history.History               // nil if none is kept
 	work      []func(context.Context)        // what else goes on, until the context is done
@@ -65,6 +74,7 @@ type gateway struct {
 	admin        net.Listener // nil if operators cannot reach it
 	adminTLS     bool         // they come by TLS
 	api          *http.Server
+	gate         *access.Gate // for operators; nil if they cannot reach it
 	events       *admin.Events
 	metrics      *admin.Metrics
 	traces       *trace.Desk
@@ -84,6 +94,7 @@ func open(ctx context.Context, p Plan, log *logbook, sockets *handover.Sockets) 
 	}
 	g.stopped, g.halt = context.WithCancel(ctx)
 	g.state.Store(running)
+	g.proxies.Store(g.cfg.Proxies.Options())
 	g.answer, g.metrics, g.traces = g.board.Answer, admin.NewMetrics(g.board), trace.NewDesk(g.board)
 	if last, err := strconv.ParseUint(sockets.Told(), 10, 64); err == nil {
 		g.board.Continue(session.ID(last))
@@ -96,6 +107,7 @@ func open(ctx context.Context, p Plan, log *logbook, sockets *handover.Sockets) 
 		err = g.openBans()
 	}
 	if err == nil {
+		g.openLimits()
 		err = g.openHistory()
 	}
 	if err == nil {
@@ -109,6 +121,9 @@ func open(ctx context.Context, p Plan, log *logbook, sockets *handover.Sockets) 
 	}
 	if err == nil {
 		err = g.openAdmin()
+	}
+	if err == nil {
+		g.redirectBy()
 	}
 	if err != nil {
 		g.close()
@@ -145,7 +160,8 @@ func (g *gateway) openDoors() error {
 func (g *gateway) openDoor(cfg *config.Config, uri string, socket func(string) (net.Listener, error)) (*downstream.Listener, error) {
 	l, err := downstream.Listen(uri, downstream.Options{
 		Ping: orNever(cfg.Limits.Ping), Stall: orNever(cfg.Limits.Stall), Web: g.keys.Challenges(web()), Log: g.log,
-		Open: socket, Record: cfg.Recordings.Calls, Admit: g.admit, Tap: g.traces.Arriving, TLS: g.keys.Clients,
+		Open: socket, Record: cfg.Recordings.Calls, Admit: g.admit, Arrive: g.arrive, Enter: g.enter, Tap: g.traces.Arriving,
+		Proxies: g.proxies.Load, Refused: g.refuseUnknown, TLS: g.keys.Clients,
 	})
 	return l, withAdvice(err)
 }
@@ -176,7 +192,7 @@ func orNever(d config.Duration) time.Duration {
 // calls returns what all calls have in common, but for the portal.
 func (g *gateway) calls() session.Config {
 	limits := g.cfg.Limits
-	dialer := &upstream.Dialer{Stall: orNever(limits.Stall)}
+	dialer := &upstream.Dialer{Stall: orNever(limits.Stall), Permit: g.permit}
 	calls := session.Config{
 		DialService: func(ctx context.Context, call session.ID, r session.Route) (session.Endpoint, error) {
 			if recording.IsRoute(r.URL) {
@@ -187,6 +203,7 @@ func (g *gateway) calls() session.Config {
 		Limits: session.Limits{
 			Idle: time.Duration(limits.Idle), Visit: time.Duration(limits.Visit), Call: time.Duration(limits.Call),
 			Dial: time.Duration(limits.Dial), Wait: time.Duration(limits.Wait), Drain: time.Duration(limits.Drain),
+			Keys: limits.Keys,
 		},
 	}
 	calls.Tapper = g.traces.Tapper
@@ -204,12 +221,18 @@ func (g *gateway) wire(other Portal) error {
 	if g.cfg.Builtin() {
 		return g.wireTeletel()
 	}
+	if err := g.openBook(); err != nil {
+		return err
+	}
 	url := g.cfg.LinkURL()
 	if url == "" {
 		g.openBoard(g.outside)
 		return nil
 	}
-	link := pymoip.New(pymoip.Options{URL: url, Board: g.board, Log: g.log})
+	link := pymoip.New(pymoip.Options{URL: url, TokenFile: g.cfg.LinkTokenFile, CA: g.cfg.LinkCA, Board: g.board, Log: g.log})
+	if g.cfg.LinkInClear() {
+		g.log.Warn("the token of the control link can be read on the way; wss:// would hide it", "link", upstream.Public(url))
+	}
 	g.link = link.State
 	g.work = append(g.work, link.Run)
 	g.openBoard(func() session.Config {

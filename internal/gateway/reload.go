@@ -11,6 +11,7 @@ import (
 
 	"moip/internal/config"
 	"moip/internal/control/admin"
+	"moip/internal/directory"
 	"moip/internal/downstream"
 	"moip/internal/services"
 	"moip/internal/upstream"
@@ -112,8 +113,15 @@ func (g *gateway) reload() (admin.Reloaded, error) {
 	if err := next.Validate(); err != nil { // what has changed may not go with what has not
 		return admin.Reloaded{}, err
 	}
+	rules, err := rulesOf(next) // there may be other tokens in the same files
+	if err != nil {
+		return admin.Reloaded{}, err
+	}
 	if err := g.change(next, changed); err != nil {
 		return admin.Reloaded{}, err
+	}
+	if g.gate != nil {
+		g.gate.Change(rules)
 	}
 	return admin.Reloaded{Changed: append([]string{}, changed...), Left: append([]string{}, left...)}, nil
 }
@@ -122,13 +130,18 @@ func (g *gateway) reload() (admin.Reloaded, error) {
 // opened at the start, for good.
 func mayChange(was, is *config.Config) func(key string) bool {
 	samePortal := was.Builtin() == is.Builtin()
+	sameDirectory := was.NeedsDirectory() == is.NeedsDirectory()
 	return func(key string) bool {
 		table, _, _ := strings.Cut(key, ".")
 		switch table {
-		case "listen", "directory", "pages", "log_level", "limits", "tls":
+		case "listen", "directory", "pages", "log_level", "limits", "proxies", "tls":
+			return true
+		case "admin_token_file", "admin_look_token_file", "admin_hosts", "admin_plain":
 			return true
 		case "portal":
 			return samePortal
+		case "redirect":
+			return sameDirectory
 		case "bans":
 			return key == "bans.never"
 		case "recordings":
@@ -159,8 +172,8 @@ func (g *gateway) change(cfg *config.Config, changed []string) error {
 	if err != nil {
 		return err
 	}
-	if g.teletel != nil && has("directory") {
-		if err := g.teletel.move(g.stopped, cfg.Directory); err != nil {
+	if g.book != nil && has("directory") {
+		if err := move(g.stopped, g.book, cfg.Directory); err != nil {
 			doors.undo()
 			return err
 		}
@@ -171,7 +184,9 @@ func (g *gateway) change(cfg *config.Config, changed []string) error {
 	if g.records != nil {
 		g.records.Change(cfg.Recordings.Options())
 	}
+	g.proxies.Store(cfg.Proxies.Options())
 	g.bans.SetNever(cfg.Bans.Options().Never)
+	g.limits.Change(g.rules(cfg))
 	if has("log_level") {
 		g.level.Set(cfg.LogLevel.Level())
 	}
@@ -179,14 +194,15 @@ func (g *gateway) change(cfg *config.Config, changed []string) error {
 	g.cfg = cfg
 	g.board.Change(g.configure())
 	g.exchange(doors)
+	g.redirectBy()
 	return nil
 }
 
 // move has the directory read from elsewhere.
-func (t *teletel) move(ctx context.Context, path string) error {
+func move(ctx context.Context, book *directory.Book, path string) error {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	return t.book.Move(ctx, path)
+	return book.Move(ctx, path)
 }
 
 // doors are listeners after a change of the configuration.

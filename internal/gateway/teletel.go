@@ -31,7 +31,7 @@ func (g *gateway) openTeletel(dial session.Dial) (err error) {
 	}
 	t := &teletel{log: g.log, services: services.New(services.Options{Pages: g.cfg.Pages, Log: g.log})}
 	t.book, err = directory.Open(directory.Options{
-		Path: g.cfg.Directory, Builtin: services.Names(), Cache: g.cfg.CacheFolder(), Dial: dial, Log: g.log,
+		Path: g.cfg.Directory, Builtin: services.Names(), Cache: g.cfg.CacheFolder(), Dial: dial, Permit: g.permitImport, Log: g.log,
 	})
 	if err != nil {
 		return err
@@ -48,7 +48,7 @@ func (g *gateway) openTeletel(dial session.Dial) (err error) {
 	if g.records == nil && slices.ContainsFunc(t.book.Directory().Services(), func(s directory.Service) bool { return s.Record }) {
 		g.log.Warn("recordings: services ask for them, but there is no folder for any")
 	}
-	g.teletel = t
+	g.teletel, g.book = t, t.book
 	g.work = append(g.work, t.book.Run)
 	return nil
 }

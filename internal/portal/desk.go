@@ -225,14 +225,15 @@ func (d *desk) reaches(s directory.Service) bool {
 
 // ending tells how a visit ended.
 var ending = map[session.Reason]string{
-	session.ReasonFin:      "visite terminée",
-	session.ReasonRecalled: "retour demandé",
-	session.ReasonClosed:   "le service a raccroché",
-	session.ReasonLost:     "liaison rompue",
-	session.ReasonRefused:  "service inaccessible",
-	session.ReasonTimeout:  "pas de réponse",
-	session.ReasonStalled:  "le service est bloqué",
-	session.ReasonVisit:    "durée maximale atteinte",
+	session.ReasonFin:       "visite terminée",
+	session.ReasonRecalled:  "retour demandé",
+	session.ReasonClosed:    "le service a raccroché",
+	session.ReasonLost:      "liaison rompue",
+	session.ReasonRefused:   "service inaccessible",
+	session.ReasonTimeout:   "pas de réponse",
+	session.ReasonForbidden: "service non autorisé",
+	session.ReasonStalled:   "le service est bloqué",
+	session.ReasonVisit:     "durée maximale atteinte",
 }
 
 // unheard tells that there is no service of that code, and which there are.

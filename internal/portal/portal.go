@@ -69,7 +69,7 @@ func (p *Portal) Event(e session.Event) {
 		if p.Ledger != nil {
 			p.Ledger.Enter(v.record(e.Call, ended))
 		}
-	case e.Reason == session.ReasonRefused, e.Reason == session.ReasonTimeout:
+	case e.Reason == session.ReasonRefused, e.Reason == session.ReasonTimeout, e.Reason == session.ReasonForbidden:
 		p.Book.Note(ended.name, false, e.Err)
 	}
 }

@@ -23,6 +23,7 @@ const (
 	drained // the farewell has had its time
 	paced   // the caller's line has room for more
 	badgeDue
+	heardOut // the caller may be heard again, see tooFast
 	alarms
 )
 
@@ -119,6 +120,8 @@ func (c *Call) ring(a alarm) {
 		c.show()
 	case badgeDue:
 		c.ringBadge()
+	case heardOut:
+		c.room.Broadcast()
 	}
 }
 

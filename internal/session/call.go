@@ -51,7 +51,7 @@ type Config struct {
 	Tapper func(ID, Caller) Tapper
 }
 
-// Limits bounds a call in time. 0 means no limit.
+// Limits bounds a call. 0 means no limit.
 type Limits struct {
 	Idle  time.Duration // without a key
 	Visit time.Duration // at one service
@@ -59,6 +59,8 @@ type Limits struct {
 	Dial  time.Duration // until a service or the portal has answered
 	Wait  time.Duration // for a portal that is away
 	Drain time.Duration // for the caller to take the farewell
+
+	Keys int // bytes in a second that a caller is heard at, see tooFast
 }
 
 // A Call is one caller's stay, from arrival to farewell. Its methods may be
@@ -109,6 +111,7 @@ type Call struct {
 	tries   int           // that failed to reach the portal
 	arrived time.Duration // of the portal
 
+	typedBy time.Duration // when all that came from the caller would have, at the pace of Limits.Keys
 	lastKey time.Duration // since began, as all times here
 	lastFin time.Duration // that the portal was told of, 0 if none
 	due     [alarms]time.Duration
@@ -126,16 +129,29 @@ type Call struct {
 
 // Start answers a caller. The Call owns e from now on.
 func Start(cfg *Config, id ID, who Caller, e Endpoint) *Call {
+	c := New(cfg, id, who)
+	c.Begin(e)
+	return c
+}
+
+// New returns a call that is to begin. Whoever gives it an order before it has begun,
+// waits until then.
+func New(cfg *Config, id ID, who Caller) *Call {
 	c := &Call{id: id, who: who, began: time.Now(), Config: cfg, reached: &cfg.Portal, speed: who.Speed}
 	c.room.L = &c.mu
+	c.mu.Lock() // until Begin
+	return c
+}
+
+// Begin answers the caller of a new call, which owns e from now on. It is called once.
+func (c *Call) Begin(e Endpoint) {
+	defer c.mu.Unlock()
 	c.screen.Asked = c.asks
 	if c.speed > 0 {
 		c.screen.Ordered = c.ordered
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	if c.Tapper != nil {
-		c.tapBy(c.Tapper(id, who))
+		c.tapBy(c.Tapper(c.id, c.who))
 	}
 	c.emit(Event{Type: Began})
 	c.limitCall()
@@ -143,7 +159,6 @@ func Start(cfg *Config, id ID, who Caller, e Endpoint) *Call {
 	c.followRules("", nil)
 	c.show()
 	c.seek()
-	return c
 }
 
 // Adopt has the call go by cfg from now on: by its limits, as if they had been those
@@ -158,6 +173,7 @@ func (c *Call) Adopt(cfg *Config) {
 	was := c.Limits
 	c.Config = cfg
 	c.limitAnew(was)
+	c.room.Broadcast()
 	c.followRules("the rules have changed", nil)
 	c.show()
 }
@@ -269,6 +285,7 @@ func (c *Call) hangup(r Reason, err error) {
 	}
 	c.state, c.reason, c.cause = Over, r, err
 	c.quiet()
+	c.room.Broadcast()
 	c.attempt.stop()
 	c.seeking.stop()
 	if c.service != nil || c.portal != nil { // else what waits is its farewell

@@ -47,6 +47,9 @@ var (
 	ErrSilent  = errors.New("peer answers no ping")
 )
 
+// ErrForbidden is what a Dial returns for a route that callers may not be sent by.
+var ErrForbidden = errors.New("callers may not be sent there")
+
 // Dial reaches r on behalf of a call. It returns once the peer has accepted,
 // and gives up when ctx is done.
 type Dial func(ctx context.Context, call ID, r Route) (Endpoint, error)
@@ -80,11 +83,21 @@ type Route struct {
 	RealIP       RealIP        // how the service is told who calls
 	Speed        int           // the speed it is shown at, one of Speeds, or 0 for the caller's
 	Record       bool          // visits to it are recorded
+	Author       Author        // who wrote it
 
 	// Caller is on whose behalf the service is dialled. The call sets it if
 	// RealIP asks for it; elsewhere it is nil.
 	Caller *netip.AddrPort
 }
+
+// Author says who wrote a route: how far it is trusted depends on that.
+type Author string
+
+const (
+	AuthorOther  Author = ""       // whoever names a URL: the portal by its link, an operator
+	AuthorOwner  Author = "owner"  // the gateway's own configuration and directory
+	AuthorImport Author = "import" // a directory that is fetched from elsewhere
+)
 
 // Frames says what kind of WebSocket frame carries a stream.
 type Frames string
@@ -118,7 +131,10 @@ const (
 type RealIP string
 
 const (
-	RealIPNone      RealIP = ""                // not at all
-	RealIPForwarded RealIP = "x-forwarded-for" // by that header of the WebSocket handshake
-	RealIPProxy     RealIP = "proxy"           // by a line before all else, the PROXY protocol version 1
+	RealIPNone         RealIP = ""                // not at all
+	RealIPForwardedFor RealIP = "x-forwarded-for" // by that header of the WebSocket handshake
+	RealIPForwarded    RealIP = "forwarded"       // by that one, of RFC 7239
+	RealIPProxy        RealIP = "proxy-v1"        // by a line before all else, the PROXY protocol version 1
+	RealIPProxyV2      RealIP = "proxy-v2"        // by its version 2
+	RealIPLocation     RealIP = "send-location"   // by that option of telnet, RFC 779
 )

@@ -45,14 +45,15 @@ type Reason string
 
 // Why a visit ends, and the call goes on.
 const (
-	ReasonFin      Reason = "fin"      // the caller pressed Connexion/Fin
-	ReasonRecalled Reason = "recalled" // an operator or the portal asked for it
-	ReasonClosed   Reason = "closed"   // the service closed in good order
-	ReasonLost     Reason = "lost"     // the connection to the service broke
-	ReasonRefused  Reason = "refused"  // the service could not be reached
-	ReasonTimeout  Reason = "timeout"  // the service did not answer the dial in time
-	ReasonStalled  Reason = "stalled"  // the service takes no more keys
-	ReasonVisit    Reason = "visit"    // the time of one visit is over
+	ReasonFin       Reason = "fin"       // the caller pressed Connexion/Fin
+	ReasonRecalled  Reason = "recalled"  // an operator or the portal asked for it
+	ReasonClosed    Reason = "closed"    // the service closed in good order
+	ReasonLost      Reason = "lost"      // the connection to the service broke
+	ReasonRefused   Reason = "refused"   // the service could not be reached
+	ReasonTimeout   Reason = "timeout"   // the service did not answer the dial in time
+	ReasonForbidden Reason = "forbidden" // callers may not be sent there
+	ReasonStalled   Reason = "stalled"   // the service takes no more keys
+	ReasonVisit     Reason = "visit"     // the time of one visit is over
 )
 
 // Why a call ends. Fin, recalled and stalled happen here too.

@@ -33,6 +33,7 @@ func (c *Call) typed(p []byte) {
 	}
 	c.in += uint64(len(p))
 	c.typing(p)
+	c.pressing(len(p))
 	for {
 		var key []byte
 		if key, p = c.keys.Next(p); key == nil {
@@ -156,7 +157,7 @@ func (c *Call) echo(l *leg, key []byte) {
 func (c *Call) typeAhead(keys []byte) {
 	c.ahead = append(c.ahead, keys...)
 	switch {
-	case len(c.ahead) <= maxAhead:
+	case len(c.ahead) <= maxDialed:
 	case c.state == Dialing:
 		c.recall(ReasonStalled, errAhead)
 	default:

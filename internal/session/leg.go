@@ -15,12 +15,14 @@ type leg struct {
 	sent int  // bytes of keys sent while busy
 }
 
-// maxAhead bounds the keys that wait for a leg, and maxPage the output that
-// waits for the caller before its source is made to wait too. The pings of a
-// source that waits are not answered, so it should not wait for every page.
+// maxAhead bounds the keys that wait for a leg, maxDialed those that wait for one that is
+// dialled (the portal inside must bear to have them back, with a reading more), and maxPage
+// the output that waits for the caller before its source is made to wait too. The pings of
+// a source that waits are not answered, so it should not wait for every page.
 const (
-	maxAhead = 4 << 10
-	maxPage  = 32 << 10
+	maxAhead  = 4 << 10
+	maxDialed = 12 << 10
+	maxPage   = 32 << 10
 )
 
 var errAhead = errors.New("too many keys wait")
@@ -58,7 +60,7 @@ func (c *Call) heard(l *leg, p []byte, err error, hear func([]byte), gone func(e
 	hear(p)
 	// A source is heard only while there is room on the screen for what it
 	// says, so that a slow caller slows it.
-	for !l.gone && c.hasScreen(l) && c.screen.Size() >= maxPage {
+	for !l.gone && (c.hasScreen(l) && c.screen.Size() >= maxPage || l == c.caller && c.tooFast()) {
 		c.room.Wait()
 	}
 	return !l.gone

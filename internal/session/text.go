@@ -11,13 +11,14 @@ import (
 
 // returned tells why a visit ended. A caller who pressed Connexion/Fin knows.
 var returned = map[Reason]string{
-	ReasonRecalled: "Retour au portail",
-	ReasonClosed:   "Le service a raccroché",
-	ReasonLost:     "Liaison avec le service rompue",
-	ReasonRefused:  "Ce service est inaccessible",
-	ReasonTimeout:  "Ce service ne répond pas",
-	ReasonStalled:  "Ce service n'écoute plus",
-	ReasonVisit:    "Durée de consultation dépassée",
+	ReasonRecalled:  "Retour au portail",
+	ReasonClosed:    "Le service a raccroché",
+	ReasonLost:      "Liaison avec le service rompue",
+	ReasonRefused:   "Ce service est inaccessible",
+	ReasonTimeout:   "Ce service ne répond pas",
+	ReasonForbidden: "Ce service n'est pas autorisé",
+	ReasonStalled:   "Ce service n'écoute plus",
+	ReasonVisit:     "Durée de consultation dépassée",
 }
 
 // farewell tells why the call ended. A portal that hangs up has its reasons, and

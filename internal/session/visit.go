@@ -115,6 +115,9 @@ func (c *Call) connected(e Endpoint, err error) {
 // failure names what kept a service from being reached.
 func failure(err error) Reason {
 	var late interface{ Timeout() bool }
+	if errors.Is(err, ErrForbidden) {
+		return ReasonForbidden
+	}
 	if errors.Is(err, context.DeadlineExceeded) || errors.As(err, &late) && late.Timeout() {
 		return ReasonTimeout
 	}

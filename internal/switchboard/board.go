@@ -59,25 +59,28 @@ func (b *Board) Change(cfg session.Config) {
 
 // Answer starts a call. The Board owns e from now on. It does not block.
 func (b *Board) Answer(e session.Endpoint, who session.Caller) {
-	id, ok := b.start(e, who)
-	if !ok {
+	id, c := b.list(who)
+	if c == nil {
 		e.Close()
 		return
 	}
+	c.Begin(e)
 	b.log.Info("call began", "call", id, "from", who.Addr, "by", who.Transport)
 }
 
-func (b *Board) start(e session.Endpoint, who session.Caller) (session.ID, bool) {
-	// Held until the call is listed, for whoever follows may give an order as
-	// soon as it has heard of the call.
+// list makes a call, which is listed before it begins, for whoever follows may give an
+// order as soon as it has heard of it. To begin takes longer, and in a crowd the others'
+// orders must not wait for all of them.
+func (b *Board) list(who session.Caller) (session.ID, *session.Call) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.closed {
-		return 0, false
+		return 0, nil
 	}
 	b.last++
-	b.calls[b.last] = session.Start(b.cfg, b.last, who, e)
-	return b.last, true
+	c := session.New(b.cfg, b.last, who)
+	b.calls[b.last] = c
+	return b.last, c
 }
 
 // Redirect puts a call through to r. It returns ErrUnknown, session.ErrBusy or

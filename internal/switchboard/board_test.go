@@ -249,3 +249,44 @@ type deaf struct{ session.Endpoint }
 
 func (d deaf) Send(p []byte) bool { return true }
 func (d deaf) Flush()             { time.Sleep(200 * time.Millisecond) }
+
+// Nobody waits for a call that takes its time to begin, but who has an order for it.
+func TestBeginsApart(t *testing.T) {
+	reached, release := make(chan struct{}), make(chan struct{})
+	r := newRig(t, func(e session.Event) {
+		if e.Type == session.Began && e.Call == 2 {
+			close(reached)
+			<-release
+		}
+	})
+	caller, _ := r.answers()
+	defer caller.Close()
+	r.hears(1, session.Began)
+	var others sync.WaitGroup
+	others.Go(func() {
+		late, _ := r.answers()
+		t.Cleanup(func() { late.Close() })
+	})
+	<-reached
+	others.Go(func() {
+		if err := r.Message(2, "for call 2"); err != nil {
+			t.Error(err)
+		}
+		r.events <- session.Event{Call: 2, Type: "message"}
+	})
+	done := make(chan error)
+	go func() { done <- r.Message(1, "for call 1") }()
+	select {
+	case err := <-done:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("call 1 waits for call 2")
+	}
+	close(release)
+	r.hears(2, session.Began)
+	r.hears(2, "message")
+	others.Wait()
+	r.Shutdown(t.Context())
+}

@@ -50,7 +50,7 @@ var options = [...]struct {
 	{optBinary, [2]sides{server | client, server | client}},
 	{optEcho, [2]sides{server, client}},
 	{optSGA, [2]sides{server | client, server | client}},
-	{optLocation, [2]sides{none, server}},
+	{optLocation, [2]sides{client, server}}, // a client, if it has one to tell
 	{optTerminal, [2]sides{client, server}},
 	{optWindow, [2]sides{client, server}},
 	{optEnviron, [2]sides{none, server}},
@@ -109,6 +109,9 @@ func (o *option) agreed() bool { return o.on && !o.asked }
 
 // option returns the state of an option, or nil if we never agree to it.
 func (c *Conn) option(at end, code byte) *option {
+	if code == optLocation && at == ours && c.place == "" {
+		return nil
+	}
 	for i := range options {
 		if o := &options[i]; o.code == code && o.may[at]&(1<<c.side) != 0 {
 			return &c.options[i][at]

@@ -2,9 +2,16 @@ package transport
 
 import (
 	"encoding/binary"
+	"fmt"
 
 	"github.com/gobwas/ws"
 )
+
+// maxFrame is the size of the largest frame that a caller may send, in bytes of payload:
+// far more than a terminal sends, or people paste. A message may have many.
+const maxFrame = 64 << 10
+
+var errTooBig = fmt.Errorf("frame of more than %d bytes", maxFrame)
 
 // A frame is the WebSocket frame being read (RFC 6455, section 5.2). It comes
 // in pieces, and nothing of its payload is stored here.
@@ -75,6 +82,9 @@ func (f *frame) begin() error {
 	}
 	if err := ws.CheckHeader(h, f.State); err != nil {
 		return err
+	}
+	if f.State.ServerSide() && h.Length > maxFrame {
+		return errTooBig
 	}
 	f.open, f.fin, f.op, f.masked, f.left, f.at = true, h.Fin, h.OpCode, h.Masked, h.Length, 0
 	copy(f.mask[:], rest)

@@ -27,6 +27,10 @@ func NewTelnet(conn net.Conn, side telnet.Side, stall time.Duration, tap session
 	return t
 }
 
+// TellLocation has a service told a location, by SEND-LOCATION (RFC 779), if it speaks
+// telnet; "" is none. It is called before Receive.
+func (t *Telnet) TellLocation(location string) { t.state.TellLocation(location) }
+
 // Receive waits for data, and answers what else the peer says.
 func (t *Telnet) Receive() ([]byte, error) {
 	for {

@@ -41,7 +41,8 @@ type WebSocketOptions struct {
 
 // A WebSocket is an Endpoint that carries its bytes in the messages of a
 // WebSocket (RFC 6455) without extensions. It takes messages of all kinds and
-// sizes, text being Latin-1, and sends short ones without fragments.
+// sizes, text being Latin-1, in frames of 64 KiB at the most from callers, and sends short
+// ones without fragments.
 //
 // A peer that is silent after a ping for two periods is closed with
 // session.ErrSilent, unless something is kept for it: that is up to the stall
@@ -254,8 +255,12 @@ var closeNames = map[ws.StatusCode]string{
 
 // violated ends a connection whose peer does not keep to the protocol.
 func (e *WebSocket) violated(err error) {
+	code := ws.StatusProtocolError
+	if err == errTooBig {
+		code = ws.StatusMessageTooBig // RFC 6455, section 7.4.1
+	}
 	e.err = fmt.Errorf("protocol error: %w", err)
-	e.sendClose(closeBody(ws.StatusProtocolError))
+	e.sendClose(closeBody(code))
 	e.end(e.err)
 }
 

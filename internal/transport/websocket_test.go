@@ -2,6 +2,7 @@ package transport
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -250,7 +251,7 @@ func TestWebSocketStreams(t *testing.T) {
 		"glued":              {masked(ws.OpText, "\x13") + masked(ws.OpText, "A") + masked(ws.OpBinary, "B"), "\x13AB", 0},
 		"zero length":        {masked(ws.OpText, "") + masked(ws.OpBinary, "") + masked(ws.OpText, "A"), "A", 0},
 		"medium length":      {masked(ws.OpBinary, strings.Repeat("Z", 126)), strings.Repeat("Z", 126), 0},
-		"long":               {masked(ws.OpText, strings.Repeat("é", 40_000)), strings.Repeat("\xe9", 40_000), 0},
+		"long":               {masked(ws.OpText, strings.Repeat("é", 32_768)), strings.Repeat("\xe9", 32_768), 0},
 		"fragments":          {raw(ws.OpText, false, true, "36") + raw(ws.OpContinuation, false, true, "") + raw(ws.OpContinuation, true, true, "15") + masked(ws.OpBinary, "\xe9"), "3615\xe9", 0},
 		"ping in a message":  {raw(ws.OpText, false, true, "\xc3") + masked(ws.OpPing, "?") + raw(ws.OpContinuation, true, true, "\xa9"), "\xe9", 0},
 		"beyond Latin-1":     {masked(ws.OpText, "a€b😀c\u0100\ufffd"), "abc", 4},
@@ -294,6 +295,7 @@ func TestWebSocketViolations(t *testing.T) {
 		in     string
 		client bool // we are
 		want   string
+		code   string // of the close frame, "" for 1002
 	}{
 		"opcode 3":              {in: head(0x83, 0x80), want: "op code"},
 		"opcode 15":             {in: head(0x8F, 0x80), want: "op code"},
@@ -306,6 +308,8 @@ func TestWebSocketViolations(t *testing.T) {
 		"continuation of none":  {in: head(0x80, 0x80), want: "continuation"},
 		"message in a message":  {in: raw(ws.OpText, false, true, "A") + masked(ws.OpText, "B"), want: "continuation"},
 		"length of 2^63":        {in: head(0x82, 0xFF, 0x80, 0, 0, 0, 0, 0, 0, 0), want: "most significant bit"},
+		"65537 bytes":           {in: head(0x82, 0xFF, 0, 0, 0, 0, 0, 1, 0, 1), want: "more than 65536", code: "\x03\xf1"},
+		"a terabyte":            {in: head(0x81, 0xFF, 0, 0, 1, 0, 0, 0, 0, 0), want: "more than 65536", code: "\x03\xf1"},
 		"close with one byte":   {in: masked(ws.OpClose, "\x03"), want: "status code 0"},
 		"close with a bad code": {in: masked(ws.OpClose, "\x03\xee"), want: "status code 1006"},
 	}
@@ -329,7 +333,7 @@ func TestWebSocketViolations(t *testing.T) {
 			if farewell.Header.Masked {
 				farewell = ws.UnmaskFrame(farewell)
 			}
-			if farewell.Header.OpCode != ws.OpClose || string(farewell.Payload) != "\x03\xea" {
+			if farewell.Header.OpCode != ws.OpClose || string(farewell.Payload) != cmp.Or(test.code, "\x03\xea") {
 				t.Errorf("the peer got %v, %v", farewell, err)
 			}
 			if rest, err := io.ReadAll(peer); len(rest) > 0 || err != nil {

@@ -47,14 +47,8 @@ func check(r session.Route) (*url.URL, error) {
 	default:
 		return nil, fmt.Errorf("%s: the frames are %q, not text or binary", display(u), r.Frames)
 	}
-	switch r.RealIP {
-	case session.RealIPNone, session.RealIPProxy:
-	case session.RealIPForwarded:
-		if !isWeb(u) {
-			return nil, fmt.Errorf("%s: only a WebSocket has headers, such as X-Forwarded-For", display(u))
-		}
-	default:
-		return nil, fmt.Errorf("%s: the real IP is told by %q, not x-forwarded-for or proxy", display(u), r.RealIP)
+	if err := checkRealIP(u, r); err != nil {
+		return nil, err
 	}
 	return u, nil
 }
@@ -112,8 +106,25 @@ func usual(raw string) string {
 
 // address returns what to dial for u.
 func address(u *url.URL) string {
-	return net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), defaultPorts[u.Scheme]))
+	return net.JoinHostPort(u.Hostname(), portOf(u))
 }
+
+// Same reports whether two URLs lead to one place: however their hosts are written, with
+// a port or without, and whoever calls.
+func Same(a, b string) bool {
+	u, err := parse(a)
+	if err != nil {
+		return false
+	}
+	v, err := parse(b)
+	return err == nil && u.Scheme == v.Scheme && hostOf(u) == hostOf(v) && portOf(u) == portOf(v) &&
+		cmp.Or(u.EscapedPath(), "/") == cmp.Or(v.EscapedPath(), "/") && u.RawQuery == v.RawQuery
+}
+
+// hostOf returns the host in the one form that the DNS knows.
+func hostOf(u *url.URL) string { return strings.TrimSuffix(strings.ToLower(u.Hostname()), ".") }
+
+func portOf(u *url.URL) string { return cmp.Or(u.Port(), defaultPorts[u.Scheme]) }
 
 // display returns u as it may be shown: without name and password.
 func display(u *url.URL) string {

@@ -6,14 +6,12 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"os"
-	"strings"
 	"time"
 
 	"moip/internal/session"
@@ -25,6 +23,11 @@ import (
 type Dialer struct {
 	Stall   time.Duration // how long a service may take nothing, 0 for transport.DefaultStall
 	Witness *Witness      // is told what is found out on the way, nil for nobody
+
+	// Permit, unless it is nil, says why a route may not be dialled: by its scheme, its host
+	// and its port before a name is looked up, while the address is not known, and then for
+	// each address just before that is dialled. No answer of the DNS comes in between.
+	Permit func(r session.Route, scheme, host string, at netip.AddrPort) error
 }
 
 // A Witness is for whoever wants to know more of a service than its Endpoint tells.
@@ -67,22 +70,14 @@ func (d *Dialer) dial(ctx context.Context, u *url.URL, r session.Route) (session
 			return nil, err
 		}
 	}
-	conn, err := new(net.Dialer).DialContext(ctx, "tcp", address(u))
+	conn, err := d.connect(ctx, u, r)
 	if err != nil {
-		if failed, ok := errors.AsType[*net.OpError](err); ok {
-			err = failed.Err // we say the rest
-		}
 		return nil, err
 	}
 	note(tap, "connected to %s, for %s", conn.RemoteAddr(), display(u))
-	if r.RealIP == session.RealIPProxy {
-		service := conn.RemoteAddr().(*net.TCPAddr).AddrPort()
-		line := proxyLine(r.Caller, service)
-		note(tap, "sent, before all else: %s", strings.TrimSpace(line))
-		if _, err := io.WriteString(conn, line); err != nil {
-			conn.Close()
-			return nil, fmt.Errorf("telling who calls: %w", err)
-		}
+	if err := tellProxy(conn, r, tap); err != nil {
+		conn.Close()
+		return nil, err
 	}
 	if !isWeb(u) && witness.Plain != nil {
 		conn = witness.Plain(conn)
@@ -91,7 +86,9 @@ func (d *Dialer) dial(ctx context.Context, u *url.URL, r session.Route) (session
 	case "tcp":
 		return transport.TCP(conn, d.Stall), nil
 	case "telnet":
-		return transport.NewTelnet(conn, telnet.Client, d.Stall, tap), nil
+		e := transport.NewTelnet(conn, telnet.Client, d.Stall, tap)
+		e.TellLocation(location(r))
+		return e, nil
 	}
 	if trust != nil {
 		if conn, err = transport.Secure(ctx, conn, trust); err != nil {

@@ -1,11 +1,13 @@
 package admin
 
 import (
+	"errors"
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
+	"moip/internal/policy/outbound"
 	"moip/internal/session"
 	"moip/internal/switchboard"
 )
@@ -16,8 +18,8 @@ type Metrics struct {
 	registry *prometheus.Registry
 	board    *switchboard.Board
 
-	began, ended, visits, refusals *prometheus.CounterVec
-	lasted                         prometheus.Histogram
+	began, ended, visits, refusals, forbidden *prometheus.CounterVec
+	lasted                                    prometheus.Histogram
 
 	calls, recorded, bytes *prometheus.Desc
 
@@ -25,6 +27,8 @@ type Metrics struct {
 	away map[session.ID]bool // calls that are redirected
 	past traffic             // of calls that have ended
 	told traffic             // the most that was told of
+
+	refusedBy map[kindOfRefusal]uint64
 }
 
 // traffic is bytes from callers, and to them.
@@ -36,13 +40,14 @@ func NewMetrics(b *switchboard.Board) *Metrics {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
 	}
 	m := &Metrics{
-		registry: prometheus.NewRegistry(),
-		board:    b,
-		away:     map[session.ID]bool{},
-		began:    counter("moip_calls_total", "Calls that have begun.", "transport"),
-		ended:    counter("moip_calls_ended_total", "Calls that have ended, by the reason that the log tells.", "reason"),
-		visits:   counter("moip_visits_ended_total", "Redirections that have ended, those that failed or ended with their call included, by reason.", "reason"),
-		refusals: counter("moip_refusals_total", "Callers who were not let in, by reason.", "transport", "reason"),
+		registry:  prometheus.NewRegistry(),
+		board:     b,
+		away:      map[session.ID]bool{},
+		began:     counter("moip_calls_total", "Calls that have begun.", "transport"),
+		ended:     counter("moip_calls_ended_total", "Calls that have ended, by the reason that the log tells.", "reason"),
+		visits:    counter("moip_visits_ended_total", "Redirections that have ended, those that failed or ended with their call included, by reason.", "reason"),
+		refusals:  counter("moip_refusals_total", "Callers who were not let in, by reason.", "transport", "reason"),
+		forbidden: counter("moip_redirects_refused_total", "Redirections that the rules about them refuse, by reason.", "reason"),
 		lasted: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "moip_call_seconds", Help: "How long calls lasted.", Buckets: []float64{1, 5, 15, 60, 300, 900, 1800, 3600, 7200},
 		}),
@@ -50,7 +55,7 @@ func NewMetrics(b *switchboard.Board) *Metrics {
 		recorded: prometheus.NewDesc("moip_calls_recorded", "Calls under way that are being recorded.", nil, nil),
 		bytes:    prometheus.NewDesc("moip_bytes_total", "Bytes from callers (in) and to them (out).", []string{"direction"}, nil),
 	}
-	m.registry.MustRegister(m, m.began, m.ended, m.visits, m.refusals, m.lasted,
+	m.registry.MustRegister(m, m.began, m.ended, m.visits, m.refusals, m.forbidden, m.lasted,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -64,6 +69,7 @@ func (m *Metrics) Note(e session.Event) {
 		m.leaves(e.Call)
 	case session.Returned:
 		m.returns(e)
+		m.countForbidden(e.Err)
 	case session.Ended:
 		m.returns(e) // who leaves during a visit
 		m.ended.WithLabelValues(string(e.Reason)).Inc()
@@ -93,6 +99,19 @@ func (m *Metrics) returns(e session.Event) {
 // CountRefusal is told of each caller who is not let in. It blocks nobody.
 func (m *Metrics) CountRefusal(transport, reason string) {
 	m.refusals.WithLabelValues(transport, reason).Inc()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.refusedBy[kindOfRefusal{transport, reason}]++
+}
+
+// countForbidden counts a redirection that failed with err if the rules refuse it, and
+// reports whether they do.
+func (m *Metrics) countForbidden(err error) bool {
+	refusal, ok := errors.AsType[*outbound.Refusal](err)
+	if ok {
+		m.forbidden.WithLabelValues(string(refusal.Reason)).Inc()
+	}
+	return ok
 }
 
 // Describe is Prometheus's.

@@ -3,12 +3,12 @@
 import { G0, G2, RIGHT, character } from './cell.js';
 import { Screen } from './screen.js';
 
-/** The gateway's reasons. @type {Record<string, string>} */
+/** Reasons. @type {Record<string, string>} */
 const reasons = {
 	idle: 'vous n’avez rien tapé depuis longtemps', total: 'la durée d’un appel est écoulée',
 	noportal: 'le portail est indisponible', slow: 'la liaison est trop lente', silent: 'la liaison ne répond plus',
 	lost: 'la liaison est coupée', refused: 'service inaccessible', timeout: 'pas de réponse',
-	stalled: 'vos touches ne sont plus lues', visit: 'la durée de la visite est écoulée',
+	stalled: 'vos touches ne sont plus lues', visit: 'la durée de la visite est écoulée', forbidden: 'service interdit',
 };
 
 /** How the call stands. @param {import('./minitel.js').Minitel} minitel */

@@ -99,6 +99,9 @@ func (l *List) SetNever(networks []netip.Prefix) {
 	l.never.Store(never)
 }
 
+// IsExempt reports whether an address is never kept out.
+func (l *List) IsExempt(a netip.Addr) bool { return l.never.Load().Lookup(policy.Bare(a)) }
+
 // warn logs that bans of a file have no effect any more.
 func (l *List) warn(t Table) {
 	var vain []netip.Prefix
@@ -115,7 +118,7 @@ func (l *List) warn(t Table) {
 // Find returns the ban that keeps an address out, if one does.
 func (l *List) Find(a netip.Addr) (Ban, bool) {
 	b, banned := l.table.Load().Find(a, time.Now())
-	if banned && l.never.Load().Lookup(policy.Bare(a)) { // it was not always in never
+	if banned && l.IsExempt(a) { // it was not always in never
 		return Ban{}, false
 	}
 	return b, banned

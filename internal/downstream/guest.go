@@ -1,0 +1,89 @@
+package downstream
+
+import (
+	"net"
+	"sync"
+	"syscall"
+)
+
+// A guest is the connection of somebody who has come. Whatever becomes of it, a call, a
+// page or nothing, it is closed in the end, and what it owes is given back then.
+type guest struct {
+	socket
+	left func() // it is no longer somebody who is no call yet
+
+	mu     sync.Mutex // guards what follows
+	closed bool
+	owed   func() // nil for nothing
+}
+
+// A socket is what TCP connections are: what can be waited for without a buffer.
+type socket interface {
+	net.Conn
+	syscall.Conn
+	CloseWrite() error
+}
+
+// arrives counts a connection among those that are no calls yet.
+func (l *Listener) arrives(conn net.Conn) net.Conn {
+	s, ok := conn.(socket)
+	if !ok {
+		return conn // of no listener of ours
+	}
+	g := &guest{socket: s, left: func() {}}
+	if l.options.Arrive != nil {
+		g.left = l.options.Arrive(addressOf(s), l.at.Transport(), func() { s.Close() })
+	}
+	return g
+}
+
+// Close closes the connection, and gives back what it owes.
+func (g *guest) Close() error {
+	err := g.socket.Close()
+	g.left()
+	g.mu.Lock()
+	owed := g.owed
+	g.owed, g.closed = nil, true
+	g.mu.Unlock()
+	if owed != nil {
+		owed()
+	}
+	return err
+}
+
+// NetConn returns the socket.
+func (g *guest) NetConn() net.Conn { return g.socket }
+
+// guestOf returns the guest that a connection is, or is around. There may be none.
+func guestOf(conn net.Conn) *guest {
+	for {
+		if g, ok := conn.(*guest); ok {
+			return g
+		}
+		around, ok := conn.(interface{ NetConn() net.Conn })
+		if !ok {
+			return nil
+		}
+		conn = around.NetConn()
+	}
+}
+
+// becomesCall notes that a connection is a call now, and what is to be done when it is
+// closed; that is done at once if it is.
+func becomesCall(conn net.Conn, leave func()) {
+	g := guestOf(conn)
+	if g == nil {
+		leave() // better not counted than counted for ever
+		return
+	}
+	g.left()
+	g.mu.Lock()
+	closed := g.closed
+	if !closed {
+		g.owed = leave
+	}
+	g.mu.Unlock()
+	if closed {
+		leave()
+	}
+}
