@@ -66,6 +66,7 @@ func (l *Listener) upgrade(w http.ResponseWriter, r *http.Request, answer Answer
 		return
 	}
 	line := l.arriving(remote(r))
+	line.secured(r.TLS)
 	line.asked(r)
 	speed, err := speedOf(r.URL.Query())
 	if err != nil {
