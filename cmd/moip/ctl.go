@@ -7,18 +7,21 @@ import (
 	"io"
 	"maps"
 	"net/url"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"moip/internal/control/admin"
+	"moip/internal/policy/token"
 )
 
 // ctl is what operators say to a gateway that runs. It is described in
 // doc/operators.md.
 type ctl struct {
 	Admin string `default:"${admin}" env:"MOIP_ADMIN" help:"The gateway's address for operators; ${admin} if not given." placeholder:"ADDR"`
+	Token string `name:"token-file" env:"MOIP_ADMIN_TOKEN_FILE" help:"A file with the operator's token, where one is needed; or have the token itself in MOIP_ADMIN_TOKEN." placeholder:"FILE"`
 	JSON  bool   `name:"json" help:"Print what the gateway answers, for programs."`
 
 	Calls     ctlCalls     `cmd:"" help:"List the calls under way."`
@@ -44,12 +47,36 @@ type ctl struct {
 	Ban       ctlBan       `cmd:"" help:"Let no callers in from an address or a network."`
 	Unban     ctlUnban     `cmd:"" help:"Let them in again."`
 	Bans      ctlBans      `cmd:"" help:"List who is kept out, or import such a list."`
+	Shield    ctlShield    `cmd:"" help:"List who calls as scanners do, or forgive an address."`
+}
+
+func (c *ctl) client() *admin.Client {
+	client := admin.NewClient(c.Admin)
+	client.Token = c.token
+	return client
+}
+
+// token returns the operator's token, if there is one. It is no flag, as all users of the
+// machine see the flags of a process.
+func (c *ctl) token() (token.Token, error) {
+	if c.Token != "" {
+		return token.ReadOne(c.Token)
+	}
+	text := os.Getenv("MOIP_ADMIN_TOKEN")
+	if text == "" {
+		return token.Token{}, nil
+	}
+	t, err := token.Parse(text)
+	if err != nil {
+		return token.Token{}, fmt.Errorf("MOIP_ADMIN_TOKEN: %w", err)
+	}
+	return t, nil
 }
 
 // do performs an operation, and shows what it tells by show, or as JSON.
 func do[T any](ctx context.Context, c *ctl, out io.Writer, method, path string, in any, show func(T) error) error {
 	var told T
-	client := admin.NewClient(c.Admin)
+	client := c.client()
 	if show == nil {
 		return client.Do(ctx, method, path, in, nil)
 	}
@@ -203,7 +230,7 @@ type ctlEvents struct{}
 func (ctlEvents) Run(ctx context.Context, c *ctl, out io.Writer) error {
 	ctx, stop := untilSignal(ctx)
 	defer stop()
-	return admin.NewClient(c.Admin).Follow(ctx, func(e admin.Event) error {
+	return c.client().Follow(ctx, func(e admin.Event) error {
 		if c.JSON {
 			return printJSON(out, e, false)
 		}

@@ -82,7 +82,7 @@ func (o ctlBan) Run(ctx context.Context, c *ctl, out io.Writer) error {
 // householdOf returns where a call comes from.
 func householdOf(ctx context.Context, c *ctl, id uint64) (string, error) {
 	var call admin.Call
-	if err := admin.NewClient(c.Admin).Do(ctx, "GET", callPath(id, ""), nil, &call); err != nil {
+	if err := c.client().Do(ctx, "GET", callPath(id, ""), nil, &call); err != nil {
 		return "", err
 	}
 	from, err := netip.ParseAddrPort(call.Address)
@@ -115,7 +115,7 @@ func (o ctlBansImport) Run(ctx context.Context, c *ctl, out io.Writer) error {
 	told := admin.Imported{Refused: []string{}}
 	for part := range parts(bans) {
 		var some admin.Imported
-		if err := admin.NewClient(c.Admin).Do(ctx, "POST", "/bans/import", admin.BanImport{Bans: part}, &some); err != nil {
+		if err := c.client().Do(ctx, "POST", "/bans/import", admin.BanImport{Bans: part}, &some); err != nil {
 			return err
 		}
 		told.Banned += some.Banned

@@ -68,7 +68,7 @@ func (o ctlHistory) Run(ctx context.Context, c *ctl, out io.Writer) error {
 
 // pages asks for as many records as are wanted.
 func (o ctlHistory) pages(ctx context.Context, c *ctl, values url.Values, show func([]history.Record) error) error {
-	client := admin.NewClient(c.Admin)
+	client := c.client()
 	for left := cmp.Or(o.Limit, 1<<30); left > 0; {
 		values.Set("limit", strconv.Itoa(min(left, history.MaxRecords)))
 		var page admin.History

@@ -43,7 +43,7 @@ func (o ctlScreen) Run(ctx context.Context, c *ctl, out io.Writer) error {
 }
 
 func (o ctlScreen) get(ctx context.Context, c *ctl, query string) (p []byte, err error) {
-	err = admin.NewClient(c.Admin).Do(ctx, "GET", callPath(o.ID, "/screen"+query), nil, &p)
+	err = c.client().Do(ctx, "GET", callPath(o.ID, "/screen"+query), nil, &p)
 	return p, err
 }
 
@@ -64,7 +64,7 @@ func (o ctlScreen) watch(ctx context.Context, c *ctl, out io.Writer) error {
 			io.WriteString(out, back)
 		}
 	}()
-	return admin.NewClient(c.Admin).Watch(ctx, o.ID, func(f admin.Frame) error {
+	return c.client().Watch(ctx, o.ID, func(f admin.Frame) error {
 		if f.Over {
 			return nil
 		}

@@ -6,7 +6,6 @@ import (
 	"net/url"
 	"strconv"
 
-	"moip/internal/control/admin"
 	"moip/internal/trace"
 )
 
@@ -24,7 +23,7 @@ func (o ctlTrace) Run(ctx context.Context, c *ctl, out io.Writer) error {
 	ctx, stop := untilSignal(ctx)
 	defer stop()
 	q := url.Values{"of": {o.Of}, "leg": {o.Leg}, "raw": {strconv.FormatBool(o.Raw)}}
-	return admin.NewClient(c.Admin).Trace(ctx, q, func(e trace.Entry) error {
+	return c.client().Trace(ctx, q, func(e trace.Entry) error {
 		if c.JSON {
 			return printJSON(out, e, false)
 		}

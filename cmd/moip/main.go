@@ -17,6 +17,7 @@ import (
 	"moip/internal/config"
 	"moip/internal/directory"
 	"moip/internal/policy/ban"
+	"moip/internal/policy/token"
 	"moip/internal/services"
 )
 
@@ -110,6 +111,16 @@ func (c *checkConfig) Run(out io.Writer) error {
 	}
 	if _, err := ban.Load(cfg.Bans.Options().File); err != nil {
 		return fmt.Errorf("bans: %w", err)
+	}
+	for key, file := range map[string]string{
+		"admin_token_file": cfg.AdminTokenFile, "admin_look_token_file": cfg.AdminLookTokenFile, "link_token_file": cfg.LinkTokenFile,
+	} {
+		if file == "" {
+			continue
+		}
+		if _, err := token.Read(file); err != nil {
+			return fmt.Errorf("%s: %w", key, err)
+		}
 	}
 	_, err = fmt.Fprintf(out, "%s is good\n", c.File)
 	return err

@@ -3,7 +3,10 @@ package config
 import (
 	"net"
 	"net/netip"
+	"net/url"
+	"regexp"
 	"strconv"
+	"strings"
 )
 
 // DefaultAdmin is where operators reach a gateway that was told nothing else.
@@ -21,17 +24,66 @@ func (c *Config) AdminAddress() (address string, asked bool) {
 	return c.Admin, true
 }
 
+// AdminOpen reports whether everybody who reaches the operators' address may do
+// everything: nobody does from elsewhere, and no tokens are named.
+func (c *Config) AdminOpen() bool {
+	_, host, _ := c.adminPlace()
+	return isOwn(host) && !c.adminKnows()
+}
+
+// adminKnows reports whether there is something by which operators are known.
+func (c *Config) adminKnows() bool { return c.AdminTokenFile != "" || c.AdminLookTokenFile != "" }
+
+// adminPlace returns where the operators' address is, and whether it is one with TLS.
+func (c *Config) adminPlace() (secure bool, host, port string) {
+	address, _ := c.AdminAddress()
+	address, secure = strings.CutPrefix(address, "https://")
+	host, port, err := net.SplitHostPort(address)
+	if _, number := strconv.ParseUint(port, 10, 16); err != nil || number != nil {
+		return secure, "", ""
+	}
+	return secure, host, port
+}
+
+// isOwn reports whether nobody elsewhere reaches a host.
+func isOwn(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.IsLoopback()
+}
+
 func (c *Config) checkAdmin(fault report) {
+	for _, host := range c.AdminHosts {
+		if _, err := netip.ParseAddr(host); err != nil && !isName.MatchString(host) {
+			fault("admin_hosts", "%.60q is neither a name nor an address of this machine (write hub.example, without a port)", host)
+		}
+	}
 	address, _ := c.AdminAddress()
 	if address == "" {
 		return
 	}
-	host, port, err := net.SplitHostPort(address)
-	if _, number := strconv.ParseUint(port, 10, 16); err != nil || number != nil {
+	secure, host, port := c.adminPlace()
+	switch {
+	case port == "":
 		fault("admin", "%.60q is not an address with a port (write %s, or none)", address, DefaultAdmin)
-		return
-	}
-	if ip, err := netip.ParseAddr(host); host != "localhost" && (err != nil || !ip.IsLoopback()) {
-		fault("admin", "%.60q is not of this machine alone (write 127.0.0.1 or [::1]: whoever reaches it may do everything)", address)
+	case isOwn(host):
+	case !c.adminKnows():
+		fault("admin", `%.60q is reached from elsewhere, and from there operators need a token (write admin_token_file = "FILE" for one made with openssl rand -hex 24, or an address of this machine alone, as %s)`, address, DefaultAdmin)
+	case !secure && !c.AdminPlain:
+		fault("admin", `%.60q has no TLS, so that tokens can be read on the way (write "https://%s"; or admin_plain = true, where a VPN or a proxy with TLS is in between)`, address, net.JoinHostPort(host, port))
 	}
 }
+
+// AdminInClear reports whether the tokens of operators can be read on their way.
+func (c *Config) AdminInClear() bool {
+	address, _ := c.AdminAddress()
+	secure, host, _ := c.adminPlace()
+	return address != "" && !secure && !isOwn(host)
+}
+
+// LinkInClear reports whether the token of the control link can be read on its way.
+func (c *Config) LinkInClear() bool {
+	u, err := url.Parse(c.LinkURL())
+	return err == nil && c.LinkTokenFile != "" && u.Scheme == "ws" && !isOwn(u.Hostname())
+}
+
+var isName = regexp.MustCompile(`^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$`)

@@ -12,6 +12,7 @@ import (
 
 	"moip/internal/config/tomlfile"
 	"moip/internal/downstream"
+	"moip/internal/proxied"
 	"moip/internal/recording"
 )
 
@@ -22,7 +23,8 @@ type Config struct {
 	// telnet://host:port and tcp://host:port. No host means all addresses, port
 	// 0 any free one. With ?speed=1200, or 300, 4800, 9600, they see pages drawn
 	// as on a line of so many bit/s; with ?record=none, asked or all, that holds for
-	// their calls instead of Recordings.Calls. serial:///dev/ttyUSB0 is a Minitel at
+	// their calls instead of Recordings.Calls; with ?proxy=on, the Proxies trusted begin
+	// each connection with a header of the PROXY protocol, version 1 or 2. serial:///dev/ttyUSB0 is a Minitel at
 	// that port, which ?speed=4800 raises to that speed; see doc/minitel-serial.md.
 	// Default ws://:9001 and telnet://:9000.
 	Listen []string `toml:"listen"`
@@ -65,10 +67,37 @@ type Config struct {
 	// built-in one and with recordings for a portal. LinkURL has the answer.
 	Link string `toml:"link"`
 
-	// Admin is where operators reach the gateway: an address of the loopback with a
-	// port, or "none". Default 127.0.0.1:8999, and if that is taken none.
-	// AdminAddress has the answer.
+	// LinkTokenFile is a file whose first token the control link shows to the portal,
+	// relative to the configuration file. It is read whenever the link is made. Default
+	// none.
+	LinkTokenFile string `toml:"link_token_file"`
+
+	// LinkCA is a file of PEM certificates to trust instead of the system's, for a wss
+	// link, relative to the configuration file.
+	LinkCA string `toml:"link_ca"`
+
+	// Admin is where operators reach the gateway: an address with a port, or "none".
+	// At one that is not of the loopback, operators need a token, and TLS is needed or
+	// AdminPlain. Default 127.0.0.1:8999, and if that is taken none. AdminAddress has the
+	// answer.
 	Admin string `toml:"admin"`
+
+	// AdminTokenFile is a file of tokens, one a line, relative to the configuration file.
+	// With it, nobody asks or orders anything without one of them, from this machine
+	// either. It is read anew with the configuration. Default none.
+	AdminTokenFile string `toml:"admin_token_file"`
+
+	// AdminLookTokenFile is the same for those who may only look.
+	AdminLookTokenFile string `toml:"admin_look_token_file"`
+
+	// AdminHosts are the names, and addresses where they are others than the machine's
+	// own, by which operators call this machine. Others are refused. Default none, but
+	// localhost is always one.
+	AdminHosts []string `toml:"admin_hosts"`
+
+	// AdminPlain has operators come from elsewhere without TLS: there is a VPN, or a proxy
+	// that has TLS. Default false.
+	AdminPlain bool `toml:"admin_plain"`
 
 	// Portal is the service that callers reach first. Its URL is "builtin" for
 	// the portal inside, which needs no other key. Default builtin.
@@ -76,9 +105,13 @@ type Config struct {
 
 	Recordings Recordings `toml:"recordings"`
 
+	Proxies Proxies `toml:"proxies"`
+
 	Bans Bans `toml:"bans"`
 
 	Redirect Redirect `toml:"redirect"`
+
+	Shield Shield `toml:"shield"`
 
 	History History `toml:"history"`
 
@@ -166,7 +199,9 @@ func Default() *Config {
 			FileSize: 16,
 			Size:     1024,
 		},
+		Proxies:  Proxies{Trust: []string{}, Header: proxied.HeaderNone},
 		Bans:     defaultBans(),
+		Shield:   defaultShield(),
 		Redirect: Redirect{Allow: []string{"*"}, Deny: []string{}},
 		History:  History{Keep: Duration(2160 * time.Hour), Calls: 1_000_000},
 		Limits: Limits{
@@ -217,6 +252,8 @@ func Parse(name string, data []byte) (*Config, error) {
 	if c.Cache != "none" {
 		c.Cache = file.Path(c.Cache)
 	}
+	c.AdminTokenFile, c.AdminLookTokenFile = file.Path(c.AdminTokenFile), file.Path(c.AdminLookTokenFile)
+	c.LinkTokenFile, c.LinkCA = file.Path(c.LinkTokenFile), file.Path(c.LinkCA)
 	c.Portal.CA = file.Path(c.Portal.CA)
 	c.Portal.URL = recording.ResolveRoute(c.Portal.URL, file.Path)
 	c.Recordings.Folder = file.Path(c.Recordings.Folder)
@@ -278,8 +315,10 @@ func (c *Config) check(fault report) {
 	c.checkLink(fault)
 	c.checkRecordings(fault)
 	c.checkAdmin(fault)
+	c.checkProxies(fault)
 	c.Bans.check(fault)
 	c.Redirect.check(fault)
+	c.Shield.check(fault)
 	c.checkHistory(fault)
 	c.Limits.check(fault)
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -72,6 +73,9 @@ func TestExampleWithoutComments(t *testing.T) {
 	want.Cache, want.Pages = "../../doc/cache", "../../doc/pages"
 	want.Recordings.Folder = "../../doc/recordings"
 	want.Link, want.Admin = "ws://localhost:8764", DefaultAdmin
+	want.LinkTokenFile, want.LinkCA = "../../doc/link.token", "../../doc/link.pem"
+	want.AdminTokenFile, want.AdminLookTokenFile = "../../doc/admin.token", "../../doc/look.token"
+	want.AdminHosts = []string{"hub.example"}
 	want.History.File = DefaultHistory
 	want.Redirect = Redirect{
 		Allow: []string{"directory", "wss://*.example.org", "telnet://192.0.2.0/24:23-2323"}, Deny: []string{"local", "*:22", "*:25"},
@@ -194,7 +198,7 @@ func TestParse(t *testing.T) {
 		Start:        "R\x19Beseau\x13A<",
 		Echo:         true,
 		Case:         session.CaseUpper,
-		RealIP:       session.RealIPForwarded,
+		RealIP:       session.RealIPForwardedFor,
 		Speed:        1200,
 		Author:       session.AuthorOwner,
 	}
@@ -216,11 +220,28 @@ func TestFaults(t *testing.T) {
 		{"[limits]\ncalls = '2h'\n", "2: limits.calls: unknown key (did you mean limits.call?)"},
 		{"[limits]\nsessions = 100\n", "2: limits.sessions: unknown key"},
 
-		{"admin = ':8999'\n", `1: admin: ":8999" is not of this machine alone (write 127.0.0.1 or [::1]: whoever reaches it may do everything)`},
-		{"admin = '192.0.2.1:8999'\n", `1: admin: "192.0.2.1:8999" is not of this machine alone (write 127.0.0.1 or [::1]: whoever reaches it may do everything)`},
+		{"admin = ':8999'\n", `1: admin: ":8999" is reached from elsewhere, and from there operators need a token (write admin_token_file = "FILE" for one made with openssl rand -hex 24, or an address of this machine alone, as 127.0.0.1:8999)`},
+		{"admin = '192.0.2.1:8999'\nadmin_plain = true", `1: admin: "192.0.2.1:8999" is reached from elsewhere, and from there operators need a token (write admin_token_file = "FILE" for one made with openssl rand -hex 24, or an address of this machine alone, as 127.0.0.1:8999)`},
+		{"admin = 'https://:8999'\n", `1: admin: "https://:8999" is reached from elsewhere, and from there operators need a token (write admin_token_file = "FILE" for one made with openssl rand -hex 24, or an address of this machine alone, as 127.0.0.1:8999)`},
+		{"admin = ':8999'\nadmin_token_file = 'f'\n", `1: admin: ":8999" has no TLS, so that tokens can be read on the way (write "https://:8999"; or admin_plain = true, where a VPN or a proxy with TLS is in between)`},
+		{"admin_hosts = ['hub.example:8999']\n", `1: admin_hosts: "hub.example:8999" is neither a name nor an address of this machine (write hub.example, without a port)`},
+		{"admin_hosts = ['']\n", `1: admin_hosts: "" is neither a name nor an address of this machine (write hub.example, without a port)`},
+		{"admin_plain = 'yes'\n", `1: admin_plain: must be true or false (without quotes)`},
 		{"[bans]\nfile = ''\n", `2: bans.file: must name a file (or be "none")`},
 		{"[bans]\nnever = ['::1', 'me']\n", `2: bans.never: "me" is neither an address nor a network (write 192.0.2.1, 192.0.2.0/24 or 2001:db8::/64)`},
+		{"[shield]\nmode = 'maybe'\n", `2: shield.mode: "maybe" is unknown (use on, observe or off)`},
+		{"[shield]\nhalf_life = '0'\n", "2: shield.half_life: 0s is out of range (1m to 168h)"},
+		{"[shield]\nslow_at = 20\n", "2: shield.slow_at: 20 is out of range (25 to 1000000)"},
+		{"[shield]\nban_at = 50\n", "2: shield.ban_at: 50 is out of range (more than slow_at, which is 50, to 1000000)"},
+		{"[shield]\nfile = ''\n", `2: shield.file: must name a file (or be "none")`},
 		{"[bans]\nnever = '::1'\n", `2: bans.never: must be a list of strings (write ["..."])`},
+		{"[proxies]\nheader = 'x-client-ip'\n", `2: proxies.header: "x-client-ip" is unknown (use x-forwarded-for, forwarded, x-real-ip or none)`},
+		{"[proxies]\nheader = 'x-real-ip'\n", `2: proxies.header: x-real-ip is believed from nobody (write trust = ["127.0.0.1"], with the addresses of your proxies)`},
+		{"[proxies]\ntrust = ['::1', 'me']\nheader = 'forwarded'\n", `2: proxies.trust: "me" is neither an address nor a network (write 192.0.2.1, 192.0.2.0/24 or 2001:db8::/64)`},
+		{"[proxies]\ntrust = ['::1']\n", `2: proxies.trust: those proxies are not asked (write header = "x-forwarded-for", or what they set, or ?proxy=on behind an address of listen)`},
+		{"[proxies]\nheader = 'forwarded'\ntrust = [" + strings.Repeat("'::1',", 257) + "]\n", "3: proxies.trust: 257 are too many (256 at most; write networks)"},
+		{"listen = ['tcp://:1?proxy=on']\n", `1: listen: "tcp://:1?proxy=on" expects proxies, and none is trusted (write trust = ["127.0.0.1"] in [proxies], with the addresses of yours)`},
+		{"listen = ['tcp://:1?proxy=1']\n", `1: listen: proxy is "1" (use on or off)`},
 		{"admin = '8999'\n", `1: admin: "8999" is not an address with a port (write 127.0.0.1:8999, or none)`},
 		{"listen = 'ws://:9001'\n", `1: listen: must be a list of strings (write ["..."])`},
 		{"listen = []\n", `1: listen: 0 are too few or too many (write 1 to 64, as in ["ws://:9001"])`},
@@ -266,8 +287,10 @@ func TestFaults(t *testing.T) {
 		{"[portal]\nstart = \"GUEST\\r\"\n", `2: portal.start: there is no key for '\r'`},
 		{"[portal]\nstart = '" + strings.Repeat("é", 86) + "'\n", "2: portal.start: is 258 bytes long as it is sent (256 are the most)"},
 		{"[portal]\ncase = 'UPPER'\n", `2: portal.case: "UPPER" is unknown (use typed, upper or lower)`},
-		{"[portal]\nreal_ip = 'proxy2'\n", `2: portal.real_ip: "proxy2" is unknown (use none, x-forwarded-for or proxy)`},
-		{"[portal]\nurl = 'tcp:host:23'\nreal_ip = 'x-forwarded-for'\n", "3: portal.real_ip: only a WebSocket has headers (use proxy or none, or a ws or wss URL)"},
+		{"[portal]\nreal_ip = 'proxy2'\n", `2: portal.real_ip: "proxy2" is unknown (use none, x-forwarded-for, forwarded, proxy-v1, proxy-v2 or send-location)`},
+		{"[portal]\nurl = 'tcp:host:23'\nreal_ip = 'x-forwarded-for'\n", "3: portal.real_ip: only a WebSocket has headers (use proxy-v1, proxy-v2 or none, or a ws or wss URL)"},
+		{"[portal]\nurl = 'telnet://host'\nreal_ip = 'forwarded'\n", "3: portal.real_ip: only a WebSocket has headers (use proxy-v1, proxy-v2 or none, or a ws or wss URL)"},
+		{"[portal]\nurl = 'ws://host'\nreal_ip = 'send-location'\n", "3: portal.real_ip: only telnet has that option (use proxy-v1, proxy-v2 or none, or a telnet URL)"},
 		{"[portal]\necho = 'yes'\n", "2: portal.echo: must be true or false (without quotes)"},
 		{"[portal]\necho = 1\n", "2: portal.echo: must be true or false (without quotes)"},
 
@@ -317,6 +340,34 @@ moip.toml:5: limits.ping: 1ms is out of range (100ms to 1h, or 0 for none)`},
 		c, err := Parse("moip.toml", []byte(test.text))
 		if diff := cmp.Diff("moip.toml:"+test.want, fmt.Sprint(err)); diff != "" || c != nil {
 			t.Errorf("%q: %s", test.text, diff)
+		}
+	}
+}
+
+func TestProxies(t *testing.T) {
+	for _, text := range []string{
+		"listen = ['tcp://:1?proxy=on']\n[proxies]\ntrust = ['10.0.0.0/8', '::ffff:192.0.2.1']\n",
+		"[proxies]\ntrust = ['10.0.0.0/8', '192.0.2.1']\nheader = 'x-real-ip'\n",
+	} {
+		c, err := Parse("moip.toml", []byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := c.Proxies.Options()
+		if o.Header != c.Proxies.Header || !o.Trusts(netip.MustParseAddr("10.1.2.3")) || !o.Trusts(netip.MustParseAddr("192.0.2.1")) ||
+			o.Trusts(netip.MustParseAddr("127.0.0.1")) {
+			t.Errorf("%q: %+v", text, o)
+		}
+	}
+}
+
+func TestRealIP(t *testing.T) {
+	for text, want := range map[RealIP]session.RealIP{
+		"": session.RealIPNone, "none": session.RealIPNone, "x-forwarded-for": session.RealIPForwardedFor, "forwarded": session.RealIPForwarded,
+		"proxy": session.RealIPProxy, "proxy-v1": session.RealIPProxy, "proxy-v2": session.RealIPProxyV2, "send-location": session.RealIPLocation,
+	} {
+		if got := (Route{RealIP: text}).Session("x").RealIP; got != want {
+			t.Errorf("%s: %q", text, got)
 		}
 	}
 }
@@ -420,4 +471,30 @@ func FuzzConfig(f *testing.F) {
 			}
 		}
 	})
+}
+
+// Where operators come from elsewhere, they are known by a token, and it cannot be read on
+// the way. Where they do not, it is as they like.
+func TestAdmin(t *testing.T) {
+	for text, open := range map[string]bool{
+		"":                              true,
+		"admin = 'none'":                false,
+		"admin = 'localhost:1'":         true,
+		"admin = '[::1]:1'":             true,
+		"admin = '127.0.0.1:1'":         true,
+		"admin = 'https://127.0.0.1:1'": true,
+		"admin_token_file = 'f'":        false,
+		"admin_look_token_file = 'f'":   false,
+		"admin = 'https://:1'\nadmin_token_file = 'f'":                                     false,
+		"admin = 'https://hub.example:1'\nadmin_look_token_file = 'f'":                     false,
+		"admin = '0.0.0.0:1'\nadmin_token_file = 'f'\nadmin_plain = true":                  false,
+		"admin_hosts = ['hub.example', '192.0.2.1', 'hub']\nadmin_token_file = '/run/f'\n": false,
+	} {
+		c, err := Parse("moip.toml", []byte(text))
+		if err != nil {
+			t.Errorf("%s: %v", text, err)
+		} else if c.AdminOpen() != open {
+			t.Errorf("%s: whoever comes may do everything: %v", text, !open)
+		}
+	}
 }

@@ -72,9 +72,10 @@ type Route struct {
 	Case Case `toml:"case"`
 
 	// RealIP is how the service learns the address of the caller:
-	// x-forwarded-for for that header, which only a WebSocket has, proxy for a
-	// line of the PROXY protocol, version 1, before all else, or none. Default
-	// none.
+	// x-forwarded-for or forwarded (RFC 7239) for that header, which only a WebSocket
+	// has, proxy-v1, or proxy, for a line of the PROXY protocol, version 1, before all
+	// else, proxy-v2 for its version 2, send-location for that option of telnet (RFC
+	// 779), or none. Default none.
 	RealIP RealIP `toml:"real_ip"`
 
 	// Speed is that of the line on which callers see the service, if theirs is no
@@ -123,10 +124,25 @@ func (r Route) Check(fault func(key, format string, args ...any)) {
 		}
 	} else if err := upstream.Check(session.Route{URL: r.URL}); err != nil {
 		fault("url", "%v", err)
-	} else if r.RealIP == "x-forwarded-for" && !strings.HasPrefix(strings.ToLower(r.URL), "ws") {
-		fault("real_ip", "only a WebSocket has headers (use proxy or none, or a ws or wss URL)")
+	} else {
+		r.checkRealIP(fault)
 	}
 	r.checkOptions(fault)
+}
+
+// checkRealIP wants a service to be one that can be told so who calls.
+func (r Route) checkRealIP(fault report) {
+	scheme, _, _ := strings.Cut(strings.ToLower(r.URL), ":")
+	switch r.RealIP {
+	case "x-forwarded-for", "forwarded":
+		if scheme != "ws" && scheme != "wss" {
+			fault("real_ip", "only a WebSocket has headers (use proxy-v1, proxy-v2 or none, or a ws or wss URL)")
+		}
+	case "send-location":
+		if scheme != "telnet" {
+			fault("real_ip", "only telnet has that option (use proxy-v1, proxy-v2 or none, or a telnet URL)")
+		}
+	}
 }
 
 // checkOptions is Check but for the URL.
@@ -153,8 +169,8 @@ func (r Route) checkOptions(fault report) {
 	if !slices.Contains([]Case{"", "typed", "upper", "lower"}, r.Case) {
 		fault("case", "%.60q is unknown (use typed, upper or lower)", r.Case)
 	}
-	if !slices.Contains([]RealIP{"", "none", "x-forwarded-for", "proxy"}, r.RealIP) {
-		fault("real_ip", "%.60q is unknown (use none, x-forwarded-for or proxy)", r.RealIP)
+	if !slices.Contains([]RealIP{"", "none", "x-forwarded-for", "forwarded", "proxy", "proxy-v1", "proxy-v2", "send-location"}, r.RealIP) {
+		fault("real_ip", "%.60q is unknown (use none, x-forwarded-for, forwarded, proxy-v1, proxy-v2 or send-location)", r.RealIP)
 	}
 	if r.Speed != 0 && !slices.Contains(session.Speeds, r.Speed) {
 		fault("speed", "%d is not a speed in bit/s (use 300, 1200, 4800, 9600, or 0 for none)", r.Speed)

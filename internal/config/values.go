@@ -105,13 +105,16 @@ func (c Case) session() session.Case {
 	return session.Case(c)
 }
 
-// RealIP is session.RealIP as files write it: none, x-forwarded-for or proxy;
-// nothing is none.
+// RealIP is session.RealIP as files write it: none, x-forwarded-for, forwarded, proxy-v1,
+// proxy for the same, proxy-v2 or send-location; nothing is none.
 type RealIP string
 
 func (r RealIP) session() session.RealIP {
-	if r == "none" {
+	switch r {
+	case "none":
 		return session.RealIPNone
+	case "proxy":
+		return session.RealIPProxy
 	}
 	return session.RealIP(r)
 }

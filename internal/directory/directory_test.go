@@ -91,7 +91,7 @@ func TestLoad(t *testing.T) {
 				Echo:         true,
 				Case:         session.CaseUpper,
 				Visit:        30 * time.Minute,
-				RealIP:       session.RealIPForwarded,
+				RealIP:       session.RealIPForwardedFor,
 			},
 		},
 		{

@@ -119,7 +119,7 @@ services.toml:8: service.fin: "x" is unknown (use 49, 59 or close)`},
 		{"[profile.a]\nping = '1ms'\n[[service]]\ncode = 'A'\nurl = 'ws://a'\nprofile = 'a'\nping = '2ms'\n", `2: profile.a.ping: 1ms is out of range (100ms to 24h, or 0 for none)
 services.toml:7: service.ping: 2ms is out of range (100ms to 24h, or 0 for none)`},
 		{"[profile.a]\ndata = 'path'\n[[service]]\ncode = 'A'\nurl = 'tcp://a:1'\nprofile = 'a'\n", `3: service.data: only a ws or wss URL has a path (use typed or none)`},
-		{"[profile.a]\nreal_ip = 'x-forwarded-for'\n[[service]]\ncode = 'A'\nurl = 'tcp://a:1'\nprofile = 'a'\n", `3: service.real_ip: only a WebSocket has headers (use proxy or none, or a ws or wss URL)`},
+		{"[profile.a]\nreal_ip = 'x-forwarded-for'\n[[service]]\ncode = 'A'\nurl = 'tcp://a:1'\nprofile = 'a'\n", `3: service.real_ip: only a WebSocket has headers (use proxy-v1, proxy-v2 or none, or a ws or wss URL)`},
 		{"[profile.a]\npalier = '3615'\ntariff = {minute = 1}\n[[service]]\ncode = 'A'\nurl = 'ws://a'\nprofile = 'a'\n", `2: profile.a.palier: goes with no tariff (write one of the two)`},
 
 		{"[[service]]\ncode = 'A'\nalias_of = 'b'\n", `3: service.alias_of: A leads to B, and nothing has that name (write the code of a service)`},

@@ -46,6 +46,10 @@ func (o Options) checks() []check {
 		checks = append(checks, checkListen(uri))
 	}
 	checks = append(checks, o.checkAdmin(), o.checkPortal(), o.checkLink())
+	checks = append(checks, o.tokenChecks()...)
+	if ways := o.checkWays(); len(ways) > 0 {
+		checks = append(checks, always(ways...))
+	}
 	checks = append(checks, o.directoryChecks()...)
 	return append(checks, o.folderChecks()...)
 }

@@ -174,7 +174,7 @@ func (o Options) checkLink() check {
 	return check{name, func(ctx context.Context) []Finding {
 		ctx, cancel := context.WithTimeout(ctx, dialTime)
 		defer cancel()
-		server, err := pymoip.Knock(ctx, to)
+		server, err := pymoip.Knock(ctx, pymoip.Options{URL: to, TokenFile: o.Config.LinkTokenFile, CA: o.Config.LinkCA})
 		switch {
 		case err != nil:
 			return []Finding{problem(name, "start the portal with its command port, or do without: link = \"none\"; it cannot redirect callers then",

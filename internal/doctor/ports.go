@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 
 	"moip/internal/control/admin"
 	"moip/internal/downstream"
+	"moip/internal/policy/token"
 	"moip/internal/serial"
 )
 
@@ -142,7 +144,11 @@ func (o Options) checkAdmin() check {
 			ctx, cancel := context.WithTimeout(ctx, askTime)
 			defer cancel()
 			var there admin.Calls
-			if failed := admin.NewClient(address).Do(ctx, http.MethodGet, "/calls", nil, &there); failed == nil {
+			client := admin.NewClient(here(address))
+			if file := cmp.Or(o.Config.AdminTokenFile, o.Config.AdminLookTokenFile); file != "" {
+				client.Token = func() (token.Token, error) { return token.ReadOne(file) }
+			}
+			if failed := client.Do(ctx, http.MethodGet, "/calls", nil, &there); failed == nil {
 				return []Finding{good(name, "%s is had by a MoIP that runs; calls under way: %d", address, len(there.Calls))}
 			}
 		}

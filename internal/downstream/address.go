@@ -21,12 +21,13 @@ type Address struct {
 	Port   string // from 0 to 65535, 0 for any that is free; for serial its name
 	Speed  int    // one of session.Speeds, or 0 if the lines set their own
 	Record Record // which calls are recorded, "" if that is said elsewhere
+	Proxy  bool   // proxies begin with a header of the PROXY protocol
 	Parity serial.Parity
 	Flow   bool // heed XOFF and XON; for serial, as Parity is
 }
 
 // ParseAddress reads the URI of a Listener: ws://HOST:PORT, telnet://HOST:PORT or
-// tcp://HOST:PORT, each perhaps with ?speed=1200, record=all or both, or
+// tcp://HOST:PORT, each perhaps with ?speed=1200, record=all, proxy=on or several of them, or
 // serial://PORT, perhaps with parity=software and flow=xonxoff as well.
 func ParseAddress(uri string) (a Address, err error) {
 	if port, ok := strings.CutPrefix(uri, "serial:"); ok {
@@ -48,8 +49,10 @@ func ParseAddress(uri string) (a Address, err error) {
 	query := u.Query()
 	speed, err := speedOf(query)
 	record, fault := recordOf(query)
-	err = cmp.Or(err, fault)
+	proxy, noProxy := proxyOf(query)
+	err = cmp.Or(err, fault, noProxy)
 	query.Del("record")
+	query.Del("proxy")
 	switch query.Del("speed"); {
 	case u.String() != bare.String(), len(query) > 0:
 		bare.RawQuery = ""
@@ -57,7 +60,7 @@ func ParseAddress(uri string) (a Address, err error) {
 	case !isHost(u.Hostname()):
 		return a, fmt.Errorf("%.60q is not a host (write 127.0.0.1, [::1], a name, or none for all addresses)", u.Hostname())
 	}
-	return Address{Scheme: u.Scheme, Host: u.Hostname(), Port: u.Port(), Speed: speed, Record: record}, err
+	return Address{Scheme: u.Scheme, Host: u.Hostname(), Port: u.Port(), Speed: speed, Record: record, Proxy: proxy}, err
 }
 
 // parseSerial is ParseAddress for /dev/ttyUSB0?speed=4800, or COM3.

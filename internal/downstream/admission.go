@@ -27,13 +27,11 @@ func (l *Listener) admit(from netip.AddrPort) *Refusal {
 // admitted hands requests on of those who may come, and tells others so.
 func (l *Listener) admitted(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		from, _ := netip.ParseAddrPort(r.RemoteAddr) // as net/http has it from the connection
-		refusal := l.admit(unmap(from))
-		if refusal == nil {
-			next.ServeHTTP(w, r)
+		if refusal := l.admit(remote(r)); refusal != nil {
+			refuse(w, r, refusal)
 			return
 		}
-		refuse(w, r, refusal)
+		next.ServeHTTP(w, r)
 	})
 }
 
@@ -50,16 +48,23 @@ const (
 	maxParting  = 64                     // callers who have it at a time
 )
 
-// turnAway tells a caller without HTTP why it is not let in. The connection ends in good
-// order, see part. In a crowd, a line that may be lost has to do.
+// turnAway tells a caller without HTTP why it is not let in.
 func (l *Listener) turnAway(conn net.Conn, r *Refusal) {
+	l.sendAway(conn, append(videotex.Encode(r.Text), '\r', '\n'))
+}
+
+// sendAway closes a connection, with a word unless that is empty, and in good order, see
+// part. In a crowd, a word that may be lost has to do.
+func (l *Listener) sendAway(conn net.Conn, word []byte) {
 	defer conn.Close()
-	line := append(videotex.Encode(r.Text), '\r', '\n')
+	if len(word) == 0 {
+		return
+	}
 	defer l.parting.Add(-1)
 	if l.parting.Add(1) > maxParting {
 		conn.SetDeadline(time.Now().Add(partingTime))
-		conn.Write(line)
+		conn.Write(word)
 		return
 	}
-	part(conn, line)
+	part(conn, word)
 }

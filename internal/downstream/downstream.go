@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"moip/internal/prise"
+	"moip/internal/proxied"
 	"moip/internal/session"
 	"moip/internal/telnet"
 	"moip/internal/transport"
@@ -58,6 +59,20 @@ type Options struct {
 	// closed, or no call comes of it. It must not block. nil lets all in.
 	Enter func(from netip.AddrPort, transport string) (leave func(), refusal *Refusal)
 
+	// Proxies says which proxies tell who calls, and how; it is asked anew for each
+	// connection and each request, and must not block. What they tell is the address of
+	// the caller for all else. nil is for none.
+	Proxies func() *proxied.Trust
+
+	// Refused is told of each who is refused because such a proxy, from an address, does
+	// not say who calls; the reason is one of Reason…. It must not block. nil where nobody
+	// wants to know.
+	Refused func(from netip.AddrPort, transport, reason string, err error)
+
+	// Guard looks out for those who come by ws, telnet or tcp and are no callers, nil where
+	// nobody does. It is asked of those who are admitted.
+	Guard Guard
+
 	// Tap returns what is told of the line of a caller that has arrived from an
 	// address, nil for nothing. It must not block. nil where none is.
 	Tap func(netip.AddrPort) session.Tap
@@ -71,9 +86,9 @@ type Options struct {
 type Listener struct {
 	asked    string
 	at       Address
-	listener net.Listener // nil for serial
-	server   *http.Server // for ws
-	attended context.Context
+	listener net.Listener       // nil for serial
+	server   *http.Server       // for ws
+	attended context.Context    // until Close
 	leave    context.CancelFunc // ends attended
 	options  Options
 
@@ -93,9 +108,12 @@ func Listen(uri string, o Options) (*Listener, error) {
 	}
 	o.Ping = cmp.Or(o.Ping, DefaultPing)
 	o.Log = cmp.Or(o.Log, slog.New(slog.DiscardHandler))
+	if o.Proxies == nil {
+		o.Proxies = func() *proxied.Trust { return &proxied.Trust{} }
+	}
 	l := &Listener{asked: uri, at: at, options: o, served: make(chan struct{})}
+	l.attended, l.leave = context.WithCancel(context.Background())
 	if at.Scheme == "serial" {
-		l.attended, l.leave = context.WithCancel(context.Background())
 		return l, nil // the port may come later
 	}
 	if o.Open == nil {
@@ -161,8 +179,8 @@ func (l *Listener) Serve(answer Answer) error {
 	var err error
 	switch l.at.Scheme {
 	case "ws":
-		l.server.Handler = l.admitted(l.handler(answer))
-		err = l.server.Serve(l.listener)
+		l.server.Handler = l.known(l.admitted(l.handler(answer)))
+		err = l.server.Serve(l.announced(l.listener))
 		l.knocking.Wait()
 	case "serial":
 		l.attend(answer)
@@ -186,24 +204,34 @@ func (l *Listener) serve(answer Answer) error {
 			return err
 		}
 		answering.Go(func() {
-			if refusal := l.admit(addressOf(conn)); refusal != nil {
+			from, known := l.whose(conn)
+			if !known {
+				return
+			}
+			if refusal := l.admit(from); refusal != nil {
 				l.turnAway(conn, refusal)
 				return
 			}
-			leave, refusal := l.enter(addressOf(conn))
+			if !l.passes(conn, from) {
+				return
+			}
+			leave, refusal := l.enter(from)
 			if refusal != nil {
 				l.turnAway(conn, refusal)
 				return
 			}
 			becomesCall(conn, leave)
 			var e session.Endpoint
-			line := l.arriving(addressOf(conn))
+			line := l.arriving(from)
 			if l.at.Scheme == "telnet" {
 				e = transport.NewTelnet(conn, telnet.Server, l.options.Stall, line.tap)
 			} else {
 				e = transport.TCP(conn, l.options.Stall)
 			}
-			l.answer(answer, e, conn, line, session.Caller{Speed: l.at.Speed, Record: l.records(false)})
+			if judged, ok := e.(interface{ Judge(transport.Judge) }); ok && l.options.Guard != nil {
+				judged.Judge(l.judge)
+			}
+			l.answer(answer, e, conn, line, session.Caller{Addr: from, Speed: l.at.Speed, Record: l.records(false)})
 		})
 	}
 }
@@ -218,13 +246,13 @@ func (l *Listener) attend(answer Answer) {
 	})
 }
 
-// answer has the call at the other end of conn answered. Of the caller, what was
-// asked for is known.
+// answer has the call at the other end of conn answered. Of the caller, its address is
+// known, and what was asked for.
 func (l *Listener) answer(answer Answer, e session.Endpoint, conn net.Conn, line line, from session.Caller) {
 	if from.Speed > 0 {
 		tune(conn, from.Speed/10) // a second of the line
 	}
-	from.Transport, from.Addr = l.at.Scheme, addressOf(conn)
+	from.Transport = l.at.Scheme
 	l.put(answer, e, line, from)
 }
 
@@ -286,8 +314,8 @@ func (l *Listener) Close() error {
 	l.mu.Lock()
 	l.closed = true
 	l.mu.Unlock()
-	if l.leave != nil {
-		l.leave()
+	l.leave()
+	if l.listener == nil {
 		return nil
 	}
 	if l.server != nil {

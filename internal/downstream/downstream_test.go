@@ -186,6 +186,8 @@ func TestListenRefuses(t *testing.T) {
 		"tcp://:9000?speed=fast":   `"fast" is not a speed`,
 		"tcp://:9000?record=some":  `"some" is unknown (use none, asked or all)`,
 		"tcp://:9000?record":       `"" is unknown (use none, asked or all)`,
+		"tcp://:9000?proxy=yes":    `proxy is "yes" (use on or off)`,
+		"tcp://:9000?proxy":        `proxy is "" (use on or off)`,
 		"tcp://192.0.2.1:0":        "cannot assign requested address",
 		taken.URI():                "address already in use",
 

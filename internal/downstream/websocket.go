@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/netip"
 	"strings"
 	"time"
 
@@ -63,8 +62,10 @@ func (l *Listener) handler(answer Answer) http.Handler {
 func (l *Listener) upgrade(w http.ResponseWriter, r *http.Request, answer Answer) {
 	l.knocking.Add(1)
 	defer l.knocking.Done()
-	at, _ := netip.ParseAddrPort(r.RemoteAddr) // else it is nobody's whom one could name
-	line := l.arriving(netip.AddrPortFrom(at.Addr().Unmap(), at.Port()))
+	if l.held(w, r) {
+		return
+	}
+	line := l.arriving(remote(r))
 	line.asked(r)
 	speed, err := speedOf(r.URL.Query())
 	if err != nil {
@@ -72,8 +73,8 @@ func (l *Listener) upgrade(w http.ResponseWriter, r *http.Request, answer Answer
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	from := session.Caller{Speed: session.Slower(l.at.Speed, speed), Record: l.records(asksToBeRecorded(r.URL.Query()))}
-	leave, refusal := l.enter(unmap(at))
+	from := session.Caller{Addr: remote(r), Speed: session.Slower(l.at.Speed, speed), Record: l.records(asksToBeRecorded(r.URL.Query()))}
+	leave, refusal := l.enter(from.Addr)
 	if refusal != nil {
 		line.refused(errors.New(refusal.Text))
 		l.turnBack(w, r, refusal)
@@ -82,12 +83,14 @@ func (l *Listener) upgrade(w http.ResponseWriter, r *http.Request, answer Answer
 	conn, early, subprotocol, err := upgrade(w, r)
 	if err != nil {
 		leave()
+		l.failed(from.Addr)
 		line.refused(err)
 		l.options.Log.Debug("no WebSocket", "from", r.RemoteAddr, "error", err)
 		return
 	}
 	becomesCall(conn, leave)
 	line.answered(subprotocol)
+	conn = socketOf(conn)
 	e := transport.NewWebSocket(conn, transport.WebSocketOptions{
 		Binary: wantsBinary(r, subprotocol),
 		Early:  early,

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"moip/internal/control/admin"
+	"moip/internal/control/admin/access"
 	"moip/internal/control/admin/console"
 	"moip/internal/directory"
 	"moip/internal/session"
@@ -18,6 +19,10 @@ func (g *gateway) openAdmin() (err error) {
 	if address == "" {
 		return nil
 	}
+	rules, err := rulesOf(g.cfg)
+	if err != nil {
+		return err
+	}
 	g.admin, err = g.sockets.Listen(address)
 	switch {
 	case err != nil && asked:
@@ -26,8 +31,10 @@ func (g *gateway) openAdmin() (err error) {
 		g.log.Warn("operators cannot reach this gateway; --admin names another address", "error", err)
 		return nil
 	}
+	g.gate = access.New(rules, g.log)
 	o := admin.Options{
-		Board: g.board, Route: g.route, House: g, Bans: g.bans, Limits: g.limits, History: g.history, Traces: g.traces,
+		Gate:  g.gate,
+		Board: g.board, Route: g.route, House: g, Bans: g.bans, Limits: g.limits, Shield: g.shield, History: g.history, Traces: g.traces,
 		Level: g.level, Events: g.events, Metrics: g.metrics, Log: g.log,
 	}
 	o.Console = console.Handler()

@@ -19,12 +19,16 @@ import (
 )
 
 // Alone is the portal inside for callers who come by other gateways, whose control links
-// are taken at a port or address, from the networks that are believed.
-func Alone(at string, gateways []netip.Prefix) Portal {
-	return func(g *gateway) error { return g.wireAlone(at, gateways) }
+// are taken at a port or address, from the networks that are believed, and with a token
+// that is in a file, if one is named.
+func Alone(at string, gateways []netip.Prefix, tokens string) Portal {
+	return func(g *gateway) error { return g.wireAlone(at, gateways, tokens) }
 }
 
-func (g *gateway) wireAlone(at string, gateways []netip.Prefix) (err error) {
+func (g *gateway) wireAlone(at string, gateways []netip.Prefix, tokens string) (err error) {
+	if _, err := tokensOf("--link-token-file", tokens); err != nil {
+		return err
+	}
 	if g.links, err = listenForLinks(at, gateways); err != nil {
 		return fmt.Errorf("--link: %w", err)
 	}
@@ -34,7 +38,7 @@ func (g *gateway) wireAlone(at string, gateways []netip.Prefix) (err error) {
 	}
 	orders := &orders{own: g.board}
 	p := g.teletel.portal(orders, true)
-	orders.gateways = pymoip.NewServer(pymoip.ServerOptions{Gateways: gateways, Follow: p.Event, Ask: p.Ask, Log: g.log})
+	orders.gateways = pymoip.NewServer(pymoip.ServerOptions{Gateways: gateways, TokenFile: tokens, Follow: p.Event, Ask: p.Ask, Log: g.log})
 	calls.DialPortal, calls.DialService = p.Dial, g.teletel.dial(calls.DialService)
 	g.about.Store(fmt.Sprintf("control links at %s, %s", strings.Join(reached("ws", g.links.Addr()), ", "), g.teletel.about()))
 	g.board.Open(calls, p.Event, orders.gateways.Event)

@@ -17,6 +17,7 @@ import (
 
 	"moip/internal/config"
 	"moip/internal/control/admin"
+	"moip/internal/control/admin/access"
 	"moip/internal/control/pymoip"
 	"moip/internal/directory"
 	"moip/internal/downstream"
@@ -27,6 +28,8 @@ import (
 	"moip/internal/policy/ban"
 	"moip/internal/policy/limit"
 	"moip/internal/policy/outbound"
+	"moip/internal/policy/shield"
+	"moip/internal/proxied"
 	"moip/internal/recording"
 	"moip/internal/session"
 	"moip/internal/switchboard"
@@ -51,6 +54,9 @@ type gateway struct {
 	outbound  atomic.Pointer[outbound.Policy]
 	bans      *ban.List
 	limits    *limit.Turnstile
+	proxies   atomic.Pointer[proxied.Trust]
+	shield    *shield.Shield
+	browse    atomic.Value                   // a string: the port where browsers are answered, "" for none
 	hush      policy.Hush                    // of callers who are refused
 	history   *history.History               // nil if none is kept
 	work      []func(context.Context)        // what else goes on, until the context is done
@@ -68,6 +74,7 @@ type gateway struct {
 
 	admin        net.Listener // nil if operators cannot reach it
 	api          *http.Server
+	gate         *access.Gate // for operators; nil if they cannot reach it
 	events       *admin.Events
 	metrics      *admin.Metrics
 	traces       *trace.Desk
@@ -87,6 +94,7 @@ func open(ctx context.Context, p Plan, log *logbook, sockets *handover.Sockets) 
 	}
 	g.stopped, g.halt = context.WithCancel(ctx)
 	g.state.Store(running)
+	g.proxies.Store(g.cfg.Proxies.Options())
 	g.answer, g.metrics, g.traces = g.board.Answer, admin.NewMetrics(g.board), trace.NewDesk(g.board)
 	if last, err := strconv.ParseUint(sockets.Told(), 10, 64); err == nil {
 		g.board.Continue(session.ID(last))
@@ -97,6 +105,7 @@ func open(ctx context.Context, p Plan, log *logbook, sockets *handover.Sockets) 
 	}
 	if err == nil {
 		g.openLimits()
+		g.openShield()
 		err = g.openHistory()
 	}
 	if err == nil {
@@ -141,14 +150,16 @@ func (g *gateway) openDoors() error {
 		}
 		g.listeners = append(g.listeners, l)
 	}
+	g.noteBrowse()
 	return nil
 }
 
 // openDoor opens a listener, at a socket that socket opens.
 func (g *gateway) openDoor(cfg *config.Config, uri string, socket func(string) (net.Listener, error)) (*downstream.Listener, error) {
 	l, err := downstream.Listen(uri, downstream.Options{
-		Ping: orNever(cfg.Limits.Ping), Stall: orNever(cfg.Limits.Stall), Web: web(), Log: g.log,
-		Open: socket, Record: cfg.Recordings.Calls, Admit: g.admit, Arrive: g.arrive, Enter: g.enter, Tap: g.traces.Arriving,
+		Ping: orNever(cfg.Limits.Ping), Stall: orNever(cfg.Limits.Stall), Web: g.watched(), Log: g.log,
+		Open: socket, Record: cfg.Recordings.Calls, Admit: g.admit, Arrive: g.arrive, Enter: g.enter, Guard: guard{g}, Tap: g.traces.Arriving,
+		Proxies: g.proxies.Load, Refused: g.refuseUnknown,
 	})
 	return l, withAdvice(err)
 }
@@ -216,7 +227,10 @@ func (g *gateway) wire(other Portal) error {
 		g.openBoard(g.outside)
 		return nil
 	}
-	link := pymoip.New(pymoip.Options{URL: url, Board: g.board, Log: g.log})
+	link := pymoip.New(pymoip.Options{URL: url, TokenFile: g.cfg.LinkTokenFile, CA: g.cfg.LinkCA, Board: g.board, Log: g.log})
+	if g.cfg.LinkInClear() {
+		g.log.Warn("the token of the control link can be read on the way; wss:// would hide it", "link", upstream.Public(url))
+	}
 	g.link = link.State
 	g.work = append(g.work, link.Run)
 	g.openBoard(func() session.Config {
@@ -247,7 +261,7 @@ func (g *gateway) outside() session.Config {
 // configure says. The portal, which knows costs, is told before history.
 func (g *gateway) openBoard(configure func() session.Config, follow ...func(session.Event)) {
 	g.configure = configure
-	follow = append(follow, g.events.Note, g.metrics.Note, g.traces.Note)
+	follow = append(follow, g.events.Note, g.metrics.Note, g.traces.Note, g.shield.Note)
 	if g.history != nil {
 		follow = append(follow, g.history.Note)
 	}
@@ -287,7 +301,7 @@ func (g *gateway) welcome(out io.Writer) {
 		}
 	}
 	if g.admin != nil {
-		fmt.Fprintf(out, "Operators: http://%s/, or moip ctl\n", g.admin.Addr())
+		fmt.Fprintf(out, "Operators: %s/, or moip ctl\n", reached("http", g.admin.Addr())[0])
 	}
 	fmt.Fprintf(out, "Portal: %s\nCtrl-C stops it.\n", g.about.Load())
 }
@@ -380,6 +394,9 @@ func (g *gateway) close() {
 	}
 	if g.records != nil {
 		g.records.Close()
+	}
+	if g.shield != nil {
+		g.shield.Close()
 	}
 	if g.bans != nil {
 		g.bans.Close() // it has logged what it cannot write

@@ -14,7 +14,9 @@ import (
 const householdRequests = 100
 
 func (g *gateway) openLimits() {
-	g.limits = limit.New(g.rules(g.cfg), g.bans.IsExempt)
+	g.limits = limit.New(g.rules(g.cfg), func(a netip.Addr) bool {
+		return g.bans.IsExempt(a) || g.proxies.Load().Trusts(a) // who is many
+	})
 }
 
 // rules returns the limits that a configuration has.

@@ -113,8 +113,15 @@ func (g *gateway) reload() (admin.Reloaded, error) {
 	if err := next.Validate(); err != nil { // what has changed may not go with what has not
 		return admin.Reloaded{}, err
 	}
+	rules, err := rulesOf(next) // there may be other tokens in the same files
+	if err != nil {
+		return admin.Reloaded{}, err
+	}
 	if err := g.change(next, changed); err != nil {
 		return admin.Reloaded{}, err
+	}
+	if g.gate != nil {
+		g.gate.Change(rules)
 	}
 	return admin.Reloaded{Changed: append([]string{}, changed...), Left: append([]string{}, left...)}, nil
 }
@@ -127,7 +134,9 @@ func mayChange(was, is *config.Config) func(key string) bool {
 	return func(key string) bool {
 		table, _, _ := strings.Cut(key, ".")
 		switch table {
-		case "listen", "directory", "pages", "log_level", "limits":
+		case "listen", "directory", "pages", "log_level", "limits", "proxies":
+			return true
+		case "admin_token_file", "admin_look_token_file", "admin_hosts", "admin_plain":
 			return true
 		case "portal":
 			return samePortal
@@ -135,6 +144,8 @@ func mayChange(was, is *config.Config) func(key string) bool {
 			return sameDirectory
 		case "bans":
 			return key == "bans.never"
+		case "shield":
+			return key != "shield.file"
 		case "recordings":
 			return key != "recordings.folder"
 		}
@@ -170,8 +181,10 @@ func (g *gateway) change(cfg *config.Config, changed []string) error {
 	if g.records != nil {
 		g.records.Change(cfg.Recordings.Options())
 	}
+	g.proxies.Store(cfg.Proxies.Options())
 	g.bans.SetNever(cfg.Bans.Options().Never)
 	g.limits.Change(g.rules(cfg))
+	g.shield.Change(cfg.Shield.Rules())
 	if has("log_level") {
 		g.level.Set(cfg.LogLevel.Level())
 	}
@@ -249,6 +262,7 @@ func (g *gateway) socketOf(l *downstream.Listener) func(string) (net.Listener, e
 // exchange answers callers at other doors.
 func (g *gateway) exchange(d doors) {
 	g.listeners = d.all
+	g.noteBrowse()
 	for _, l := range d.opened {
 		g.log.Info("listening", "at", l.URI())
 		g.serve(l)

@@ -238,7 +238,7 @@ func TestVisitOfARoute(t *testing.T) {
 
 // Only who asks for it is told who calls, and nobody else is.
 func TestRealIP(t *testing.T) {
-	for _, told := range []RealIP{RealIPNone, RealIPForwarded, RealIPProxy} {
+	for _, told := range []RealIP{RealIPNone, RealIPForwardedFor, RealIPProxy} {
 		check := func(r *rig, who string) {
 			if r.dialled.RealIP != told || (r.dialled.Caller == nil) != (told == RealIPNone) || told != RealIPNone && *r.dialled.Caller != terminal {
 				t.Errorf("the %s is dialled by %+v", who, r.dialled)

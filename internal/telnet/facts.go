@@ -35,9 +35,12 @@ const (
 	envUserVar = 3
 )
 
-// inquire asks a server's peer about itself.
+// inquire asks a server's peer about itself. A client offers what it has to tell.
 func (c *Conn) inquire(reply []byte) []byte {
 	if c.side == Client {
+		if c.place != "" {
+			reply = c.ask(reply, ours, optLocation)
+		}
 		return reply
 	}
 	for _, code := range []byte{optTerminal, optWindow, optEnviron, optLocation} {
@@ -48,7 +51,7 @@ func (c *Conn) inquire(reply []byte) []byte {
 
 // begin says what is due as soon as an option is agreed: as a server, which
 // fact we want; as a client, the size of a Minitel's screen, which the server
-// does not ask for (RFC 1073). The terminal's type is asked once: asked again,
+// does not ask for (RFC 1073), and the location (RFC 779). The terminal's type is asked once: asked again,
 // the peer would change to its next type (RFC 1091).
 func (c *Conn) begin(reply []byte, at end, code byte) []byte {
 	switch {
@@ -56,6 +59,10 @@ func (c *Conn) begin(reply []byte, at end, code byte) []byte {
 		return append(reply, iac, sb, code, send, iac, se)
 	case at == ours && code == optWindow:
 		return append(reply, iac, sb, optWindow, 0, 40, 0, 25, iac, se)
+	case at == ours && code == optLocation:
+		reply = append(reply, iac, sb, optLocation)
+		reply = append(reply, c.place...)
+		return append(reply, iac, se)
 	}
 	return reply
 }

@@ -1,6 +1,7 @@
 package telnet
 
 import (
+	"bytes"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -43,5 +44,51 @@ func TestFacts(t *testing.T) {
 	}
 	if got := after(Client, agreed+"IAC SB TTYPE 00 'XTERM' IAC SE").Facts(); !cmp.Equal(got, Facts{}) {
 		t.Errorf("a service told %+v", got)
+	}
+}
+
+// A client tells where its caller is to a service that speaks telnet, if it is to.
+func TestTellLocation(t *testing.T) {
+	const told = "IAC SB LOCATION '192.0.2.7' IAC SE"
+	for _, test := range []struct{ in, data, reply string }{
+		{"0C 'Bonjour' IAC IAC", "0C 'Bonjour' FF", ""},
+		{"IAC NOP", "", "IAC WILL LOCATION"},
+		{"IAC WILL ECHO IAC DO LOCATION", "", "IAC WILL LOCATION IAC DO ECHO " + told},
+		{"IAC DO LOCATION", "", "IAC WILL LOCATION " + told},
+		{"IAC DO LOCATION IAC DO LOCATION", "", "IAC WILL LOCATION " + told},
+		{"IAC NOP IAC DONT LOCATION IAC NOP", "", "IAC WILL LOCATION"},
+		{"IAC DO LOCATION IAC DONT LOCATION IAC DO LOCATION", "", "IAC WILL LOCATION " + told + " IAC WONT LOCATION IAC WILL LOCATION " + told},
+		{"IAC DO LOCATION IAC SB LOCATION 'x' IAC SE", "", "IAC WILL LOCATION " + told},
+	} {
+		c := New(Client)
+		c.TellLocation("192.0.2.7")
+		data, reply := c.Receive(wire(test.in))
+		if !bytes.Equal(data, wire(test.data)) || !bytes.Equal(reply, wire(test.reply)) {
+			t.Errorf("%s: data % X, reply % X, want % X", test.in, data, reply, wire(test.reply))
+		}
+	}
+	if _, reply := after(Client, "IAC NOP").Receive(wire("IAC DO LOCATION")); !bytes.Equal(reply, wire("IAC WONT LOCATION")) {
+		t.Errorf("without a location, the answer is % X", reply)
+	}
+	// Our own server understands it.
+	server, client := New(Server), New(Client)
+	client.TellLocation("2001:db8::7")
+	talk(server, client, nil, server.Greeting())
+	if got := server.Facts().Location; got != "2001:db8::7" {
+		t.Errorf("told %q", got)
+	}
+}
+
+// However often a service asks, it is not told for ever.
+func TestTellLocationEnds(t *testing.T) {
+	c := New(Client)
+	c.TellLocation("192.0.2.7")
+	told := 0
+	for range 10 * maxAnswers {
+		_, reply := c.Receive(wire("IAC DO LOCATION IAC DONT LOCATION"))
+		told += bytes.Count(reply, []byte("192.0.2.7"))
+	}
+	if told != maxAnswers {
+		t.Errorf("told %d times", told)
 	}
 }

@@ -50,7 +50,7 @@ var options = [...]struct {
 	{optBinary, [2]sides{server | client, server | client}},
 	{optEcho, [2]sides{server, client}},
 	{optSGA, [2]sides{server | client, server | client}},
-	{optLocation, [2]sides{none, server}},
+	{optLocation, [2]sides{client, server}}, // a client, if it has one to tell
 	{optTerminal, [2]sides{client, server}},
 	{optWindow, [2]sides{client, server}},
 	{optEnviron, [2]sides{none, server}},
@@ -109,6 +109,9 @@ func (o *option) agreed() bool { return o.on && !o.asked }
 
 // option returns the state of an option, or nil if we never agree to it.
 func (c *Conn) option(at end, code byte) *option {
+	if code == optLocation && at == ours && c.place == "" {
+		return nil
+	}
 	for i := range options {
 		if o := &options[i]; o.code == code && o.may[at]&(1<<c.side) != 0 {
 			return &c.options[i][at]
@@ -131,8 +134,16 @@ func (c *Conn) ask(reply []byte, at end, code byte) []byte {
 	return reply
 }
 
+// maxOffers is how many times a peer may say WILL, WONT, DO or DONT. Terminals do so some
+// 30 times, and hosts whenever they ask for a password.
+const maxOffers = 2000
+
+// Endless reports whether the peer negotiates without end: no terminal does, nor any host.
+func (c *Conn) Endless() bool { return c.offers == maxOffers }
+
 // negotiate obeys IAC WILL, WONT, DO or DONT.
 func (c *Conn) negotiate(reply []byte, verb, code byte) []byte {
+	c.offers = min(c.offers+1, maxOffers)
 	at, on := theirs, verb == will
 	if verb == do || verb == dont {
 		at, on = ours, verb == do

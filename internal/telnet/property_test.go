@@ -157,6 +157,7 @@ func FuzzReceive(f *testing.F) {
 		"IAC WILL TTYPE IAC SB TTYPE 00 'XTERM' IAC SE IAC DO TTYPE IAC SB TTYPE 01 IAC SE",
 		"IAC WILL NAWS IAC SB NAWS 00 IAC IAC 00 18 IAC SE IAC WONT NAWS IAC DO NAWS IAC DONT NAWS",
 		"IAC WILL ENVIRON IAC SB ENVIRON 00 00 'USER' 01 'yann' 03 'x' 02 IAC SE",
+		"IAC DO LOCATION IAC DONT LOCATION IAC DO LOCATION IAC SB LOCATION 'Brest' IAC SE",
 		"IAC DO #200 IAC WILL #200 IAC SB #200 IAC SB IAC AYT IAC IAC",
 	} {
 		f.Add(true, wire(seed))
@@ -166,6 +167,7 @@ func FuzzReceive(f *testing.F) {
 		c := New(Server)
 		if client {
 			c = New(Client)
+			c.TellLocation("192.0.2.7")
 		}
 		c.Greeting()
 		var seen [256]bool // any byte may be an option

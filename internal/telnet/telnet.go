@@ -27,10 +27,12 @@ type Conn struct {
 	refused *[2][256 / 8]byte       // options refused already: a bit each, by end
 	sub     []byte                  // what came of an unfinished subnegotiation
 	facts   *Facts
+	place   string // ours, "" if the peer is not to learn it
 	state   state
-	verb    byte // in state inOption
-	cr      bool // the last byte of data was CR
-	telnet  bool // the peer has sent a command: it is no plain TCP
+	offers  uint16 // heard, of options, up to maxOffers
+	verb    byte   // in state inOption
+	cr      bool   // the last byte of data was CR
+	telnet  bool   // the peer has sent a command: it is no plain TCP
 }
 
 // A state of the parser says what the next byte is.
@@ -49,6 +51,11 @@ const maxSub = 256
 
 // New returns the state of a connection on which nothing was said yet.
 func New(side Side) *Conn { return &Conn{side: side} }
+
+// TellLocation has a server told where its caller is, by SEND-LOCATION (RFC 779), once it
+// speaks telnet. It is for a client, before anything is received. A location is up to 64
+// bytes of ASCII; "" is none.
+func (c *Conn) TellLocation(location string) { c.place = location }
 
 // Greeting returns what is to be sent when the connection begins: a server's
 // proposals, which bring a terminal into character mode without local echo,

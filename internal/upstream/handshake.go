@@ -87,9 +87,7 @@ func request(u *url.URL, r session.Route, key string) *http.Request {
 	if r.Origin != "" {
 		request.Header["Origin"] = []string{r.Origin}
 	}
-	if caller := ip(r.Caller); r.RealIP == session.RealIPForwarded && caller.IsValid() {
-		request.Header["X-Forwarded-For"] = []string{caller.String()}
-	}
+	addCaller(request.Header, r)
 	if u.User != nil {
 		password, _ := u.User.Password()
 		request.SetBasicAuth(u.User.Username(), password)

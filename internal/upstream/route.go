@@ -47,14 +47,8 @@ func check(r session.Route) (*url.URL, error) {
 	default:
 		return nil, fmt.Errorf("%s: the frames are %q, not text or binary", display(u), r.Frames)
 	}
-	switch r.RealIP {
-	case session.RealIPNone, session.RealIPProxy:
-	case session.RealIPForwarded:
-		if !isWeb(u) {
-			return nil, fmt.Errorf("%s: only a WebSocket has headers, such as X-Forwarded-For", display(u))
-		}
-	default:
-		return nil, fmt.Errorf("%s: the real IP is told by %q, not x-forwarded-for or proxy", display(u), r.RealIP)
+	if err := checkRealIP(u, r); err != nil {
+		return nil, err
 	}
 	return u, nil
 }

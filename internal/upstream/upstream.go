@@ -7,13 +7,11 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
 	"os"
-	"strings"
 	"time"
 
 	"moip/internal/session"
@@ -77,14 +75,9 @@ func (d *Dialer) dial(ctx context.Context, u *url.URL, r session.Route) (session
 		return nil, err
 	}
 	note(tap, "connected to %s, for %s", conn.RemoteAddr(), display(u))
-	if r.RealIP == session.RealIPProxy {
-		service := conn.RemoteAddr().(*net.TCPAddr).AddrPort()
-		line := proxyLine(r.Caller, service)
-		note(tap, "sent, before all else: %s", strings.TrimSpace(line))
-		if _, err := io.WriteString(conn, line); err != nil {
-			conn.Close()
-			return nil, fmt.Errorf("telling who calls: %w", err)
-		}
+	if err := tellProxy(conn, r, tap); err != nil {
+		conn.Close()
+		return nil, err
 	}
 	if !isWeb(u) && witness.Plain != nil {
 		conn = witness.Plain(conn)
@@ -93,7 +86,9 @@ func (d *Dialer) dial(ctx context.Context, u *url.URL, r session.Route) (session
 	case "tcp":
 		return transport.TCP(conn, d.Stall), nil
 	case "telnet":
-		return transport.NewTelnet(conn, telnet.Client, d.Stall, tap), nil
+		e := transport.NewTelnet(conn, telnet.Client, d.Stall, tap)
+		e.TellLocation(location(r))
+		return e, nil
 	}
 	if trust != nil {
 		if conn, err = transport.Secure(ctx, conn, trust); err != nil {

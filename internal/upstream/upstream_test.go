@@ -548,7 +548,7 @@ func TestCheck(t *testing.T) {
 		"tcp:host:23":   "tcp://host:23: only a WebSocket has headers",
 		"telnet://host": "telnet://host: only a WebSocket has headers",
 	} {
-		err := Check(session.Route{URL: url, RealIP: session.RealIPForwarded})
+		err := Check(session.Route{URL: url, RealIP: session.RealIPForwardedFor})
 		if (err == nil) != (want == "") || err != nil && !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("X-Forwarded-For for %s: %v, want %s", url, err, want)
 		}

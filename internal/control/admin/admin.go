@@ -1,9 +1,7 @@
 // Package admin is how operators see and steer a gateway: an HTTP API, which openapi.json
 // describes, and its client for the command line.
 //
-// Whoever reaches it may do everything, so it is for the loopback alone. There, too, a
-// page of the web that somebody has open must not reach it: requests of other sites are
-// refused, and so are those for another host, by which a name of theirs would lead here.
+// Who may ask, its Gate knows. Each operation says what role it needs.
 package admin
 
 import (
@@ -20,9 +18,11 @@ import (
 	"strings"
 	"time"
 
+	"moip/internal/control/admin/access"
 	"moip/internal/history"
 	"moip/internal/policy/ban"
 	"moip/internal/policy/limit"
+	"moip/internal/policy/shield"
 	"moip/internal/session"
 	"moip/internal/switchboard"
 	"moip/internal/trace"
@@ -45,6 +45,7 @@ type Options struct {
 	House  House
 	Bans   *ban.List
 	Limits *limit.Turnstile
+	Shield *shield.Shield
 
 	// History is of calls that have ended, nil where it is not kept.
 	History *history.History
@@ -52,8 +53,13 @@ type Options struct {
 	// Level is the least that is logged.
 	Level *slog.LevelVar
 
-	// Console answers browsers with the operators' page, nil if there is none.
+	// Console answers browsers with the operators' page, nil if there is none. The page
+	// is the same everywhere, and tells nobody anything of this gateway.
 	Console http.Handler
+
+	// Gate knows who may ask. Without one, everybody may do everything who calls this
+	// machine by a name or an address of the loopback.
+	Gate *access.Gate
 
 	Events  *Events
 	Metrics *Metrics
@@ -79,14 +85,16 @@ func bounded(next http.Handler) http.Handler {
 	})
 }
 
-// NewServer returns a server of the API. It answers requests for hosts that are this
-// machine's loopback. Its Shutdown waits for answers, but ends what has no end, as events.
+// NewServer returns a server of the API. Its Shutdown waits for answers, but ends what has
+// no end, as events.
 func NewServer(o Options) *http.Server {
-	guard := http.NewCrossOriginProtection()
+	if o.Gate == nil {
+		o.Gate = access.New(access.Rules{Open: true}, o.Log)
+	}
 	open, shut := context.WithCancel(context.Background())
 	s := &http.Server{
 		BaseContext:       func(net.Listener) context.Context { return open },
-		Handler:           local(guard.Handler(bounded(newMux(o)))),
+		Handler:           bounded(newMux(o)),
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       10 * time.Second,
 		IdleTimeout:       time.Minute,
@@ -95,27 +103,6 @@ func NewServer(o Options) *http.Server {
 	}
 	s.RegisterOnShutdown(shut)
 	return s
-}
-
-func isLoopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
-}
-
-// local answers requests for hosts of the loopback alone.
-func local(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		host, _, err := net.SplitHostPort(r.Host)
-		if err != nil {
-			host = r.Host
-		}
-		w.Header().Set("Cross-Origin-Resource-Policy", "same-origin") // nor do they get it as a picture
-		if !isLoopback(host) {
-			fail(w, http.StatusMisdirectedRequest, fmt.Errorf("%.60q is not this machine (call it localhost or 127.0.0.1)", r.Host))
-			return
-		}
-		next.ServeHTTP(w, r)
-	})
 }
 
 // A desk is where requests are answered.
@@ -133,55 +120,64 @@ type content struct {
 // operations are what the API can do.
 func (d desk) operations() map[string]handler {
 	return map[string]handler{
-		"GET /calls":                d.list,
-		"POST /calls/message":       d.messageAll,
-		"GET /calls/{id}":           ofCall(d.one),
-		"DELETE /calls/{id}":        ofCall(d.hangUp),
-		"GET /calls/{id}/screen":    ofCall(d.screen),
-		"POST /calls/{id}/message":  ofCall(d.message),
-		"POST /calls/{id}/redirect": ofCall(d.redirect),
-		"POST /calls/{id}/recall":   ofCall(d.recall),
-		"PUT /calls/{id}/recording": ofCall(d.record),
-		"GET /history":              d.history,
-		"GET /history/totals":       d.historyTotals,
-		"GET /services":             d.services,
-		"GET /link":                 d.link,
-		"GET /state":                d.state,
-		"GET /limits":               d.limits,
-		"GET /config":               d.config,
-		"POST /reload":              d.reload,
-		"POST /drain":               d.drain,
-		"POST /upgrade":             d.upgrade,
-		"GET /log-level":            d.level,
-		"PUT /log-level":            d.setLevel,
-		"GET /bans":                 d.listBans,
-		"POST /bans":                d.ban,
-		"POST /bans/import":         d.importBans,
-		"DELETE /bans/{network...}": d.unban,
+		"GET /login":                    d.whoAmI,
+		"GET /calls":                    d.list,
+		"POST /calls/message":           d.messageAll,
+		"GET /calls/{id}":               ofCall(d.one),
+		"DELETE /calls/{id}":            ofCall(d.hangUp),
+		"GET /calls/{id}/screen":        ofCall(d.screen),
+		"POST /calls/{id}/message":      ofCall(d.message),
+		"POST /calls/{id}/redirect":     ofCall(d.redirect),
+		"POST /calls/{id}/recall":       ofCall(d.recall),
+		"PUT /calls/{id}/recording":     ofCall(d.record),
+		"GET /history":                  d.history,
+		"GET /history/totals":           d.historyTotals,
+		"GET /services":                 d.services,
+		"GET /link":                     d.link,
+		"GET /state":                    d.state,
+		"GET /limits":                   d.limits,
+		"GET /config":                   d.config,
+		"POST /reload":                  d.reload,
+		"POST /drain":                   d.drain,
+		"POST /upgrade":                 d.upgrade,
+		"GET /log-level":                d.level,
+		"PUT /log-level":                d.setLevel,
+		"GET /bans":                     d.listBans,
+		"POST /bans":                    d.ban,
+		"POST /bans/import":             d.importBans,
+		"DELETE /bans/{network...}":     d.unban,
+		"GET /shield":                   d.shield,
+		"DELETE /shield/{household...}": d.forgive,
 	}
 }
 
 const root = "/api/v1"
 
-func newMux(o Options) *http.ServeMux {
-	mux := http.NewServeMux()
-	d := desk{o}
-	for pattern, h := range d.operations() {
+// newMux has each request answered that the Gate lets in. One is let in from everywhere:
+// whether the process is alive, of which whoever can connect knows as much anyway, and
+// which is asked by what cannot have a token.
+func newMux(o Options) http.Handler {
+	mux, guarded, d := http.NewServeMux(), http.NewServeMux(), desk{o}
+	handle := func(role access.Role, pattern string, h http.Handler) { guarded.Handle(pattern, o.Gate.For(role, h)) }
+	api := func(pattern string, h http.Handler) {
 		method, path, _ := strings.Cut(pattern, " ")
-		mux.Handle(method+" "+root+path, h)
+		handle(needs(method, path), method+" "+root+path, h)
 	}
-	mux.HandleFunc("GET "+root+"/openapi.json", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		w.Write(openAPI)
-	})
-	mux.Handle("GET "+root+"/events", o.Events)
-	mux.HandleFunc("GET "+root+"/calls/{id}/screen/live", d.watch)
+	for pattern, h := range d.operations() {
+		api(pattern, h)
+	}
+	api("GET /openapi.json", content{"application/json", openAPI})
+	api("GET /events", o.Events)
+	api("GET /calls/{id}/screen/live", http.HandlerFunc(d.watch))
+	api("GET /trace", http.HandlerFunc(d.trace))
+	handle(access.Anyone, "POST "+root+"/login", http.HandlerFunc(d.login))
+	handle(access.Anyone, "DELETE "+root+"/login", http.HandlerFunc(d.logout))
+	handle(access.Look, "GET /metrics", http.HandlerFunc(d.metrics))
+	handle(access.Look, "GET /readyz", http.HandlerFunc(d.ready))
 	if o.Console != nil {
-		mux.Handle("GET /", o.Console)
+		handle(access.Anyone, "GET /", o.Console)
 	}
-	mux.HandleFunc("GET "+root+"/trace", d.trace)
-	mux.HandleFunc("GET /metrics", d.metrics)
-	mux.HandleFunc("GET /readyz", d.ready)
+	mux.Handle("/", o.Gate.Hosts(guarded))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok\n") })
 	return mux
 }
@@ -195,12 +191,16 @@ func (h handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case told == nil:
 		w.WriteHeader(http.StatusNoContent)
 	case isContent:
-		w.Header().Set("Content-Type", c.kind)
-		w.Header().Set("Cache-Control", "no-store")
-		w.Write(c.data)
+		c.ServeHTTP(w, r)
 	default:
 		answer(w, http.StatusOK, told)
 	}
+}
+
+func (c content) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", c.kind)
+	w.Header().Set("Cache-Control", "no-store")
+	w.Write(c.data)
 }
 
 // A fault is a request that cannot be understood.
@@ -219,7 +219,8 @@ func status(err error) int {
 		return http.StatusForbidden
 	case errors.As(err, &wrong):
 		return http.StatusBadRequest
-	case errors.Is(err, switchboard.ErrUnknown), errors.Is(err, errNone), errors.Is(err, errNoHistory), errors.Is(err, ban.ErrNotBanned):
+	case errors.Is(err, switchboard.ErrUnknown), errors.Is(err, errNone), errors.Is(err, errNoHistory), errors.Is(err, ban.ErrNotBanned),
+		errors.Is(err, shield.ErrUnknown):
 		return http.StatusNotFound
 	case errors.Is(err, session.ErrBusy), errors.Is(err, session.ErrOver), errors.Is(err, session.ErrNoRecordings),
 		errors.Is(err, ban.ErrNever), errors.Is(err, ban.ErrFull), errors.Is(err, trace.ErrFull):

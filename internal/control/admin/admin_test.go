@@ -15,11 +15,40 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
+// An operation is what openapi.json tells of one.
+type operation struct {
+	Security  []map[string][]string
+	Responses map[string]json.RawMessage
+}
+
+// check expects that it is told who may ask, and what is said to the others.
+func (op operation) check(t *testing.T, method, path string) {
+	refusals := []string{"401", "403", "421", "429"}
+	var security []map[string][]string
+	if path == "/login" && method != "GET" { // for whoever is not known yet, or no more
+		security = []map[string][]string{}
+		if method == "DELETE" {
+			refusals = []string{"403", "421"}
+		}
+	} else {
+		role := []string{needs(method, path).String()}
+		security = []map[string][]string{{"token": role}, {"session": role}, {"certificate": {}}, {}}
+	}
+	if !reflect.DeepEqual(op.Security, security) {
+		t.Errorf("who may %s %s is told wrong: %v", method, path, op.Security)
+	}
+	for _, status := range refusals {
+		if op.Responses[status] == nil {
+			t.Errorf("%s %s may be answered %s, of which it is not told", method, path, status)
+		}
+	}
+}
+
 // openapi.json tells of each operation, and of nothing else; and of what they are told
 // and tell, each field.
 func TestOpenAPI(t *testing.T) {
 	var doc struct {
-		Paths      map[string]map[string]json.RawMessage
+		Paths      map[string]map[string]operation
 		Components struct {
 			Schemas map[string]struct {
 				Properties map[string]json.RawMessage
@@ -32,11 +61,13 @@ func TestOpenAPI(t *testing.T) {
 	}
 	told := map[string]bool{}
 	for path, methods := range doc.Paths {
-		for method := range methods {
-			told[strings.ToUpper(method)+" "+path] = true
+		for method, op := range methods {
+			method = strings.ToUpper(method)
+			told[method+" "+path] = true
+			op.check(t, method, path)
 		}
 	}
-	for _, own := range []string{"GET /events", "GET /calls/{id}/screen/live", "GET /trace"} {
+	for _, own := range []string{"GET /events", "GET /calls/{id}/screen/live", "GET /trace", "POST /login", "DELETE /login"} {
 		if !told[own] {
 			t.Errorf("%s is not told of", own)
 		}
@@ -54,8 +85,8 @@ func TestOpenAPI(t *testing.T) {
 	}
 	for _, v := range []any{
 		Calls{}, Call{}, Message{}, Told{}, Redirection{}, Recording{}, Error{}, Event{}, Services{}, Service{}, Link{}, Level{},
-		Frame{}, TraceLine{}, State{}, Settings{}, Reloaded{}, Draining{}, Upgraded{},
-		Limits{}, limit.Rules{}, Share{}, Refused{},
+		Token{}, Login{}, Frame{}, TraceLine{}, State{}, Settings{}, Reloaded{}, Draining{}, Upgraded{},
+		Limits{}, limit.Rules{}, Share{}, Refused{}, Shield{}, Household{},
 		Bans{}, Ban{}, BanOrder{}, Banned{}, BanImport{}, Imported{},
 		History{}, history.Record{}, history.Visit{}, history.Totals{}, history.ServiceTotal{},
 	} {

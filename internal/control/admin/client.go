@@ -13,10 +13,16 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"moip/internal/policy/token"
 )
 
 // A Client asks the API of a gateway.
 type Client struct {
+	// Token returns the token that is shown to the gateway, which may be the zero one for
+	// none. It is asked for with each request. Nil is for none.
+	Token func() (token.Token, error)
+
 	root string
 	http http.Client
 }
@@ -40,7 +46,7 @@ func (c *Client) Do(ctx context.Context, method, path string, in, out any) error
 			return err
 		}
 	}
-	r, err := http.NewRequestWithContext(ctx, method, c.root+path, &body)
+	r, err := c.request(ctx, method, path, &body)
 	if err != nil {
 		return err
 	}
@@ -60,6 +66,19 @@ func (c *Client) Do(ctx context.Context, method, path string, in, out any) error
 		return err
 	}
 	return json.NewDecoder(w.Body).Decode(out)
+}
+
+// request returns one of ours.
+func (c *Client) request(ctx context.Context, method, path string, body io.Reader) (*http.Request, error) {
+	r, err := http.NewRequestWithContext(ctx, method, c.root+path, body)
+	if err != nil || c.Token == nil {
+		return r, err
+	}
+	t, err := c.Token()
+	if err == nil && !t.IsZero() {
+		r.Header.Set("Authorization", t.Authorization())
+	}
+	return r, err
 }
 
 // Follow tells of events as they happen, until ctx is done or tell fails, whose error
@@ -128,7 +147,7 @@ func (c *Client) follow(ctx context.Context, last string, tell func(Event) error
 // stream reads the data of server-sent events, from behind the one called last on if it
 // is not "".
 func (c *Client) stream(ctx context.Context, path, last string, tell func(data []byte) error) error {
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, c.root+path, nil)
+	r, err := c.request(ctx, http.MethodGet, path, nil)
 	if err != nil {
 		return refusal{err}
 	}

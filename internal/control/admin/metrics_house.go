@@ -12,6 +12,7 @@ var (
 	houseInfo      = prometheus.NewDesc("moip_info", "1, for the version that runs.", []string{"version"}, nil)
 	houseReady     = prometheus.NewDesc("moip_ready", "1 if calls may come, as /readyz has it.", nil, nil)
 	linkUp         = prometheus.NewDesc("moip_link_up", "1 if the control link to the portal is up; not there without one.", nil, nil)
+	refusedDoor    = prometheus.NewDesc("moip_admin_refusals_total", "Requests at the operators' door that were refused, by reason.", []string{"reason"}, nil)
 	historyLost    = prometheus.NewDesc("moip_history_lost_total", "What the history has lost because it could not be written.", nil, nil)
 	historyWaiting = prometheus.NewDesc("moip_history_waiting", "Calls that have ended, and wait to be written into the history.", nil, nil)
 )
@@ -30,6 +31,12 @@ func (d desk) Collect(to chan<- prometheus.Metric) {
 	d.collectLimits(gauge)
 	if d.Link != nil {
 		gauge(linkUp, oneIf(d.Link().Up))
+	}
+	for reason, n := range d.Gate.Refused() {
+		to <- prometheus.MustNewConstMetric(refusedDoor, prometheus.CounterValue, float64(n), reason)
+	}
+	if d.Shield != nil {
+		d.collectShield(to)
 	}
 	if d.History != nil {
 		lost, waiting := d.History.Losses()

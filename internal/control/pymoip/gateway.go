@@ -3,7 +3,6 @@ package pymoip
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math"
 	"net/http"
 	"net/netip"
@@ -44,9 +43,8 @@ type gateway struct {
 func (s *Server) accept(w http.ResponseWriter, r *http.Request) {
 	addr, _ := netip.ParseAddrPort(r.RemoteAddr) // else it is no address that is allowed
 	host := bare(addr.Addr())
-	if !s.allows(host) {
-		s.muffler.complain("gateway refused: its address is not allowed", "from", r.RemoteAddr)
-		http.Error(w, fmt.Sprintf("This is a portal's control link, for its gateways. %s is not one of them (see --gateways).", r.RemoteAddr), http.StatusForbidden)
+	shown, ok := s.admits(w, r, host)
+	if !ok {
 		return
 	}
 	select {
@@ -64,11 +62,12 @@ func (s *Server) accept(w http.ResponseWriter, r *http.Request) {
 	}
 	defer conn.CloseNow()
 	conn.SetReadLimit(commandLimit) // beyond it, the link is closed with 1009
-	s.attend(conn, addr)
+	s.attend(conn, addr, shown)
 }
 
-// attend serves a link until it is lost, or the server stops.
-func (s *Server) attend(conn *websocket.Conn, addr netip.AddrPort) {
+// attend serves a link until it is lost, the token that was shown is none any more, or the
+// server stops.
+func (s *Server) attend(conn *websocket.Conn, addr netip.AddrPort, shown string) {
 	ctx, drop := context.WithCancelCause(s.life)
 	defer drop(nil)
 	gw := &gateway{
@@ -80,6 +79,9 @@ func (s *Server) attend(conn *websocket.Conn, addr netip.AddrPort) {
 	}
 	defer s.open.Done()
 	s.log.Info("gateway linked", "from", addr)
+	if shown != "" {
+		go s.watch(ctx, shown, drop) // which ends with ctx
+	}
 	err := converse(ctx, conn, linkPing,
 		func(life context.Context) error { return s.listen(life, conn, gw) },
 		func(life context.Context) error { return gw.speak(ctx, life, conn) })

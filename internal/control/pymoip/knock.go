@@ -20,12 +20,11 @@ const knockWait = 300 * time.Millisecond
 // nothing, and closes in good order: to the server a gateway without callers came and
 // went. It returns what the server calls itself, which for PyMoIP's has the word
 // websockets in it, "" if it does not say. The error may have the server's words in
-// it, made printable.
-func Knock(ctx context.Context, url string) (server string, err error) {
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	conn, answer, err := websocket.Dial(ctx, url, &websocket.DialOptions{HTTPClient: client, Subprotocols: []string{"binary", "tty"}})
+// it, made printable. Of the options, those count that say where the port is and what is shown there.
+func Knock(ctx context.Context, o Options) (server string, err error) {
+	conn, answer, err := reach(ctx, o)
 	if err != nil {
-		return "", refused(answer, err)
+		return "", err
 	}
 	defer conn.CloseNow()
 	spoken := make(chan struct{})

@@ -16,7 +16,7 @@ func TestKnock(t *testing.T) {
 	s := newServer(t, nil)
 	done := make(chan *peer)
 	go func() { done <- s.link(t) }()
-	name, err := Knock(t.Context(), "ws"+strings.TrimPrefix(s.URL, "http"))
+	name, err := Knock(t.Context(), Options{URL: "ws" + strings.TrimPrefix(s.URL, "http")})
 	if err != nil || name != "" {
 		t.Errorf("%q, %v", name, err)
 	}
@@ -28,7 +28,7 @@ func TestKnock(t *testing.T) {
 		t.Errorf("offered %q", got)
 	}
 	s.refuse.Store(true)
-	if _, err := Knock(t.Context(), "ws"+strings.TrimPrefix(s.URL, "http")); err == nil || err.Error() != "it answers 503: down" {
+	if _, err := Knock(t.Context(), Options{URL: "ws" + strings.TrimPrefix(s.URL, "http")}); err == nil || err.Error() != "it answers 503: down" {
 		t.Error(err)
 	}
 }
@@ -56,7 +56,7 @@ func TestKnockElsewhere(t *testing.T) {
 			defer s.Close()
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
-			if _, err := Knock(ctx, s.URL); err == nil || !strings.Contains(err.Error(), test.want) {
+			if _, err := Knock(ctx, Options{URL: s.URL}); err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Error(err)
 			}
 		})

@@ -16,7 +16,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
-	"net/http"
+	"net"
 	"net/url"
 	"time"
 
@@ -47,16 +47,22 @@ type Options struct {
 	Board Board
 	Log   *slog.Logger  // nil for none
 	Retry time.Duration // least time from one dial to the next, 0 for 5 s
+
+	// TokenFile has the token that is shown to the server, CA the certificates that are
+	// trusted instead of the system's; "" for none. PyMoIP's server does not look at
+	// tokens.
+	TokenFile, CA string
+
+	socket func(ctx context.Context, network, address string) (net.Conn, error) // nil for the usual
 }
 
 // A Link is the gateway's end of the command link. It dials the server, tells
 // it what happens to the calls and obeys its orders.
 type Link struct {
-	url    string
+	to     Options
 	board  Board
 	log    *slog.Logger
 	retry  time.Duration
-	client *http.Client
 	roster *roster
 
 	muffler *muffler
@@ -66,19 +72,16 @@ type Link struct {
 // New returns a link that is down. Run brings it up.
 func New(o Options) *Link {
 	l := &Link{
-		url:    o.URL,
+		to:     o,
 		board:  o.Board,
 		log:    o.Log,
 		retry:  o.Retry,
 		roster: newRoster(time.Now()),
-		// A client of its own: no proxy, no connection kept for a refused
-		// handshake.
-		client: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}},
 	}
 	if l.log == nil {
 		l.log = slog.New(slog.DiscardHandler)
 	}
-	if u, err := url.Parse(l.url); err == nil {
+	if u, err := url.Parse(o.URL); err == nil {
 		l.log = l.log.With("link", u.Redacted())
 	}
 	if l.retry <= 0 {
@@ -142,10 +145,7 @@ func (l *Link) attempt(ctx context.Context) {
 func (l *Link) dial(ctx context.Context) (*websocket.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, handshakeLimit)
 	defer cancel()
-	conn, _, err := websocket.Dial(ctx, l.url, &websocket.DialOptions{
-		HTTPClient:   l.client,
-		Subprotocols: []string{"binary", "tty"}, // as PyMoIP; its server selects none
-	})
+	conn, _, err := reach(ctx, l.to)
 	if err != nil {
 		return nil, err
 	}

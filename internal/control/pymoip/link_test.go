@@ -8,7 +8,6 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -344,7 +343,7 @@ func newNetwork() *network {
 
 // carry has the link dial on n.
 func (n *network) carry(l *Link) {
-	l.client.Transport.(*http.Transport).DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+	l.to.socket = func(ctx context.Context, _, _ string) (net.Conn, error) {
 		n.dialled = append(n.dialled, time.Now())
 		ours, theirs := net.Pipe()
 		select {

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"moip/internal/policy"
 	"moip/internal/session"
 )
 
@@ -20,6 +21,11 @@ type ServerOptions struct {
 	// introductions are believed. If there are none, it is this machine's
 	// loopback addresses.
 	Gateways []netip.Prefix
+
+	// TokenFile has the tokens of the gateways. If there is one, a link is accepted only
+	// with a token that is in it; those that are up lose it within half a minute when
+	// theirs is there no more. It is read anew each time.
+	TokenFile string
 
 	// Follow is told Linked, Unlinked, Redirecting, Redirected and Returned of
 	// the calls that gateways brought, Caller being the true one; of one call
@@ -45,12 +51,14 @@ type ServerOptions struct {
 // session's comes before both: Event is called under it, so Event takes mu, and
 // waits for no turn.
 type Server struct {
-	allowed []netip.Prefix
-	follow  func(session.Event)
-	ask     func(session.ID)
-	log     *slog.Logger
-	muffler *muffler
-	http    *http.Server
+	allowed   []netip.Prefix
+	tokenFile string
+	tries     policy.Tries
+	follow    func(session.Event)
+	ask       func(session.ID)
+	log       *slog.Logger
+	muffler   *muffler
+	http      *http.Server
 
 	life context.Context // done when the server stops
 	stop context.CancelFunc
@@ -81,15 +89,16 @@ var loopback = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustPa
 // NewServer returns a server without links. Serve accepts them.
 func NewServer(o ServerOptions) *Server {
 	s := &Server{
-		allowed: o.Gateways,
-		follow:  o.Follow,
-		ask:     o.Ask,
-		log:     o.Log,
-		room:    make(chan struct{}, linksLimit),
-		links:   map[*gateway]bool{},
-		guests:  map[session.ID]*guest{},
-		places:  map[place][]*guest{},
-		visits:  map[uint64]*visit{},
+		allowed:   o.Gateways,
+		tokenFile: o.TokenFile,
+		follow:    o.Follow,
+		ask:       o.Ask,
+		log:       o.Log,
+		room:      make(chan struct{}, linksLimit),
+		links:     map[*gateway]bool{},
+		guests:    map[session.ID]*guest{},
+		places:    map[place][]*guest{},
+		visits:    map[uint64]*visit{},
 	}
 	if len(s.allowed) == 0 {
 		s.allowed = loopback

@@ -18,6 +18,9 @@
 /** Told whether the gateway answers, each time that it is known. */
 export const reached = { tell: (_answers = true) => {} };
 
+/** Told when the gateway does not know who asks. */
+export const known = { lost: () => {} };
+
 /** How long an answer may take, in milliseconds: an upgrade waits for the process that comes. */
 const patience = 60_000;
 
@@ -39,6 +42,7 @@ export async function ask(method = 'GET', path = '', body) {
 	}
 	reached.tell(true);
 	if (answer.ok) return told;
+	if (answer.status === 401) known.lost();
 	throw new Error(told?.error ?? `The gateway answers ${answer.status}.`);
 }
 

@@ -3,6 +3,7 @@
 import { ask, has, reached } from './api.js';
 import { every, figures, take } from './charts.js';
 import { refresh, watch, where } from './live.js';
+import { locked, recognise } from './login.js';
 import { buttons, messageAll } from './order.js';
 import { Table, b, bytes, make, moment, since, write } from './page.js';
 import { loadBans, loadGateway, loadHistory, loadServices } from './panels.js';
@@ -110,6 +111,7 @@ let current = panels[0];
 
 async function load(panel = current) {
 	panel.at = Date.now();
+	if (locked()) return;
 	try { await panel.load(); } catch { /* if the gateway is away, the banner says it */ }
 }
 
@@ -167,13 +169,13 @@ function listen() {
 		hurry();
 	};
 	source.onerror = () => {
-		if (source.readyState !== EventSource.CLOSED) return;
-		setTimeout(listen, 3000);
+		if (source.readyState === EventSource.CLOSED && !locked()) setTimeout(listen, 3000);
 	};
 }
 
 /** Looks at the counters, whether or not somebody looks at this page. */
 async function count() {
+	if (locked()) return;
 	try {
 		const answer = await fetch('/metrics', { signal: AbortSignal.timeout(every) });
 		if (answer.ok) take(await answer.text());
@@ -183,7 +185,7 @@ async function count() {
 let busy = false;
 /** Asks for what is looked at, once a second at most. */
 async function tick() {
-	if (busy || document.hidden) return;
+	if (busy || document.hidden || locked()) return;
 	busy = true;
 	try {
 		await loadState();
@@ -192,11 +194,14 @@ async function tick() {
 	busy = false;
 }
 
+await recognise();
 turn();
-offer();
-listen();
-count();
-tick();
+if (!locked()) {
+	offer();
+	listen();
+	count();
+	tick();
+}
 setInterval(tick, 1000);
 setInterval(count, every);
 document.addEventListener('visibilitychange', tick);

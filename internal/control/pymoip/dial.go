@@ -1,0 +1,65 @@
+package pymoip
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+
+	"github.com/coder/websocket"
+
+	"moip/internal/policy/token"
+)
+
+// reach opens a link. The answer is there if there was one. What o names is read anew each
+// time, so that a token or an authority that has changed is in force with the next dial.
+func reach(ctx context.Context, o Options) (*websocket.Conn, *http.Response, error) {
+	header := http.Header{}
+	if o.TokenFile != "" {
+		t, err := token.ReadOne(o.TokenFile)
+		if err != nil {
+			return nil, nil, fmt.Errorf("the token of the link: %w", err)
+		}
+		header.Set("Authorization", t.Authorization())
+	}
+	trust, err := trusting(o.CA)
+	if err != nil {
+		return nil, nil, err
+	}
+	// A client of its own: no proxy, no connection kept for a refused handshake. It
+	// shows a token to nobody but whom it was told to.
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: trust, DialContext: o.socket}}
+	if o.TokenFile != "" {
+		client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	}
+	conn, answer, err := websocket.Dial(ctx, o.URL, &websocket.DialOptions{
+		HTTPClient:   client,
+		HTTPHeader:   header,
+		Subprotocols: []string{"binary", "tty"}, // as PyMoIP; its server selects none
+	})
+	if err != nil {
+		return nil, answer, refused(answer, err)
+	}
+	return conn, answer, nil
+}
+
+// trusting returns how to verify who a portal is: by the certificates in the file ca, if
+// there is one, instead of the system's.
+func trusting(ca string) (*tls.Config, error) {
+	config := &tls.Config{NextProtos: []string{"http/1.1"}}
+	if ca == "" {
+		return config, nil
+	}
+	pem, err := os.ReadFile(ca)
+	if err != nil {
+		return nil, fmt.Errorf("certificates to trust: %w", err)
+	}
+	config.RootCAs = x509.NewCertPool()
+	if !config.RootCAs.AppendCertsFromPEM(pem) {
+		return nil, errors.New("certificates to trust: there are none in " + ca)
+	}
+	return config, nil
+}
