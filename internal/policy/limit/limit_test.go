@@ -357,7 +357,7 @@ func TestUsage(t *testing.T) {
 func TestFitting(t *testing.T) {
 	for _, test := range []struct{ descriptors, each, calls, arriving int }{
 		{0, 3, manyCall, manyHere},
-		{16, 3, 1, 1},
+		{16, 3, 0, 1},
 		{256, 3, 56, 24},
 		{1024, 2, 420, 120},
 		{1024, 3, 280, 120},
