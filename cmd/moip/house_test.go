@@ -25,7 +25,7 @@ var house = map[string]string{
 	"internal/history":               "internal/ledger internal/session internal/tariff videotex",
 	"internal/trace":                 "internal/policy internal/session internal/telnet internal/transport videotex",
 	"internal/control/admin":         "internal/control/admin/access internal/history internal/picture internal/policy internal/policy/ban internal/policy/limit internal/policy/outbound internal/policy/shield internal/policy/token internal/session internal/switchboard internal/trace videotex",
-	"internal/control/admin/access":  "internal/policy internal/policy/token",
+	"internal/control/admin/access":  "internal/policy internal/policy/token internal/proxied",
 	"internal/control/admin/console": "internal/emulator internal/webpage",
 	"internal/control/pymoip":        "internal/policy internal/policy/token internal/session",
 	"internal/policy":                "",
