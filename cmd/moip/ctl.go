@@ -52,6 +52,7 @@ type ctl struct {
 	Ban       ctlBan       `cmd:"" help:"Let no callers in from an address or a network."`
 	Unban     ctlUnban     `cmd:"" help:"Let them in again."`
 	Bans      ctlBans      `cmd:"" help:"List who is kept out, or import such a list."`
+	Shield    ctlShield    `cmd:"" help:"List who calls as scanners do, or forgive an address."`
 }
 
 func (c *ctl) client() *admin.Client {

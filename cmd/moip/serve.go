@@ -7,6 +7,7 @@ import (
 
 	"moip/internal/config"
 	"moip/internal/gateway"
+	"moip/internal/policy/shield"
 	"moip/internal/trace"
 )
 
@@ -139,5 +140,6 @@ func (s *serve) target() (*trace.Target, error) {
 func single() *config.Config {
 	cfg := config.Default()
 	cfg.Admin, cfg.Bans.File, cfg.History.File = "none", "none", "none"
+	cfg.Shield.Mode, cfg.Shield.File = shield.Off, "none"
 	return cfg
 }

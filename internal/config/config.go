@@ -115,6 +115,8 @@ type Config struct {
 
 	Redirect Redirect `toml:"redirect"`
 
+	Shield Shield `toml:"shield"`
+
 	History History `toml:"history"`
 
 	Limits Limits `toml:"limits"`
@@ -204,6 +206,7 @@ func Default() *Config {
 		Proxies:  Proxies{Trust: []string{}, Header: proxied.HeaderNone},
 		Bans:     defaultBans(),
 		TLS:      defaultTLS(),
+		Shield:   defaultShield(),
 		Redirect: Redirect{Allow: []string{"*"}, Deny: []string{}},
 		History:  History{Keep: Duration(2160 * time.Hour), Calls: 1_000_000},
 		Limits: Limits{
@@ -322,6 +325,7 @@ func (c *Config) check(fault report) {
 	c.Bans.check(fault)
 	c.checkTLS(fault)
 	c.Redirect.check(fault)
+	c.Shield.check(fault)
 	c.checkHistory(fault)
 	c.Limits.check(fault)
 }

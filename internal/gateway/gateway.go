@@ -29,6 +29,7 @@ import (
 	"moip/internal/policy/ban"
 	"moip/internal/policy/limit"
 	"moip/internal/policy/outbound"
+	"moip/internal/policy/shield"
 	"moip/internal/proxied"
 	"moip/internal/recording"
 	"moip/internal/session"
@@ -56,6 +57,8 @@ type gateway struct {
 	keys      *certificate.Keyring
 	limits    *limit.Turnstile
 	proxies   atomic.Pointer[proxied.Trust]
+	shield    *shield.Shield
+	browse    atomic.Value                   // a string: the port where browsers are answered, "" for none
 	hush      policy.Hush                    // of callers who are refused
 	history   *history.History               // nil if none is kept
 	work      []func(context.Context)        // what else goes on, until the context is done
@@ -108,6 +111,7 @@ func open(ctx context.Context, p Plan, log *logbook, sockets *handover.Sockets) 
 	}
 	if err == nil {
 		g.openLimits()
+		g.openShield()
 		err = g.openHistory()
 	}
 	if err == nil {
@@ -153,14 +157,15 @@ func (g *gateway) openDoors() error {
 		g.listeners = append(g.listeners, l)
 	}
 	g.keys.At(places(g.listeners))
+	g.noteBrowse()
 	return nil
 }
 
 // openDoor opens a listener, at a socket that socket opens.
 func (g *gateway) openDoor(cfg *config.Config, uri string, socket func(string) (net.Listener, error)) (*downstream.Listener, error) {
 	l, err := downstream.Listen(uri, downstream.Options{
-		Ping: orNever(cfg.Limits.Ping), Stall: orNever(cfg.Limits.Stall), Web: g.keys.Challenges(web()), Log: g.log,
-		Open: socket, Record: cfg.Recordings.Calls, Admit: g.admit, Arrive: g.arrive, Enter: g.enter, Tap: g.traces.Arriving,
+		Ping: orNever(cfg.Limits.Ping), Stall: orNever(cfg.Limits.Stall), Web: g.keys.Challenges(g.watched()), Log: g.log,
+		Open: socket, Record: cfg.Recordings.Calls, Admit: g.admit, Arrive: g.arrive, Enter: g.enter, Guard: guard{g}, Tap: g.traces.Arriving,
 		Proxies: g.proxies.Load, Refused: g.refuseUnknown, TLS: g.keys.Clients,
 	})
 	return l, withAdvice(err)
@@ -263,7 +268,7 @@ func (g *gateway) outside() session.Config {
 // configure says. The portal, which knows costs, is told before history.
 func (g *gateway) openBoard(configure func() session.Config, follow ...func(session.Event)) {
 	g.configure = configure
-	follow = append(follow, g.events.Note, g.metrics.Note, g.traces.Note)
+	follow = append(follow, g.events.Note, g.metrics.Note, g.traces.Note, g.shield.Note)
 	if g.history != nil {
 		follow = append(follow, g.history.Note)
 	}
@@ -399,6 +404,9 @@ func (g *gateway) close() {
 	}
 	if g.keys != nil {
 		g.keys.Close()
+	}
+	if g.shield != nil {
+		g.shield.Close()
 	}
 	if g.bans != nil {
 		g.bans.Close() // it has logged what it cannot write

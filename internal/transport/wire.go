@@ -60,8 +60,10 @@ type stream interface {
 	// Flush: it did not send it.
 	flushSoon()
 
-	// Tap has t told of the bytes that pass from now on, nil for nobody.
+	// Tap has t told of the bytes that pass from now on, nil for nobody, and Judge the
+	// first of them judged.
 	Tap(t session.Tap)
+	Judge(j Judge)
 }
 
 // A wire is a stream over a connection.
@@ -73,7 +75,7 @@ type wire struct {
 	conn  net.Conn
 	raw   syscall.RawConn
 	stall time.Duration // set before use
-	tap                 // of the bytes, unless there are frames around them
+	ear                 // of the bytes, unless there are frames or TLS around them
 
 	// Owned by Receive.
 	in       *buffer // lent to our caller
@@ -114,8 +116,41 @@ func (w *wire) Receive() ([]byte, error) {
 	if w.inErr != nil {
 		return nil, w.cause(w.inErr)
 	}
-	w.tell(false, w.in[:w.n])
-	return w.in[:w.n], nil
+	return w.heard(w.in[:w.n])
+}
+
+// A Judge says what is wrong with the first bytes of a peer, as they came in one piece and
+// without the telnet commands that came before. They are no peer's then: the connection
+// ends, for that reason.
+type Judge func(first []byte) error
+
+// An ear is who is told of the bytes of a stream.
+type ear struct {
+	tap
+	judge Judge // of what came first, nil once it has judged; owned by Receive
+}
+
+// Judge has the first bytes of the peer judged. It is called before Receive.
+func (e *ear) Judge(j Judge) { e.judge = j }
+
+// hears is told of what has come, and returns what is wrong with it.
+func (e *ear) hears(p []byte) error {
+	e.tell(false, p)
+	if e.judge == nil || p[0] == 0xFF { // telnet's IAC
+		return nil
+	}
+	judge := e.judge
+	e.judge = nil
+	return judge(p)
+}
+
+// heard returns what Receive does of p.
+func (w *wire) heard(p []byte) ([]byte, error) {
+	if err := w.hears(p); err != nil {
+		w.end(err)
+		return nil, err
+	}
+	return p, nil
 }
 
 // read takes a buffer and tries to fill it, and reports whether Receive is
@@ -141,8 +176,7 @@ func (w *wire) receiveOwn() ([]byte, error) {
 	}
 	n, err := w.conn.Read(w.own)
 	if n > 0 {
-		w.tell(false, w.own[:n])
-		return w.own[:n], nil // the error comes again
+		return w.heard(w.own[:n]) // the error comes again
 	}
 	return nil, w.cause(err)
 }

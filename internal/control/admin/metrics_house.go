@@ -49,6 +49,9 @@ func (d desk) Collect(to chan<- prometheus.Metric) {
 	for reason, n := range d.Gate.Refused() {
 		to <- prometheus.MustNewConstMetric(refusedDoor, prometheus.CounterValue, float64(n), reason)
 	}
+	if d.Shield != nil {
+		d.collectShield(to)
+	}
 	if d.History != nil {
 		lost, waiting := d.History.Losses()
 		to <- prometheus.MustNewConstMetric(historyLost, prometheus.CounterValue, float64(lost))
