@@ -51,7 +51,7 @@ func (l *Listener) passes(conn net.Conn, from netip.AddrPort, line line) bool {
 	if l.dismissed(conn, from, line, openingTime) {
 		return false
 	}
-	if refusal := guard.Hold(from, l.at.Scheme, l.attended.Done()); refusal != nil {
+	if refusal := guard.Hold(from, l.at.Transport(), l.attended.Done()); refusal != nil {
 		line.refused(errors.New(refusal.Text))
 		l.turnAway(conn, refusal)
 		return false
@@ -69,7 +69,7 @@ func (l *Listener) dismissed(conn net.Conn, from netip.AddrPort, line line, with
 		return false
 	}
 	line.refused(session.Foreign(protocol))
-	l.sendAway(conn, l.options.Guard.Dismiss(from, l.at.Scheme, protocol, first))
+	l.sendAway(conn, l.options.Guard.Dismiss(from, l.at.Transport(), protocol, first))
 	return true
 }
 
@@ -109,7 +109,7 @@ func (l *Listener) held(w http.ResponseWriter, r *http.Request) bool {
 	if l.options.Guard == nil {
 		return false
 	}
-	refusal := l.options.Guard.Hold(remote(r), l.at.Scheme, l.attended.Done())
+	refusal := l.options.Guard.Hold(remote(r), l.at.Transport(), l.attended.Done())
 	if refusal != nil {
 		refuse(w, r, refusal)
 	}
