@@ -3,7 +3,6 @@ package downstream
 import (
 	"errors"
 	"net"
-	"net/http"
 	"net/netip"
 	"sync"
 	"time"
@@ -44,14 +43,13 @@ var openings = sync.Pool{New: func() any { return new([maxOpening]byte) }}
 // passes reports whether a caller without HTTP is to be answered, as the Guard has it. Who
 // is not has been sent away.
 func (l *Listener) passes(conn net.Conn, from netip.AddrPort, line line) bool {
-	guard := l.options.Guard
-	if guard == nil {
+	if l.options.Guard == nil {
 		return true
 	}
 	if l.dismissed(conn, from, line, openingTime) {
 		return false
 	}
-	if refusal := guard.Hold(from, l.at.Transport(), l.attended.Done()); refusal != nil {
+	if refusal := l.hold(from); refusal != nil {
 		line.refused(errors.New(refusal.Text))
 		l.turnAway(conn, refusal)
 		return false
@@ -103,17 +101,13 @@ func (l *Listener) judge(first []byte) error {
 	return nil
 }
 
-// held keeps a caller by WebSocket waiting, as the Guard has it, and reports whether it is
-// not to be answered.
-func (l *Listener) held(w http.ResponseWriter, r *http.Request) bool {
+// hold keeps a caller waiting, as the Guard has it, and returns why it is not to be
+// answered.
+func (l *Listener) hold(from netip.AddrPort) *Refusal {
 	if l.options.Guard == nil {
-		return false
+		return nil
 	}
-	refusal := l.options.Guard.Hold(remote(r), l.at.Transport(), l.attended.Done())
-	if refusal != nil {
-		refuse(w, r, refusal)
-	}
-	return refusal != nil
+	return l.options.Guard.Hold(from, l.at.Transport(), l.attended.Done())
 }
 
 // failed tells the Guard of a request that cannot be granted.

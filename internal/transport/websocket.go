@@ -256,10 +256,10 @@ var closeNames = map[ws.StatusCode]string{
 // violated ends a connection whose peer does not keep to the protocol.
 func (e *WebSocket) violated(err error) {
 	code := ws.StatusProtocolError
-	if err == errTooBig {
-		code = ws.StatusMessageTooBig // RFC 6455, section 7.4.1
-	}
 	e.err = fmt.Errorf("%w: %w", session.ErrProtocol, err)
+	if err == errTooBig { // a rule of ours alone
+		code, e.err = ws.StatusMessageTooBig, fmt.Errorf("protocol error: %w", err) // RFC 6455, section 7.4.1
+	}
 	e.sendClose(closeBody(code))
 	e.end(e.err)
 }

@@ -438,6 +438,18 @@ func TestNever(t *testing.T) {
 	}, "192.0.2.0/24")
 }
 
+// Nor has one that is left alone for another reason, and that may be banned.
+func TestExempt(t *testing.T) {
+	in(t, Options{Rules: rules, Exempt: func(a netip.Addr) bool { return a == somebody }}, func(g *gate) {
+		for range 100 {
+			g.scans(somebody, "ssh")
+		}
+		g.unharmed()
+		for g.scans(netip.MustParseAddr("192.0.2.8"), "ssh") {
+		}
+	})
+}
+
 // A network that an operator never wants banned from now on is not slowed either.
 func TestNeverSince(t *testing.T) {
 	in(t, Options{Rules: rules}, func(g *gate) {
