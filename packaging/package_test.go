@@ -216,7 +216,7 @@ func TestInstalled(t *testing.T) {
 	t.Run("quiet", func(t *testing.T) {
 		h := house{t, h.init}
 		h.has("journalctl -u moip -o cat | grep -E 'level=(WARN|ERROR)' | grep -v 'caller refused' || true", "")
-		h.has("ls -A /var/lib/moip | grep -vE '^(cache|visits.jsonl|bans.json|history.db(-(wal|shm|run[0-9]+))?)$' || true", "")
+		h.has("ls -A /var/lib/moip | grep -vE '^(cache|visits.jsonl|bans.json|shield.json|history.db(-(wal|shm|run[0-9]+))?)$' || true", "")
 	})
 	pid := func() string { return h.sh("systemctl show -P MainPID moip") }
 	t.Run("watchdog", func(t *testing.T) {

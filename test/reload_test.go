@@ -222,6 +222,8 @@ func TestReload(t *testing.T) {
 			"recordings.size":      pick(i, `1024`, `0`),
 			"bans.file":            `"none"`,
 			"bans.never":           pick(i, `["127.0.0.0/8"]`, `[]`),
+			"shield.mode":          pick(i, `"on"`, `"observe"`, `"off"`),
+			"shield.ban_at":        pick(i, `100`, `1000`),
 		}
 	}
 	wrongs := []turn{

@@ -36,6 +36,7 @@ type ctl struct {
 	LogLevel  ctlLogLevel  `cmd:"" help:"Tell the least that is logged, or change it."`
 	Events    ctlEvents    `cmd:"" help:"Tell what happens to calls, as it happens."`
 	State     ctlState     `cmd:"" help:"Tell how the gateway is."`
+	Limits    ctlLimits    `cmd:"" help:"Tell how many may come and how fast, who has most calls, and who was refused."`
 	Config    ctlConfig    `cmd:"" help:"Show the configuration in force."`
 	Reload    ctlReload    `cmd:"" help:"Have the configuration read anew; no call is cut."`
 	Drain     ctlDrain     `cmd:"" help:"Take no more calls, and end the gateway when the last is over."`
@@ -46,6 +47,7 @@ type ctl struct {
 	Ban       ctlBan       `cmd:"" help:"Let no callers in from an address or a network."`
 	Unban     ctlUnban     `cmd:"" help:"Let them in again."`
 	Bans      ctlBans      `cmd:"" help:"List who is kept out, or import such a list."`
+	Shield    ctlShield    `cmd:"" help:"List who calls as scanners do, or forgive an address."`
 }
 
 func (c *ctl) client() *admin.Client {

@@ -111,6 +111,8 @@ type Config struct {
 
 	Redirect Redirect `toml:"redirect"`
 
+	Shield Shield `toml:"shield"`
+
 	History History `toml:"history"`
 
 	Limits Limits `toml:"limits"`
@@ -199,6 +201,7 @@ func Default() *Config {
 		},
 		Proxies:  Proxies{Trust: []string{}, Header: proxied.HeaderNone},
 		Bans:     defaultBans(),
+		Shield:   defaultShield(),
 		Redirect: Redirect{Allow: []string{"*"}, Deny: []string{}},
 		History:  History{Keep: Duration(2160 * time.Hour), Calls: 1_000_000},
 		Limits: Limits{
@@ -315,6 +318,7 @@ func (c *Config) check(fault report) {
 	c.checkProxies(fault)
 	c.Bans.check(fault)
 	c.Redirect.check(fault)
+	c.Shield.check(fault)
 	c.checkHistory(fault)
 	c.Limits.check(fault)
 }

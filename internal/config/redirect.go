@@ -8,7 +8,8 @@ import (
 
 // Redirect says where callers may be sent by whoever names a URL: the portal by its link,
 // operators, and directories that are fetched from elsewhere. What the configuration and
-// the directory's own files say is not asked about. A rule is
+// the directory's own files say is not asked about, but for the addresses that a name
+// turns out to have, which Deny may refuse. A rule is
 // [SCHEME://]WHERE[:PORT[-PORT]], where WHERE is * for everything, a host as example.org,
 // *.example.org for those below, an address or a network, local for this machine and
 // private networks, or directory, alone, for what the directory has.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"os"
 	"slices"
 	"strings"
@@ -29,7 +30,11 @@ type Options struct {
 	Builtin []string     // names of the services inside
 	Cache   string       // folder for copies of imports, made if it is missing; none if empty
 	Dial    session.Dial // tries services; nil if none is to be tried
-	Log     *slog.Logger // nil for none
+
+	// Permit is yellowpages.Source.Permit, for imports from the web. It may be nil.
+	Permit func(host string, sentOn bool, at netip.AddrPort) error
+
+	Log *slog.Logger // nil for none
 }
 
 // A Book is the directory in force. It follows its files and imports, and knows

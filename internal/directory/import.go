@@ -45,7 +45,7 @@ type supplier struct {
 
 // open returns a supplier, with what the copy says that is kept of a URL.
 func (b *Book) open(i Import) *supplier {
-	s := &supplier{Import: i, source: yellowpages.Source{URL: i.URL}}
+	s := &supplier{Import: i, source: yellowpages.Source{URL: i.URL, Permit: b.Permit}}
 	if i.URL == "" || b.Cache == "" {
 		return s
 	}

@@ -48,16 +48,23 @@ const (
 	maxParting  = 64                     // callers who have it at a time
 )
 
-// turnAway tells a caller without HTTP why it is not let in. The connection ends in good
-// order, see part. In a crowd, a line that may be lost has to do.
+// turnAway tells a caller without HTTP why it is not let in.
 func (l *Listener) turnAway(conn net.Conn, r *Refusal) {
+	l.sendAway(conn, append(videotex.Encode(r.Text), '\r', '\n'))
+}
+
+// sendAway closes a connection, with a word unless that is empty, and in good order, see
+// part. In a crowd, a word that may be lost has to do.
+func (l *Listener) sendAway(conn net.Conn, word []byte) {
 	defer conn.Close()
-	line := append(videotex.Encode(r.Text), '\r', '\n')
+	if len(word) == 0 {
+		return
+	}
 	defer l.parting.Add(-1)
 	if l.parting.Add(1) > maxParting {
 		conn.SetDeadline(time.Now().Add(partingTime))
-		conn.Write(line)
+		conn.Write(word)
 		return
 	}
-	part(conn, line)
+	part(conn, word)
 }

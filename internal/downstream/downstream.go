@@ -69,6 +69,10 @@ type Options struct {
 	// wants to know.
 	Refused func(from netip.AddrPort, transport, reason string, err error)
 
+	// Guard looks out for those who come by ws, telnet or tcp and are no callers, nil where
+	// nobody does. It is asked of those who are admitted.
+	Guard Guard
+
 	// Tap returns what is told of the line of a caller that has arrived from an
 	// address, nil for nothing. It must not block. nil where none is.
 	Tap func(netip.AddrPort) session.Tap
@@ -208,6 +212,9 @@ func (l *Listener) serve(answer Answer) error {
 				l.turnAway(conn, refusal)
 				return
 			}
+			if !l.passes(conn, from) {
+				return
+			}
 			leave, refusal := l.enter(from)
 			if refusal != nil {
 				l.turnAway(conn, refusal)
@@ -220,6 +227,9 @@ func (l *Listener) serve(answer Answer) error {
 				e = transport.NewTelnet(conn, telnet.Server, l.options.Stall, line.tap)
 			} else {
 				e = transport.TCP(conn, l.options.Stall)
+			}
+			if judged, ok := e.(interface{ Judge(transport.Judge) }); ok && l.options.Guard != nil {
+				judged.Judge(l.judge)
 			}
 			l.answer(answer, e, conn, line, session.Caller{Addr: from, Speed: l.at.Speed, Record: l.records(false)})
 		})

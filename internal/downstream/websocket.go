@@ -62,6 +62,9 @@ func (l *Listener) handler(answer Answer) http.Handler {
 func (l *Listener) upgrade(w http.ResponseWriter, r *http.Request, answer Answer) {
 	l.knocking.Add(1)
 	defer l.knocking.Done()
+	if l.held(w, r) {
+		return
+	}
 	line := l.arriving(remote(r))
 	line.asked(r)
 	speed, err := speedOf(r.URL.Query())
@@ -80,6 +83,7 @@ func (l *Listener) upgrade(w http.ResponseWriter, r *http.Request, answer Answer
 	conn, early, subprotocol, err := upgrade(w, r)
 	if err != nil {
 		leave()
+		l.failed(from.Addr)
 		line.refused(err)
 		l.options.Log.Debug("no WebSocket", "from", r.RemoteAddr, "error", err)
 		return

@@ -19,6 +19,11 @@ func (g *gateway) openBans() (err error) {
 
 // admit says why a caller may not come.
 func (g *gateway) admit(from netip.AddrPort, transport string) *downstream.Refusal {
+	return g.kept(from, transport)
+}
+
+// kept says that a caller is kept out, if it is.
+func (g *gateway) kept(from netip.AddrPort, transport string) *downstream.Refusal {
 	if _, banned := g.bans.Find(from.Addr()); banned {
 		return g.refuse(from, transport, "banned", downstream.Refusal{Text: "Accès refusé."})
 	}

@@ -28,6 +28,7 @@ import (
 	"moip/internal/policy/ban"
 	"moip/internal/policy/limit"
 	"moip/internal/policy/outbound"
+	"moip/internal/policy/shield"
 	"moip/internal/proxied"
 	"moip/internal/recording"
 	"moip/internal/session"
@@ -54,6 +55,8 @@ type gateway struct {
 	bans      *ban.List
 	limits    *limit.Turnstile
 	proxies   atomic.Pointer[proxied.Trust]
+	shield    *shield.Shield
+	browse    atomic.Value                   // a string: the port where browsers are answered, "" for none
 	hush      policy.Hush                    // of callers who are refused
 	history   *history.History               // nil if none is kept
 	work      []func(context.Context)        // what else goes on, until the context is done
@@ -102,6 +105,7 @@ func open(ctx context.Context, p Plan, log *logbook, sockets *handover.Sockets) 
 	}
 	if err == nil {
 		g.openLimits()
+		g.openShield()
 		err = g.openHistory()
 	}
 	if err == nil {
@@ -146,14 +150,15 @@ func (g *gateway) openDoors() error {
 		}
 		g.listeners = append(g.listeners, l)
 	}
+	g.noteBrowse()
 	return nil
 }
 
 // openDoor opens a listener, at a socket that socket opens.
 func (g *gateway) openDoor(cfg *config.Config, uri string, socket func(string) (net.Listener, error)) (*downstream.Listener, error) {
 	l, err := downstream.Listen(uri, downstream.Options{
-		Ping: orNever(cfg.Limits.Ping), Stall: orNever(cfg.Limits.Stall), Web: web(), Log: g.log,
-		Open: socket, Record: cfg.Recordings.Calls, Admit: g.admit, Arrive: g.arrive, Enter: g.enter, Tap: g.traces.Arriving,
+		Ping: orNever(cfg.Limits.Ping), Stall: orNever(cfg.Limits.Stall), Web: g.watched(), Log: g.log,
+		Open: socket, Record: cfg.Recordings.Calls, Admit: g.admit, Arrive: g.arrive, Enter: g.enter, Guard: guard{g}, Tap: g.traces.Arriving,
 		Proxies: g.proxies.Load, Refused: g.refuseUnknown,
 	})
 	return l, withAdvice(err)
@@ -256,7 +261,7 @@ func (g *gateway) outside() session.Config {
 // configure says. The portal, which knows costs, is told before history.
 func (g *gateway) openBoard(configure func() session.Config, follow ...func(session.Event)) {
 	g.configure = configure
-	follow = append(follow, g.events.Note, g.metrics.Note, g.traces.Note)
+	follow = append(follow, g.events.Note, g.metrics.Note, g.traces.Note, g.shield.Note)
 	if g.history != nil {
 		follow = append(follow, g.history.Note)
 	}
@@ -389,6 +394,9 @@ func (g *gateway) close() {
 	}
 	if g.records != nil {
 		g.records.Close()
+	}
+	if g.shield != nil {
+		g.shield.Close()
 	}
 	if g.bans != nil {
 		g.bans.Close() // it has logged what it cannot write

@@ -132,7 +132,8 @@ func (g *gateway) upgrade() (pid int, err error) {
 		return 0, err
 	}
 	g.state.Store(replaced)
-	if err := g.bans.Close(); err != nil { // the file is the other's now
+	g.shield.Close() // its file is the other's now, and so is that of bans
+	if err := g.bans.Close(); err != nil {
 		g.log.Error("bans", "error", err)
 	}
 	var coming sync.WaitGroup // callers who are no call yet

@@ -3,7 +3,6 @@ package gateway
 import (
 	"net"
 	"net/netip"
-	"slices"
 
 	"moip/internal/directory"
 	"moip/internal/policy/outbound"
@@ -19,7 +18,7 @@ func (g *gateway) openBook() (err error) {
 		return nil
 	}
 	g.book, err = directory.Open(directory.Options{
-		Path: g.cfg.Directory, Builtin: services.Names(), Cache: g.cfg.CacheFolder(), Log: g.log,
+		Path: g.cfg.Directory, Builtin: services.Names(), Cache: g.cfg.CacheFolder(), Permit: g.permitImport, Log: g.log,
 	})
 	if err == nil {
 		g.work = append(g.work, g.book.Run)
@@ -59,13 +58,30 @@ func addressesOf(a net.Addr) []netip.AddrPort {
 func (g *gateway) permit(r session.Route, scheme, host string, at netip.AddrPort) error {
 	return g.outbound.Load().Judge(outbound.Target{
 		Author: r.Author, Scheme: scheme, Host: host, At: at,
-		Listed: func() bool { return g.lists(r.URL) },
+		Listed: func() (session.Author, bool) { return g.lists(r.URL) },
 	})
 }
 
-// lists reports whether the directory has that very URL.
-func (g *gateway) lists(url string) bool {
-	return g.book != nil && slices.ContainsFunc(g.book.Directory().Services(), func(s directory.Service) bool {
-		return upstream.Same(s.URL, url)
-	})
+// permitImport is directory.Options.Permit. The directory says where imports come from; who
+// is sent on from there goes by what somebody elsewhere says.
+func (g *gateway) permitImport(host string, sentOn bool, at netip.AddrPort) error {
+	to := outbound.Target{Author: session.AuthorOwner, Host: host, At: at}
+	if sentOn {
+		to.Author = session.AuthorImport
+	}
+	return g.outbound.Load().JudgeAddress(to)
+}
+
+// lists says who wrote that very URL into the directory, if anybody has: the owner, if
+// several have.
+func (g *gateway) lists(url string) (by session.Author, ok bool) {
+	if g.book == nil {
+		return "", false
+	}
+	for _, s := range g.book.Directory().Services() {
+		if upstream.Same(s.URL, url) && by != session.AuthorOwner {
+			by, ok = s.Author, true
+		}
+	}
+	return by, ok
 }

@@ -144,6 +144,8 @@ func mayChange(was, is *config.Config) func(key string) bool {
 			return sameDirectory
 		case "bans":
 			return key == "bans.never"
+		case "shield":
+			return key != "shield.file"
 		case "recordings":
 			return key != "recordings.folder"
 		}
@@ -182,6 +184,7 @@ func (g *gateway) change(cfg *config.Config, changed []string) error {
 	g.proxies.Store(cfg.Proxies.Options())
 	g.bans.SetNever(cfg.Bans.Options().Never)
 	g.limits.Change(g.rules(cfg))
+	g.shield.Change(cfg.Shield.Rules())
 	if has("log_level") {
 		g.level.Set(cfg.LogLevel.Level())
 	}
@@ -259,6 +262,7 @@ func (g *gateway) socketOf(l *downstream.Listener) func(string) (net.Listener, e
 // exchange answers callers at other doors.
 func (g *gateway) exchange(d doors) {
 	g.listeners = d.all
+	g.noteBrowse()
 	for _, l := range d.opened {
 		g.log.Info("listening", "at", l.URI())
 		g.serve(l)

@@ -31,7 +31,7 @@ func (g *gateway) openTeletel(dial session.Dial) (err error) {
 	}
 	t := &teletel{log: g.log, services: services.New(services.Options{Pages: g.cfg.Pages, Log: g.log})}
 	t.book, err = directory.Open(directory.Options{
-		Path: g.cfg.Directory, Builtin: services.Names(), Cache: g.cfg.CacheFolder(), Dial: dial, Log: g.log,
+		Path: g.cfg.Directory, Builtin: services.Names(), Cache: g.cfg.CacheFolder(), Dial: dial, Permit: g.permitImport, Log: g.log,
 	})
 	if err != nil {
 		return err

@@ -125,6 +125,7 @@ type Call struct {
 	seen     videotex.Afterimage // of what the caller was sent
 	visited  []string
 	identity [3]byte
+	enquired bool // the terminal was asked for it
 }
 
 // Start answers a caller. The Call owns e from now on.
@@ -271,6 +272,7 @@ func (c *Call) info() Info {
 func (c *Call) emit(e Event) {
 	e.Call, e.At, e.Caller = c.id, time.Now(), c.who
 	e.Began, e.In, e.Out, e.Visited, e.Identity = c.began, c.in, c.out, slices.Clip(c.visited), c.identity
+	e.Keys, e.Asked = c.pressed, c.enquired
 	c.Emit(e)
 	c.markEvent(e)
 	if e.Type != Waiting { // see wait

@@ -45,10 +45,19 @@ type Endpoint interface {
 var (
 	ErrStalled = errors.New("peer takes no data")
 	ErrSilent  = errors.New("peer answers no ping")
+
+	// ErrProtocol is wrapped by what is said of a peer that breaks the rules of its
+	// protocol.
+	ErrProtocol = errors.New("protocol error")
 )
 
 // ErrForbidden is what a Dial returns for a route that callers may not be sent by.
 var ErrForbidden = errors.New("callers may not be sent there")
+
+// Foreign is what Receive returns of a peer that speaks another protocol, its name.
+type Foreign string
+
+func (f Foreign) Error() string { return "the peer speaks " + string(f) }
 
 // Dial reaches r on behalf of a call. It returns once the peer has accepted,
 // and gives up when ctx is done.

@@ -17,7 +17,9 @@ type Event struct {
 	Visited []string  // the services reached so far, by name, 16 at most
 	Dropped uint64    // for Ended: characters of the caller's that are no bytes
 
+	Keys     uint64  // that the caller has pressed so far
 	Identity [3]byte // who the terminal has said it is, zero until it has
+	Asked    bool    // it was asked that
 }
 
 // EventType names what happened. Per call: Began, then any number of
@@ -67,5 +69,6 @@ const (
 	ReasonHangup   Reason = "hangup"   // the portal hung up
 	ReasonNoPortal Reason = "noportal" // the portal stayed away for too long
 	ReasonBanned   Reason = "banned"   // the caller is not let in any more
+	ReasonForeign  Reason = "foreign"  // the caller speaks another protocol: no terminal calls
 	ReasonShutdown Reason = "shutdown" // the gateway stops
 )

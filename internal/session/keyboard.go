@@ -231,6 +231,7 @@ func (c *Call) identify(key []byte) bool {
 // asks notes that a stream puts a question to the terminal.
 func (c *Call) asks(by any, a videotex.Answer) {
 	l, _ := by.(*leg)
+	c.enquired = c.enquired || a == videotex.Identity
 	if len(c.asked) == maxAsked {
 		c.asked = c.asked[1:]
 	}

@@ -133,7 +133,10 @@ func (c *Call) end(l *leg, err error) {
 
 // callerGone is told when the caller has left.
 func (c *Call) callerGone(err error) {
+	_, foreign := errors.AsType[Foreign](err)
 	switch {
+	case foreign:
+		c.hangup(ReasonForeign, err)
 	case errors.Is(err, io.EOF):
 		c.hangup(ReasonGone, nil)
 	case errors.Is(err, ErrStalled):

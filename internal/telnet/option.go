@@ -134,8 +134,16 @@ func (c *Conn) ask(reply []byte, at end, code byte) []byte {
 	return reply
 }
 
+// maxOffers is how many times a peer may say WILL, WONT, DO or DONT. Terminals do so some
+// 30 times, and hosts whenever they ask for a password.
+const maxOffers = 2000
+
+// Endless reports whether the peer negotiates without end: no terminal does, nor any host.
+func (c *Conn) Endless() bool { return c.offers == maxOffers }
+
 // negotiate obeys IAC WILL, WONT, DO or DONT.
 func (c *Conn) negotiate(reply []byte, verb, code byte) []byte {
+	c.offers = min(c.offers+1, maxOffers)
 	at, on := theirs, verb == will
 	if verb == do || verb == dont {
 		at, on = ours, verb == do

@@ -29,9 +29,10 @@ type Conn struct {
 	facts   *Facts
 	place   string // ours, "" if the peer is not to learn it
 	state   state
-	verb    byte // in state inOption
-	cr      bool // the last byte of data was CR
-	telnet  bool // the peer has sent a command: it is no plain TCP
+	offers  uint16 // heard, of options, up to maxOffers
+	verb    byte   // in state inOption
+	cr      bool   // the last byte of data was CR
+	telnet  bool   // the peer has sent a command: it is no plain TCP
 }
 
 // A state of the parser says what the next byte is.

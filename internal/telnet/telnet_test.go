@@ -227,6 +227,24 @@ func TestStorm(t *testing.T) {
 	}
 }
 
+// TestEndlessOffers is a peer that says more about options than there is to say.
+func TestEndlessOffers(t *testing.T) {
+	c := after(Server, spoken)
+	for range 1900 {
+		c.Receive(wire("IAC WILL ECHO"))
+		c.Receive(wire("IAC NOP IAC SB NAWS 0 80 0 24 IAC SE"))
+	}
+	if c.Endless() {
+		t.Error("it is too much already")
+	}
+	for range maxOffers {
+		c.Receive(wire("IAC DONT ECHO"))
+	}
+	if !c.Endless() {
+		t.Error("it is never too much")
+	}
+}
+
 // TestPasswords is a service that turns its echo off and on again for every
 // password.
 func TestPasswords(t *testing.T) {

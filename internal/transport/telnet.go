@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"fmt"
 	"net"
 	"sync"
 	"time"
@@ -31,6 +32,9 @@ func NewTelnet(conn net.Conn, side telnet.Side, stall time.Duration, tap session
 // telnet; "" is none. It is called before Receive.
 func (t *Telnet) TellLocation(location string) { t.state.TellLocation(location) }
 
+// errEndless is of a peer that has telnet.Conn.Endless.
+var errEndless = fmt.Errorf("%w: telnet options negotiated without end", session.ErrProtocol)
+
 // Receive waits for data, and answers what else the peer says.
 func (t *Telnet) Receive() ([]byte, error) {
 	for {
@@ -38,18 +42,23 @@ func (t *Telnet) Receive() ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		if data := t.decode(p); len(data) > 0 {
+		data, endless := t.decode(p)
+		if endless {
+			t.end(errEndless)
+			return nil, errEndless
+		}
+		if len(data) > 0 {
 			return data, nil
 		}
 	}
 }
 
-func (t *Telnet) decode(p []byte) []byte {
+func (t *Telnet) decode(p []byte) (data []byte, endless bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	data, reply := t.state.Receive(p)
 	t.reply(reply)
-	return data
+	return data, t.state.Endless()
 }
 
 // reply sends what no session asked for.

@@ -266,7 +266,7 @@ func (e *WebSocket) violated(err error) {
 	if err == errTooBig {
 		code = ws.StatusMessageTooBig // RFC 6455, section 7.4.1
 	}
-	e.err = fmt.Errorf("protocol error: %w", err)
+	e.err = fmt.Errorf("%w: %w", session.ErrProtocol, err)
 	e.sendClose(closeBody(code))
 	e.end(e.err)
 }

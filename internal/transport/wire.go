@@ -76,6 +76,7 @@ type wire struct {
 	in       *buffer // lent to our caller
 	n        int     // bytes in it
 	inErr    error
+	judge    Judge              // of what came first, nil once it has judged
 	own      []byte             // if raw is nil
 	readable func(uintptr) bool // wire.read, made once
 
@@ -111,8 +112,30 @@ func (w *wire) Receive() ([]byte, error) {
 	if w.inErr != nil {
 		return nil, w.cause(w.inErr)
 	}
-	w.tell(false, w.in[:w.n])
-	return w.in[:w.n], nil
+	return w.heard(w.in[:w.n])
+}
+
+// A Judge says what is wrong with the first bytes of a peer, as they came in one piece and
+// without the telnet commands that came before. They are no peer's then: the connection
+// ends, for that reason.
+type Judge func(first []byte) error
+
+// Judge has the first bytes of the peer judged. It is called before Receive.
+func (w *wire) Judge(j Judge) { w.judge = j }
+
+// heard returns what Receive does of p.
+func (w *wire) heard(p []byte) ([]byte, error) {
+	w.tell(false, p)
+	if w.judge == nil || p[0] == 0xFF { // telnet's IAC
+		return p, nil
+	}
+	judge := w.judge
+	w.judge = nil
+	if err := judge(p); err != nil {
+		w.end(err)
+		return nil, err
+	}
+	return p, nil
 }
 
 // read takes a buffer and tries to fill it, and reports whether Receive is
@@ -138,8 +161,7 @@ func (w *wire) receiveOwn() ([]byte, error) {
 	}
 	n, err := w.conn.Read(w.own)
 	if n > 0 {
-		w.tell(false, w.own[:n])
-		return w.own[:n], nil // the error comes again
+		return w.heard(w.own[:n]) // the error comes again
 	}
 	return nil, w.cause(err)
 }

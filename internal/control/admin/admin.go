@@ -21,6 +21,8 @@ import (
 	"moip/internal/control/admin/access"
 	"moip/internal/history"
 	"moip/internal/policy/ban"
+	"moip/internal/policy/limit"
+	"moip/internal/policy/shield"
 	"moip/internal/session"
 	"moip/internal/switchboard"
 	"moip/internal/trace"
@@ -40,8 +42,10 @@ type Options struct {
 	Services func() []Service
 	Link     func() Link
 
-	House House
-	Bans  *ban.List
+	House  House
+	Bans   *ban.List
+	Limits *limit.Turnstile
+	Shield *shield.Shield
 
 	// History is of calls that have ended, nil where it is not kept.
 	History *history.History
@@ -116,31 +120,34 @@ type content struct {
 // operations are what the API can do.
 func (d desk) operations() map[string]handler {
 	return map[string]handler{
-		"GET /login":                d.whoAmI,
-		"GET /calls":                d.list,
-		"POST /calls/message":       d.messageAll,
-		"GET /calls/{id}":           ofCall(d.one),
-		"DELETE /calls/{id}":        ofCall(d.hangUp),
-		"GET /calls/{id}/screen":    ofCall(d.screen),
-		"POST /calls/{id}/message":  ofCall(d.message),
-		"POST /calls/{id}/redirect": ofCall(d.redirect),
-		"POST /calls/{id}/recall":   ofCall(d.recall),
-		"PUT /calls/{id}/recording": ofCall(d.record),
-		"GET /history":              d.history,
-		"GET /history/totals":       d.historyTotals,
-		"GET /services":             d.services,
-		"GET /link":                 d.link,
-		"GET /state":                d.state,
-		"GET /config":               d.config,
-		"POST /reload":              d.reload,
-		"POST /drain":               d.drain,
-		"POST /upgrade":             d.upgrade,
-		"GET /log-level":            d.level,
-		"PUT /log-level":            d.setLevel,
-		"GET /bans":                 d.listBans,
-		"POST /bans":                d.ban,
-		"POST /bans/import":         d.importBans,
-		"DELETE /bans/{network...}": d.unban,
+		"GET /login":                    d.whoAmI,
+		"GET /calls":                    d.list,
+		"POST /calls/message":           d.messageAll,
+		"GET /calls/{id}":               ofCall(d.one),
+		"DELETE /calls/{id}":            ofCall(d.hangUp),
+		"GET /calls/{id}/screen":        ofCall(d.screen),
+		"POST /calls/{id}/message":      ofCall(d.message),
+		"POST /calls/{id}/redirect":     ofCall(d.redirect),
+		"POST /calls/{id}/recall":       ofCall(d.recall),
+		"PUT /calls/{id}/recording":     ofCall(d.record),
+		"GET /history":                  d.history,
+		"GET /history/totals":           d.historyTotals,
+		"GET /services":                 d.services,
+		"GET /link":                     d.link,
+		"GET /state":                    d.state,
+		"GET /limits":                   d.limits,
+		"GET /config":                   d.config,
+		"POST /reload":                  d.reload,
+		"POST /drain":                   d.drain,
+		"POST /upgrade":                 d.upgrade,
+		"GET /log-level":                d.level,
+		"PUT /log-level":                d.setLevel,
+		"GET /bans":                     d.listBans,
+		"POST /bans":                    d.ban,
+		"POST /bans/import":             d.importBans,
+		"DELETE /bans/{network...}":     d.unban,
+		"GET /shield":                   d.shield,
+		"DELETE /shield/{household...}": d.forgive,
 	}
 }
 
@@ -212,7 +219,8 @@ func status(err error) int {
 		return http.StatusForbidden
 	case errors.As(err, &wrong):
 		return http.StatusBadRequest
-	case errors.Is(err, switchboard.ErrUnknown), errors.Is(err, errNone), errors.Is(err, errNoHistory), errors.Is(err, ban.ErrNotBanned):
+	case errors.Is(err, switchboard.ErrUnknown), errors.Is(err, errNone), errors.Is(err, errNoHistory), errors.Is(err, ban.ErrNotBanned),
+		errors.Is(err, shield.ErrUnknown):
 		return http.StatusNotFound
 	case errors.Is(err, session.ErrBusy), errors.Is(err, session.ErrOver), errors.Is(err, session.ErrNoRecordings),
 		errors.Is(err, ban.ErrNever), errors.Is(err, ban.ErrFull), errors.Is(err, trace.ErrFull):

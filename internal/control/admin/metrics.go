@@ -27,6 +27,8 @@ type Metrics struct {
 	away map[session.ID]bool // calls that are redirected
 	past traffic             // of calls that have ended
 	told traffic             // the most that was told of
+
+	refusedBy map[kindOfRefusal]uint64
 }
 
 // traffic is bytes from callers, and to them.
@@ -97,6 +99,9 @@ func (m *Metrics) returns(e session.Event) {
 // CountRefusal is told of each caller who is not let in. It blocks nobody.
 func (m *Metrics) CountRefusal(transport, reason string) {
 	m.refusals.WithLabelValues(transport, reason).Inc()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.refusedBy[kindOfRefusal{transport, reason}]++
 }
 
 // countForbidden counts a redirection that failed with err if the rules refuse it, and

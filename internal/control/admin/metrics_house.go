@@ -28,11 +28,15 @@ func (d desk) Collect(to chan<- prometheus.Metric) {
 	state := d.House.State()
 	gauge(houseInfo, 1, state.Version)
 	gauge(houseReady, oneIf(state.Ready))
+	d.collectLimits(gauge)
 	if d.Link != nil {
 		gauge(linkUp, oneIf(d.Link().Up))
 	}
 	for reason, n := range d.Gate.Refused() {
 		to <- prometheus.MustNewConstMetric(refusedDoor, prometheus.CounterValue, float64(n), reason)
+	}
+	if d.Shield != nil {
+		d.collectShield(to)
 	}
 	if d.History != nil {
 		lost, waiting := d.History.Losses()

@@ -6,8 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
+	"syscall"
 	"time"
 )
 
@@ -25,7 +28,14 @@ type Source struct {
 	URL   string // http or https
 	Cache string // file for the last good copy, empty for none
 
+	// Permit, unless it is nil, says why an address may not be asked, just before it is: that
+	// of host, which is the URL's or, if the source has sent us on, another's. It is not
+	// asked about proxies, nor about what is behind one.
+	Permit func(host string, sentOn bool, at netip.AddrPort) error
+
 	last edition // what the caller has
+
+	dial func(ctx context.Context, network, address string) (net.Conn, error) // nil for the network
 }
 
 // An edition of yellow pages is known to us by its sum, and to the source by
@@ -105,19 +115,51 @@ func cause(err error) error {
 	return err
 }
 
-// client keeps nothing from one question to the next.
-var client = &http.Client{
-	Transport: &http.Transport{
-		Proxy:                  http.ProxyFromEnvironment,
-		DisableKeepAlives:      true,
-		MaxResponseHeaderBytes: maxHeader,
-	},
-	CheckRedirect: func(r *http.Request, via []*http.Request) error {
-		if len(via) > maxRedirects {
-			return fmt.Errorf("redirected more than %d times", maxRedirects)
+// client returns one that keeps nothing from one question to the next. What it has been
+// sent on to, it asks when it has been answered, so that one question is on its way.
+func (s *Source) client(u *url.URL) *http.Client {
+	sentOn, proxied := false, false
+	dial := func(ctx context.Context, network, address string) (net.Conn, error) {
+		if s.dial != nil {
+			return s.dial(ctx, network, address)
 		}
-		return checkWeb(r.URL)
-	},
+		dialer := &net.Dialer{}
+		if s.Permit != nil && !proxied {
+			dialer.ControlContext = s.control(address, sentOn)
+		}
+		return dialer.DialContext(ctx, network, address)
+	}
+	return &http.Client{
+		Transport: &http.Transport{
+			Proxy: func(r *http.Request) (*url.URL, error) {
+				proxy, err := http.ProxyFromEnvironment(r)
+				proxied = proxy != nil
+				return proxy, err
+			},
+			DialContext:            dial,
+			DisableKeepAlives:      true,
+			MaxResponseHeaderBytes: maxHeader,
+		},
+		CheckRedirect: func(r *http.Request, via []*http.Request) error {
+			if len(via) > maxRedirects {
+				return fmt.Errorf("redirected more than %d times", maxRedirects)
+			}
+			sentOn = sentOn || r.URL.Host != u.Host
+			return checkWeb(r.URL)
+		},
+	}
+}
+
+// control asks Permit about the addresses of whom is dialled.
+func (s *Source) control(address string, sentOn bool) func(context.Context, string, string, syscall.RawConn) error {
+	host, _, _ := net.SplitHostPort(address)
+	return func(_ context.Context, _, address string, _ syscall.RawConn) error {
+		at, err := netip.ParseAddrPort(address)
+		if err != nil {
+			return err
+		}
+		return s.Permit(host, sentOn, at)
+	}
 }
 
 // ask fetches what is at u. If that is the last edition still, data are nil.
@@ -126,7 +168,7 @@ func (s *Source) ask(ctx context.Context, u *url.URL) (data []byte, e edition, e
 	// Whoever does not know the one goes by the other (RFC 9111, section 4.3.1).
 	set(question.Header, "If-None-Match", s.last.etag)
 	set(question.Header, "If-Modified-Since", s.last.lastModified)
-	answer, err := client.Do(question.WithContext(ctx))
+	answer, err := s.client(u).Do(question.WithContext(ctx))
 	if err != nil {
 		return nil, edition{}, cause(err)
 	}

@@ -12,9 +12,11 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -127,6 +129,43 @@ func TestFetchFollowsRedirects(t *testing.T) {
 	if _, _, err := s.Fetch(t.Context()); err == nil || !strings.Contains(err.Error(), "redirected more than 5 times") {
 		t.Error("after 6 redirects:", err)
 	}
+}
+
+// Each address is judged just before it is asked, and who is sent on is known from who
+// is not.
+func TestFetchAsksFirst(t *testing.T) {
+	w := newWeb(t)
+	w.page = edition1
+	door := serve(t, func(out http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/" {
+			http.Redirect(out, r, "/next", http.StatusFound)
+		} else {
+			http.Redirect(out, r, w.URL, http.StatusFound)
+		}
+	})
+	type question struct {
+		host   string
+		sentOn bool
+		at     string
+	}
+	var asked []question
+	refused := errors.New("it is not for you")
+	s := &Source{URL: door.URL, Permit: func(host string, sentOn bool, at netip.AddrPort) error {
+		asked = append(asked, question{host, sentOn, "http://" + at.String()})
+		if sentOn {
+			return refused
+		}
+		return nil
+	}}
+	if _, _, err := s.Fetch(t.Context()); !errors.Is(err, refused) || w.heard != nil {
+		t.Errorf("%v, and asked %v", err, w.heard)
+	}
+	want := []question{{"127.0.0.1", false, door.URL}, {"127.0.0.1", false, door.URL}, {"127.0.0.1", true, w.URL}}
+	if !slices.Equal(asked, want) {
+		t.Errorf("asked about %v", asked)
+	}
+	s.Permit = func(string, bool, netip.AddrPort) error { return nil }
+	fetch(t, s, edition1)
 }
 
 func TestFetchFails(t *testing.T) {
@@ -276,27 +315,22 @@ func TestFetchIsLimited(t *testing.T) {
 	for name, begin := range map[string]string{"before the answer": "", "in the answer": "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				// The client on a network whose time is the bubble's.
-				transport := client.Transport
-				defer func() { client.Transport = transport }()
-				client.Transport = &http.Transport{
-					DisableKeepAlives: true,
-					DialContext: func(context.Context, string, string) (net.Conn, error) {
-						ours, peer := net.Pipe()
-						go func() {
-							defer peer.Close()
-							request := bufio.NewReader(peer)
-							if _, err := http.ReadRequest(request); err != nil {
-								return
-							}
-							io.WriteString(peer, begin)
-							io.Copy(io.Discard, request)
-						}()
-						return ours, nil
-					},
+				// On a network whose time is the bubble's.
+				dial := func(context.Context, string, string) (net.Conn, error) {
+					ours, peer := net.Pipe()
+					go func() {
+						defer peer.Close()
+						request := bufio.NewReader(peer)
+						if _, err := http.ReadRequest(request); err != nil {
+							return
+						}
+						io.WriteString(peer, begin)
+						io.Copy(io.Discard, request)
+					}()
+					return ours, nil
 				}
 				asked := time.Now()
-				_, _, err := (&Source{URL: "http://source.example/"}).Fetch(t.Context())
+				_, _, err := (&Source{URL: "http://source.example/", dial: dial}).Fetch(t.Context())
 				if err == nil || err.Error() != "fetch yellow pages from http://source.example/: no complete answer in 30s" || time.Since(asked) != 30*time.Second {
 					t.Errorf("after %v: %v", time.Since(asked), err)
 				}

@@ -5,6 +5,7 @@ package outbound
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"moip/internal/policy"
@@ -18,15 +19,18 @@ type Target struct {
 	Scheme string // ws, wss, telnet or tcp
 	Host   string // name or address, as the URL has it, without brackets
 	At     netip.AddrPort
-	Listed func() bool // whether the directory has that very URL, nil for no directory
+
+	// Listed says who wrote that very URL into the directory, if anybody has. It is nil
+	// without a directory.
+	Listed func() (by session.Author, ok bool)
 }
 
 // A Policy says where callers may be sent. It is never changed, and may be used from any
 // goroutine.
 //
 // A route that the gateway's own files have goes where these say, but for the operators'
-// door; and if they name a host, its owner may not lead it to an address that nobody
-// wants. All others have to be where a rule of Allow fits and none of Deny does; and
+// door. If they name a host that is not of this house, its owner may not lead it to an
+// address that nobody wants, nor to one that Deny has. All others have to be where a rule of Allow fits and none of Deny does; and
 // routes that are imported from elsewhere lead to no address of this house.
 type Policy struct {
 	Allow, Deny []Rule
@@ -60,44 +64,75 @@ func (r *Refusal) Is(target error) bool { return target == session.ErrForbidden 
 // Judge returns a *Refusal if t may not be dialled. While the address is not known, that is
 // so only if no address would change it: Judge wants to be asked again for each.
 func (p *Policy) Judge(t Target) error {
-	literal, err := netip.ParseAddr(t.Host)
-	isLiteral := err == nil
-	if isLiteral && !t.At.Addr().IsValid() {
-		t.At = netip.AddrPortFrom(literal, t.At.Port())
+	t = t.normal()
+	if err := p.judgeAddress(t); err != nil {
+		return err
 	}
-	t.Host = normalName(t.Host)
-	refuse := func(reason Reason, rule string) error { return &Refusal{reason, rule, t.place()} }
-
-	if a := t.At.Addr(); a.IsValid() {
-		forms := formsOf(a)
-		if isAt(p.Admin, forms, t.At.Port()) {
-			return refuse(ReasonGateway, "there operators reach the gateway")
-		}
-		if what := reserved(forms); what != "" && !(t.Author == session.AuthorOwner && isLiteral) {
-			return refuse(ReasonReserved, what)
-		}
-		if t.Author != session.AuthorOwner && isAt(p.Doors, forms, t.At.Port()) {
-			return refuse(ReasonGateway, "there the gateway itself answers")
-		}
-		if t.Author == session.AuthorImport && isLocal(forms) {
-			return refuse(ReasonImport, "an imported directory leads to no address of this house")
-		}
-	}
-	if t.Author == session.AuthorOwner {
-		return nil
-	}
+	isOwn := t.Author == session.AuthorOwner
 	for _, rule := range p.Deny {
-		if rule.fits(t) == yes {
-			return refuse(ReasonDeny, fmt.Sprintf("deny has %q", rule))
+		if (!isOwn || rule.isOfAddresses() && !t.isOurName()) && rule.fits(t) == yes {
+			return t.refuse(ReasonDeny, fmt.Sprintf("redirect.deny has %q", rule))
 		}
+	}
+	if isOwn {
+		return nil
 	}
 	for _, rule := range p.Allow {
 		if rule.fits(t) != no {
 			return nil
 		}
 	}
-	return refuse(ReasonAllow, "no rule of allow fits")
+	return t.refuse(ReasonAllow, "no rule of redirect.allow fits")
 }
+
+// JudgeAddress is Judge for what no caller is sent to, as a directory to be fetched: by
+// what holds without any rule.
+func (p *Policy) JudgeAddress(t Target) error { return p.judgeAddress(t.normal()) }
+
+func (p *Policy) judgeAddress(t Target) error {
+	a := t.At.Addr()
+	if !a.IsValid() {
+		return nil
+	}
+	isOwn, forms := t.Author == session.AuthorOwner, formsOf(a)
+	if isAt(p.Admin, forms, t.At.Port()) {
+		return t.refuse(ReasonGateway, "there operators reach the gateway")
+	}
+	if what := reserved(forms); what != "" && !(isOwn && t.isLiteral()) {
+		return t.refuse(ReasonReserved, what)
+	}
+	if !isOwn && isAt(p.Doors, forms, t.At.Port()) {
+		return t.refuse(ReasonGateway, "there the gateway itself answers")
+	}
+	if t.Author == session.AuthorImport && isLocal(forms) {
+		return t.refuse(ReasonImport, "an imported directory leads to no address of this house")
+	}
+	return nil
+}
+
+// normal returns t with its host as the DNS knows it, and the address if that is one.
+func (t Target) normal() Target {
+	if a, err := netip.ParseAddr(t.Host); err == nil && !t.At.Addr().IsValid() {
+		t.At = netip.AddrPortFrom(a, t.At.Port())
+	}
+	t.Host = normalName(t.Host)
+	return t
+}
+
+func (t Target) isLiteral() bool {
+	_, err := netip.ParseAddr(t.Host)
+	return err == nil
+}
+
+// isOurName reports whether the host is an address, or a name that nobody from elsewhere
+// can have: what it leads to is what whoever wrote it has meant.
+func (t Target) isOurName() bool {
+	dot := strings.LastIndexByte(t.Host, '.')
+	return t.isLiteral() || dot < 0 || strings.HasSuffix(t.Host, ".home.arpa") || // RFC 8375
+		slices.Contains([]string{"localhost", "local", "lan", "internal"}, t.Host[dot+1:])
+}
+
+func (t Target) refuse(reason Reason, rule string) error { return &Refusal{reason, rule, t.place()} }
 
 // place is where t is, for people.
 func (t Target) place() string {

@@ -147,9 +147,13 @@ func TestRules(t *testing.T) {
 			"ws://télétel.example:80":        ReasonAllow, // which the DNS does not know
 		}},
 		{"directory", "", map[string]Reason{ // a museum
-			"ws://listed.example:80":   "",
-			"ws://unlisted.example:80": ReasonAllow,
-			"ws://192.0.2.1:80":        ReasonAllow,
+			"ws://listed.example:80":             "",
+			"ws://listed.example:80=10.0.0.1":    "",
+			"ws://imported.example:80":           "",
+			"ws://imported.example:80=192.0.2.1": "",
+			"ws://imported.example:80=10.0.0.1":  ReasonAllow,
+			"ws://unlisted.example:80":           ReasonAllow,
+			"ws://192.0.2.1:80":                  ReasonAllow,
 		}},
 		{"", "", map[string]Reason{"ws://example.org:80": ReasonAllow, "ws://192.0.2.1:80": ReasonAllow}},
 		{"wss://*", "", map[string]Reason{"ws://example.org:80": ReasonAllow, "wss://example.org:80": ""}},
@@ -161,7 +165,10 @@ func TestRules(t *testing.T) {
 		}
 		for asked, want := range gateway.asked {
 			to := target(asked)
-			to.Listed = func() bool { return to.Host == "listed.example" }
+			to.Listed = func() (session.Author, bool) {
+				by, ok := map[string]session.Author{"listed.example": session.AuthorOwner, "imported.example": session.AuthorImport}[to.Host]
+				return by, ok
+			}
 			err := p.Judge(to)
 			if got := reasonOf(t, err); got != want {
 				t.Errorf("with allow %q and deny %q, %s is %q: %v", gateway.allow, gateway.deny, asked, got, err)
@@ -186,7 +193,12 @@ func TestAuthors(t *testing.T) {
 		{"telnet://10.0.0.1:23", "", ReasonImport},
 		{"ws://elsewhere.test:80=192.0.2.1", "", ""}, // it is in the directory
 		{"ws://elsewhere.test:80=10.0.0.1", "", ReasonImport},
-		{"ws://elsewhere.test:80=203.0.113.7", "", ReasonDeny},
+		{"ws://elsewhere.test:80=203.0.113.7", ReasonDeny, ReasonDeny}, // led there by its owner
+		{"ws://elsewhere.test:23=192.0.2.1", "", ReasonDeny},
+		{"ws://203.0.113.7:80", "", ReasonDeny},
+		{"ws://hub:80=203.0.113.7", "", ReasonDeny},
+		{"ws://hub.lan.:80=203.0.113.7", "", ReasonDeny},
+		{"ws://hub.home.arpa:80=203.0.113.7", "", ReasonDeny},
 		{"ws://elsewhere.test:80=169.254.169.254", ReasonReserved, ReasonReserved},
 		{"ws://169.254.169.254:80", "", ReasonReserved},
 		{"ws://[fe80::7]:80", "", ReasonReserved},
@@ -198,6 +210,28 @@ func TestAuthors(t *testing.T) {
 			to := target(asked.to)
 			to.Author = author
 			if err := p.Judge(to); reasonOf(t, err) != want {
+				t.Errorf("%s by the %s: %v", asked.to, author, err)
+			}
+		}
+	}
+}
+
+// What no caller is sent to goes by no rule, but by what holds without any.
+func TestAddressAlone(t *testing.T) {
+	p := &Policy{Deny: rulesOf(t, "*"), Admin: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:8999")}}
+	for _, asked := range []struct {
+		to             string
+		owner, foreign Reason
+	}{
+		{"http://directory.test:80=192.0.2.1", "", ""},
+		{"http://directory.test:80=127.0.0.1", "", ReasonImport},
+		{"http://directory.test:80=169.254.169.254", ReasonReserved, ReasonReserved},
+		{"http://directory.test:8999=127.0.0.1", ReasonGateway, ReasonGateway},
+	} {
+		for author, want := range map[session.Author]Reason{session.AuthorOwner: asked.owner, session.AuthorImport: asked.foreign} {
+			to := target(asked.to)
+			to.Author = author
+			if err := p.JudgeAddress(to); reasonOf(t, err) != want {
 				t.Errorf("%s by the %s: %v", asked.to, author, err)
 			}
 		}
@@ -222,7 +256,7 @@ func TestOwnAddresses(t *testing.T) {
 func TestRefusalIsClear(t *testing.T) {
 	p := &Policy{Allow: rulesOf(t, "*"), Deny: rulesOf(t, "*.Example.org")}
 	for asked, want := range map[string]string{
-		"ws://a.example.org:80":         `a.example.org:80 is refused: deny has "*.Example.org"`,
+		"ws://a.example.org:80":         `a.example.org:80 is refused: redirect.deny has "*.Example.org"`,
 		"ws://x.test:80=fe80::1%eth0":   `[fe80::1%eth0]:80 is refused: it is a link-local address`,
 		"ws://[2002:a9fe:a9fe::1]:8080": `[2002:a9fe:a9fe::1]:8080 is refused: in it is 169.254.169.254, a link-local address`,
 	} {

@@ -47,6 +47,8 @@ func (r Rule) String() string { return r.text }
 // IsDirectory reports whether the rule is about what the directory has.
 func (r Rule) IsDirectory() bool { return r.kind == directory }
 
+func (r Rule) isOfAddresses() bool { return r.kind == network || r.kind == local }
+
 // maxRule bounds the length of a rule; a name of the DNS has 253 bytes at most.
 const maxRule = 300
 
@@ -196,7 +198,7 @@ func (r Rule) fits(t Target) answer {
 	case namesBelow:
 		return is(strings.HasSuffix(t.Host, "."+r.name))
 	case directory:
-		return is(t.Author != session.AuthorOther || t.Listed != nil && t.Listed())
+		return t.isListed()
 	}
 	a := t.At.Addr()
 	if !a.IsValid() {
@@ -207,6 +209,25 @@ func (r Rule) fits(t Target) answer {
 		return is(isLocal(forms))
 	}
 	return is(slices.ContainsFunc(forms, r.network.Contains))
+}
+
+// isListed says whether t is in the directory. What is there because somebody elsewhere
+// says so leads to no address of this house, whoever names it.
+func (t Target) isListed() answer {
+	if t.Author != session.AuthorOther {
+		return yes
+	}
+	if t.Listed == nil {
+		return no
+	}
+	by, ok := t.Listed()
+	switch a := t.At.Addr(); {
+	case !ok, by == session.AuthorImport && a.IsValid() && isLocal(formsOf(a)):
+		return no
+	case by == session.AuthorImport && !a.IsValid():
+		return maybe
+	}
+	return yes
 }
 
 func is(so bool) answer {

@@ -106,13 +106,22 @@ const link = async () => {
 	return `${url}, ${up ? 'up' : 'down'} for ${since(at)}`;
 };
 
+/** @typedef {{ of: string, calls: number }} Share @typedef {{ times: number, transport: string, reason: string }} Refused */
+
+/** Who has most calls, and who was refused. @param {{ busiest: Share[], refused: Refused[] }} limits @returns {[string, string][]} */
+const crowd = ({ busiest, refused }) => [
+	['Most calls', busiest.map(s => `${s.calls} of ${s.of}`).join(', ') || 'of nobody whom limits hold for'],
+	['Refused', refused.map(r => `${r.times} by ${r.transport}, ${r.reason}`).join('; ') || 'nobody'],
+];
+
 export async function loadGateway() {
-	const [/** @type {State} */ s, config, { level: now }, portal] = await Promise.all([
-		ask('GET', '/state'), ask('GET', '/config'), ask('GET', '/log-level'), link(),
+	const [/** @type {State} */ s, config, { level: now }, portal, limits] = await Promise.all([
+		ask('GET', '/state'), ask('GET', '/config'), ask('GET', '/log-level'), link(), ask('GET', '/limits'),
 	]);
 	facts(b('house'), [
 		['State', s.ready ? `${s.state}, ready for calls` : `${s.state}, takes no calls: ${s.why}`], ['Portal', s.portal], ['Link to the portal', portal],
-		['Calls under way', `${s.calls}`], ['Version', s.version], ['Running for', `${since(s.since)}, since ${moment(s.since)}`],
+		['Calls under way', `${s.calls} of ${limits.rules.calls || 'any number'}`],
+		...crowd(limits), ['Version', s.version], ['Running for', `${since(s.since)}, since ${moment(s.since)}`],
 	]);
 	write(b('file'), config.file ? `From ${config.file}` : 'Without a file.');
 	write(b('settings'), Object.entries(config.settings).map(([key, value]) => `${key} = ${JSON.stringify(value)}`).join('\n'));

@@ -1,0 +1,44 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strconv"
+
+	"moip/internal/control/admin"
+)
+
+type ctlLimits struct{}
+
+func (ctlLimits) Run(ctx context.Context, c *ctl, out io.Writer) error {
+	return do(ctx, c, out, "GET", "/limits", nil, func(l admin.Limits) error {
+		table := newTable(out)
+		r := l.Rules
+		printf(table, "calls\t%d of %s, %s of a household, %s of a network\n",
+			l.Calls, limitOf(r.Calls), limitOf(r.HouseholdCalls), limitOf(r.NetworkCalls))
+		printf(table, "new calls a second\t%s, %s of a household\n", limitOf(r.NewCalls), limitOf(r.HouseholdNewCalls))
+		printf(table, "connections arriving\t%d of %s, %s of a household\n", l.Arriving, limitOf(r.Arriving), limitOf(r.HouseholdArriving))
+		if len(l.Busiest) > 0 {
+			fmt.Fprintln(table, "\nMOST CALLS\tOF")
+		}
+		for _, s := range l.Busiest {
+			printf(table, "%d\t%s\n", s.Calls, s.Of)
+		}
+		if len(l.Refused) > 0 {
+			fmt.Fprintln(table, "\nREFUSED\tBY\tREASON")
+		}
+		for _, f := range l.Refused {
+			printf(table, "%d\t%s\t%s\n", f.Times, f.Transport, f.Reason)
+		}
+		return table.Flush()
+	})
+}
+
+// limitOf shows a limit, of which 0 is none.
+func limitOf(n int) string {
+	if n == 0 {
+		return "any number"
+	}
+	return strconv.Itoa(n)
+}
