@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"log/slog"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -35,5 +36,18 @@ func TestVisitsEnd(t *testing.T) {
 		if !strings.Contains(out.Body.String(), want+"\n") {
 			t.Errorf("no %s", want)
 		}
+	}
+}
+
+// Who is refused is counted, the first and those after it.
+func TestRefusalsCounted(t *testing.T) {
+	m := NewMetrics(switchboard.New(slog.New(slog.DiscardHandler)))
+	for range 2 {
+		m.CountRefusal("telnet", "banned")
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if n := m.refusedBy[kindOfRefusal{"telnet", "banned"}]; n != 2 || len(m.refusedBy) != 1 {
+		t.Errorf("counted are %v", m.refusedBy)
 	}
 }
