@@ -63,6 +63,7 @@ func (l *Listener) upgrade(w http.ResponseWriter, r *http.Request, answer Answer
 	l.knocking.Add(1)
 	defer l.knocking.Done()
 	line := l.arriving(remote(r))
+	line.secured(r.TLS)
 	line.asked(r)
 	speed, err := speedOf(r.URL.Query())
 	if err != nil {

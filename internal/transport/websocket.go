@@ -1,7 +1,6 @@
 package transport
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -81,13 +80,7 @@ func NewWebSocket(conn net.Conn, o WebSocketOptions) *WebSocket {
 	if o.Binary {
 		e.op = ws.OpBinary
 	}
-	if s, ok := conn.(*secure); ok {
-		s.cipher.waits = false
-		s.stall = cmp.Or(o.Stall, DefaultStall)
-		e.stream = s
-	} else {
-		e.stream = newWire(conn, o.Stall)
-	}
+	e.stream = streamOf(conn, o.Stall)
 	e.Tap(o.Tap)
 	e.pinged = clock()
 	e.heard.Store(int64(e.pinged))

@@ -41,7 +41,7 @@ var buffers = sync.Pool{New: func() any { return new(buffer) }}
 // with session.ErrStalled when the peer takes nothing for the time of stall,
 // 0 for DefaultStall.
 func TCP(conn net.Conn, stall time.Duration) session.Endpoint {
-	return newWire(conn, stall)
+	return streamOf(conn, stall)
 }
 
 // A stream is what telnet and WebSocket are spoken over: an Endpoint of bytes,
@@ -59,6 +59,9 @@ type stream interface {
 	// flushSoon sees to it that what is kept leaves, though no session calls
 	// Flush: it did not send it.
 	flushSoon()
+
+	// Tap has t told of the bytes that pass from now on, nil for nobody.
+	Tap(t session.Tap)
 }
 
 // A wire is a stream over a connection.
@@ -231,7 +234,7 @@ func (w *wire) breakOff(err error) {
 		return // that is why
 	}
 	w.broken, w.kept = err, nil
-	if socket, ok := w.conn.(*net.TCPConn); ok {
+	if socket, ok := w.conn.(interface{ CloseRead() error }); ok {
 		socket.CloseRead()
 	} else {
 		w.conn.Close()
