@@ -2,6 +2,7 @@ package admin
 
 import (
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
@@ -35,5 +36,16 @@ func TestVisitsEnd(t *testing.T) {
 		if !strings.Contains(out.Body.String(), want+"\n") {
 			t.Errorf("no %s", want)
 		}
+	}
+}
+
+// Refusals are counted for whoever asks, the most frequent first.
+func TestRefusalsCounted(t *testing.T) {
+	m := NewMetrics(switchboard.New(nil))
+	for _, by := range []string{"ws", "tcp", "tcp"} {
+		m.CountRefusal(by, "banned")
+	}
+	if got, want := m.refused(), []Refused{{"tcp", "banned", 2}, {"ws", "banned", 1}}; !slices.Equal(got, want) {
+		t.Errorf("refused are %v, not %v", got, want)
 	}
 }
