@@ -234,14 +234,14 @@ func TestTLSOperators(t *testing.T) {
 		return string(out)
 	}
 	for want, args := range map[string][]string{
-		"certificate  localhost, until ": {"state"},
-		"ready ":                         {"--cert", cert, "--key", key, "state"},
+		"certificate  localhost, until ":                             {"--cert", cert, "--key", key, "state"},
+		"this needs a token":                                         {"state"},
 		"is not known (--ca names a file of authorities to trust)":   {"--ca", strangers.File, "state"},
 		"certificates to trust: there are none in " + key:            {"--ca", key, "state"},
 		"key of the certificate: there is none in " + cert:           {"--cert", cert, "state"},
 		"remote error: tls: ":                                        {"--cert", foreign, "--key", foreign + ".key", "state"},
-		"\"certificates\": [":                                        {"--json", "state"},
-		"tls.admin_client_ca = \"" + strangers.File + "\"\ntls.cert": {"config"},
+		"\"certificates\": [":                                        {"--cert", cert, "--key", key, "--json", "state"},
+		"tls.admin_client_ca = \"" + strangers.File + "\"\ntls.cert": {"--cert", cert, "--key", key, "config"},
 	} {
 		if out := ctl(args...); !strings.Contains(out, want) {
 			t.Errorf("moip ctl %v says\n%s\nwithout %q", args, out, want)
@@ -251,7 +251,13 @@ func TestTLSOperators(t *testing.T) {
 	if !strings.Contains(string(plain), "(if it has TLS, write https://"+s.doors["admin"]+")") {
 		t.Errorf("without TLS: %v, %s", err, plain)
 	}
-	door := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: s.ca.Pool}, DisableKeepAlives: true}}
+	own, err := tls.LoadX509KeyPair(cert, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	door := &http.Client{Transport: &http.Transport{
+		TLSClientConfig: &tls.Config{RootCAs: s.ca.Pool, Certificates: []tls.Certificate{own}}, DisableKeepAlives: true,
+	}}
 	w, err := door.Get("https://" + s.doors["admin"] + "/metrics")
 	if err != nil {
 		t.Fatal(err)

@@ -121,7 +121,7 @@ func callPath(id uint64, rest string) string { return fmt.Sprintf("/calls/%d%s",
 type ctlCalls struct {
 	State   string `help:"Those at portal, dialing, at service or over." placeholder:"STATE"`
 	Service string `help:"Those at a service, or on the way there." placeholder:"CODE"`
-	By      string `help:"Those by ws, telnet, tcp or serial." placeholder:"TRANSPORT"`
+	By      string `help:"Those by ws, telnet or tcp, with TLS wss, telnets or tcps, or by serial." placeholder:"TRANSPORT"`
 	From    string `help:"Those from an address, or a network as 192.0.2.0/24." placeholder:"ADDR"`
 }
 

@@ -11,7 +11,7 @@ import (
 
 // A Refusal is why a caller is not let in, and what it is told.
 type Refusal struct {
-	Text   string        // a line in French, of 33 characters at the most if Again is not 0
+	Text   string        // a line in French, of 36 characters at the most if Again is not 0
 	Status int           // of HTTP, 0 for 403
 	Again  time.Duration // after which it may come again, 0 for not
 }

@@ -67,7 +67,7 @@ func (l *Listener) dismissed(conn net.Conn, from netip.AddrPort, line line, with
 		return false
 	}
 	line.refused(session.Foreign(protocol))
-	l.sendAway(conn, l.options.Guard.Dismiss(from, l.at.Scheme, protocol, first))
+	l.sendAway(conn, l.options.Guard.Dismiss(from, l.at.Transport(), protocol, first))
 	return true
 }
 
@@ -107,7 +107,7 @@ func (l *Listener) hold(from netip.AddrPort) *Refusal {
 	if l.options.Guard == nil {
 		return nil
 	}
-	return l.options.Guard.Hold(from, l.at.Scheme, l.attended.Done())
+	return l.options.Guard.Hold(from, l.at.Transport(), l.attended.Done())
 }
 
 // failed tells the Guard of a request that cannot be granted.

@@ -210,3 +210,46 @@ func TestSecureTrace(t *testing.T) {
 		}
 	}
 }
+
+// A Guard has nothing to say of who calls by TLS, for what comes before is no first word;
+// of what is said in it, it has.
+func TestSecureGuard(t *testing.T) {
+	o, trust := withTLS(t, Options{Guard: suspicious{}})
+	ended := make(chan error, 10)
+	l := open(t, "telnets://127.0.0.1:0", o, func(e session.Endpoint, _ session.Caller) {
+		go func() {
+			p, err := e.Receive()
+			if err == nil {
+				e.Send(p)
+			}
+			ended <- err
+			e.Close()
+		}()
+	})
+	for said, want := range map[string]error{"BONJOUR": nil, "SSH-2.0-x": session.Foreign("ssh")} {
+		caller := tls.Client(dial(t, l), trust)
+		io.WriteString(caller, said)
+		if err := await(t, ended); err != want {
+			t.Errorf("who says %q is gone for %v", said, err)
+		}
+	}
+}
+
+// suspicious is a Guard who knows two protocols.
+type suspicious struct{}
+
+func (suspicious) Foreign(first []byte) string {
+	switch {
+	case strings.HasPrefix(string(first), "SSH"):
+		return "ssh"
+	case strings.HasPrefix(string(first), "\x16\x03"), strings.HasPrefix(string(first), "\x17\x03"):
+		return "tls"
+	}
+	return ""
+}
+
+func (suspicious) Dismiss(netip.AddrPort, string, string, []byte) []byte { return nil }
+
+func (suspicious) Hold(netip.AddrPort, string, <-chan struct{}) *Refusal { return nil }
+
+func (suspicious) Failed(netip.AddrPort) {}

@@ -46,7 +46,7 @@ func streamOf(conn net.Conn, stall time.Duration) stream {
 type secure struct {
 	*tls.Conn
 	*wire
-	tap    // of what is not encrypted
+	ear    // of what is not encrypted
 	cipher *cipherSide
 	plain  *buffer // lent to our caller; owned by Receive
 }
@@ -59,7 +59,10 @@ func (s *secure) Receive() ([]byte, error) {
 		}
 		n, err := s.Conn.Read(s.plain[:])
 		if n > 0 {
-			s.tell(false, s.plain[:n])
+			if err := s.hears(s.plain[:n]); err != nil {
+				s.end(err)
+				return nil, err
+			}
 			return s.plain[:n], nil // the error, if any, comes again
 		}
 		buffers.Put(s.plain)
