@@ -58,7 +58,7 @@ type gateway struct {
 	limits    *limit.Turnstile
 	proxies   atomic.Pointer[proxied.Trust]
 	shield    *shield.Shield
-	browse    atomic.Value                   // a string: the port where browsers are answered, "" for none
+	browse    atomic.Value                   // a string: where browsers are answered, * for the host; "" for nowhere
 	hush      policy.Hush                    // of callers who are refused
 	history   *history.History               // nil if none is kept
 	work      []func(context.Context)        // what else goes on, until the context is done

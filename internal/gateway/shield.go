@@ -101,20 +101,21 @@ func (g *gateway) page(at string) string {
 			name = "[" + h + "]"
 		}
 	}
-	port, _ := g.browse.Load().(string)
-	if port == "" || !host.MatchString(name) {
+	page, _ := g.browse.Load().(string)
+	if page == "" || !host.MatchString(name) {
 		return ""
 	}
-	return "http://" + name + ":" + port + "/"
+	return strings.Replace(page, "*", name, 1)
 }
 
 // noteBrowse notes where browsers are answered. It is called when there are other
 // listeners.
 func (g *gateway) noteBrowse() {
 	for _, l := range g.listeners {
-		if at, ok := strings.CutPrefix(l.URI(), "ws://"); ok {
+		scheme, at, _ := strings.Cut(l.URI(), "://")
+		if secure, ok := strings.CutPrefix(scheme, "ws"); ok {
 			_, port, _ := net.SplitHostPort(at)
-			g.browse.Store(port)
+			g.browse.Store("http" + secure + "://*:" + port + "/")
 			return
 		}
 	}

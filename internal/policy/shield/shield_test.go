@@ -254,7 +254,7 @@ func TestScanners(t *testing.T) {
 
 // Those who break rules in calls are banned, too.
 func TestRuleBreakers(t *testing.T) {
-	for by, words := range map[string]string{"telnet": "telnet negotiations", "ws": "broken frames"} {
+	for by, words := range map[string]string{"telnet": "telnet negotiations", "telnets": "telnet negotiations", "ws": "broken frames", "wss": "broken frames"} {
 		in(t, Options{Rules: rules}, func(g *gate) {
 			n := 0
 			for g.calls(somebody, by, visit{lasts: time.Second, reason: session.ReasonDropped, err: fmt.Errorf("%w: x", session.ErrProtocol)}) {
