@@ -106,7 +106,7 @@ func TestRedirectRules(t *testing.T) {
 
 	rules("allow = [\"directory\"]\n")
 	o.does(line("reload"), "redirect.allow")
-	forbidden("tcp://"+private, "no rule of allow fits") // though an import lists that very URL
+	forbidden("tcp://"+private, "no rule of redirect.allow fits") // though an import lists that very URL
 	o.does(line("redirect 1 MINE"))
 	guest.types("encore")
 	guest.sees("encore")
@@ -120,7 +120,7 @@ func TestRedirectRules(t *testing.T) {
 
 	rules("deny = [\"local\"]\n")
 	o.does(line("reload"), "redirect.allow", "redirect.deny")
-	forbidden(echo, `deny has \"local\"`)
+	forbidden(echo, `redirect.deny has \"local\"`)
 	o.does(line("redirect 1 MINE"))
 	guest.types("enfin")
 	guest.sees("enfin")
@@ -159,7 +159,7 @@ func TestRedirectDirectoryOnly(t *testing.T) {
 	o := operator{t, g.doors["admin"]}
 	guest := arrives(t, g)
 	guest.sees("ACCUEIL")
-	o.fails(line("redirect 1 tcp://"+other), "no rule of allow fits")
+	o.fails(line("redirect 1 tcp://"+other), "no rule of redirect.allow fits")
 	o.does(line("redirect 1 " + echo))
 	guest.types("bonjour")
 	guest.sees("bonjour")
@@ -170,7 +170,7 @@ func TestRedirectDirectoryOnly(t *testing.T) {
 	if err := g.log.hear("files read anew"); err != nil {
 		t.Fatal(err)
 	}
-	o.fails(line("redirect 1 "+echo), "no rule of allow fits")
+	o.fails(line("redirect 1 "+echo), "no rule of redirect.allow fits")
 	o.does(line("redirect 1 tcp://" + other))
 	guest.sees("Le service a raccroché")
 	if came.Load() != 1 {

@@ -25,7 +25,7 @@ var house = map[string]string{
 	"internal/history":               "internal/ledger internal/session internal/tariff videotex",
 	"internal/trace":                 "internal/policy internal/session internal/telnet internal/transport videotex",
 	"internal/control/admin":         "internal/control/admin/access internal/history internal/picture internal/policy internal/policy/ban internal/policy/limit internal/policy/outbound internal/policy/shield internal/policy/token internal/session internal/switchboard internal/trace videotex",
-	"internal/control/admin/access":  "internal/policy internal/policy/token",
+	"internal/control/admin/access":  "internal/policy internal/policy/token internal/proxied",
 	"internal/control/admin/console": "internal/emulator internal/webpage",
 	"internal/control/pymoip":        "internal/policy internal/policy/token internal/session",
 	"internal/certificate":           "",
@@ -56,7 +56,7 @@ var house = map[string]string{
 	"internal/completion":            "",
 	"internal/golden":                "videotex",
 	"internal/browsertest":           "",
-	"internal/doctor":                "internal/certificate internal/config internal/control/admin internal/control/pymoip internal/directory internal/directory/probe internal/directory/yellowpages internal/downstream internal/picture internal/policy/ban internal/policy/token internal/recording internal/serial internal/session internal/telnet internal/upstream videotex",
+	"internal/doctor":                "internal/certificate internal/config internal/control/admin internal/control/pymoip internal/directory internal/directory/probe internal/directory/yellowpages internal/downstream internal/picture internal/policy/ban internal/policy/limit internal/policy/token internal/recording internal/serial internal/session internal/telnet internal/upstream videotex",
 }
 
 func TestHouse(t *testing.T) {

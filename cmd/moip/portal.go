@@ -18,6 +18,8 @@ type portalAlone struct {
 	WS        string   `name:"ws" default:"8765" help:"Answer gateways, and callers without one, at this port or address. If not given, 8765." placeholder:"[ADDR:]PORT"`
 	Link      string   `default:"8764" help:"Take gateways' control links at this port or address. If not given, 8764." placeholder:"[ADDR:]PORT"`
 	Gateways  []string `default:"127.0.0.0/8,::1" help:"Addresses and networks of the gateways that are believed. If not given, 127.0.0.0/8,::1." placeholder:"NETWORK"`
+	LinkCert  string   `name:"link-cert" help:"File of a certificate, in PEM with the chain behind it, for control links by wss." placeholder:"FILE"`
+	LinkKey   string   `name:"link-key" help:"File of its key. If not given, that of the certificate." placeholder:"FILE"`
 	LinkToken string   `name:"link-token-file" help:"File of the tokens of the gateways, one a line: control links without one are refused." placeholder:"FILE"`
 	Directory string   `help:"File or folder of the services; without it, the directory inside." placeholder:"PATH"`
 	Cache     string   `help:"Folder for copies of imported directories, or none." placeholder:"FOLDER"`
@@ -37,7 +39,9 @@ func (p *portalAlone) Run(ctx context.Context, out io.Writer) error {
 		return fmt.Errorf("--gateways: %w", err)
 	}
 	return gateway.Run(ctx, out, gateway.Plan{
-		Config: cfg, LogAsked: p.Log != nil, Version: programVersion(), Portal: gateway.Alone(p.Link, gateways, p.LinkToken),
+		Config: cfg, LogAsked: p.Log != nil, Version: programVersion(), Portal: gateway.Alone(gateway.Links{
+			At: p.Link, Gateways: gateways, Tokens: p.LinkToken, Cert: p.LinkCert, Key: p.LinkKey,
+		}),
 	})
 }
 

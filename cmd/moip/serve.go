@@ -24,7 +24,7 @@ type serve struct {
 	Subprotocols *string `short:"b" help:"WebSocket subprotocols offered to the portal, as in [\"binary\",\"tty\"]." placeholder:"LIST"`
 	Directory    *string `help:"File or folder of the services that the built-in portal lists; without it, the directory inside." placeholder:"PATH"`
 	Pages        *string `help:"Folder of the .vdt files that the service PAGES shows." placeholder:"FOLDER"`
-	Admin        *string `help:"Where operators reach the gateway, on this machine alone, or none. If not given, 127.0.0.1:8999." placeholder:"ADDR:PORT"`
+	Admin        *string `help:"Where operators reach the gateway, or none; from elsewhere they need what the configuration file says. If not given, 127.0.0.1:8999." placeholder:"ADDR:PORT"`
 	Records      *string `help:"File to which each visit to a service adds a line, or none." placeholder:"FILE"`
 	History      *string `help:"Database of the records of calls, or none. If not given, history.db." placeholder:"FILE"`
 	Recordings   *string `help:"Folder in which calls are recorded, if their callers ask for it or the configuration file says so." placeholder:"FOLDER"`

@@ -205,8 +205,8 @@ func Default() *Config {
 		},
 		Proxies:  Proxies{Trust: []string{}, Header: proxied.HeaderNone},
 		Bans:     defaultBans(),
-		TLS:      defaultTLS(),
 		Shield:   defaultShield(),
+		TLS:      defaultTLS(),
 		Redirect: Redirect{Allow: []string{"*"}, Deny: []string{}},
 		History:  History{Keep: Duration(2160 * time.Hour), Calls: 1_000_000},
 		Limits: Limits{

@@ -11,7 +11,7 @@ import (
 
 // A Refusal is why a caller is not let in, and what it is told.
 type Refusal struct {
-	Text   string        // a line in French, of 33 characters at the most if Again is not 0
+	Text   string        // a line in French, of 36 characters at the most if Again is not 0
 	Status int           // of HTTP, 0 for 403
 	Again  time.Duration // after which it may come again, 0 for not
 }
@@ -54,7 +54,8 @@ func (l *Listener) turnAway(conn net.Conn, r *Refusal) {
 }
 
 // sendAway closes a connection, with a word unless that is empty, and in good order, see
-// part. In a crowd, a word that may be lost has to do.
+// part. In a crowd, a word that may be lost has to do, and where words would cost a
+// handshake, there are none.
 func (l *Listener) sendAway(conn net.Conn, word []byte) {
 	defer conn.Close()
 	if len(word) == 0 {

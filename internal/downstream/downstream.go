@@ -102,6 +102,7 @@ type Listener struct {
 	served   chan struct{}  // closed when Serve has returned
 	knocking sync.WaitGroup // who has come to server and is no call yet
 	parting  atomic.Int32   // callers who take a refusal
+	answered chan struct{}  // has a place for each that is being answered
 
 	mu     sync.RWMutex // held for reading while a call is answered
 	closed bool
@@ -118,7 +119,7 @@ func Listen(uri string, o Options) (*Listener, error) {
 	if o.Proxies == nil {
 		o.Proxies = func() *proxied.Trust { return &proxied.Trust{} }
 	}
-	l := &Listener{asked: uri, at: at, options: o, served: make(chan struct{})}
+	l := &Listener{asked: uri, at: at, options: o, served: make(chan struct{}), answered: make(chan struct{}, maxAnswered)}
 	if at.TLS && o.TLS == nil {
 		return nil, fmt.Errorf("listen on %q: there is no certificate (name its files, or whom to ask for one)", uri)
 	}
@@ -230,7 +231,7 @@ func (l *Listener) serve(answer Answer) error {
 			if conn == nil {
 				return
 			}
-			if !l.passes(conn, from) {
+			if !l.passes(conn, from, line) {
 				return
 			}
 			leave, refusal := l.enter(from)
@@ -276,9 +277,16 @@ func (l *Listener) answer(answer Answer, e session.Endpoint, conn net.Conn, line
 
 var errClosing = errors.New("the gateway stops")
 
+// maxAnswered is how many calls of a Listener are being answered at a time. The rest of a
+// crowd waits here, and not before the locks of all that is told of a call: there, what
+// happens to calls under way would stand in line with it.
+const maxAnswered = 32
+
 // put has a call answered, unless the Listener was closed meanwhile. Should that
 // panic, one caller is lost and not all.
 func (l *Listener) put(answer Answer, e session.Endpoint, line line, from session.Caller) {
+	l.answered <- struct{}{}
+	defer func() { <-l.answered }()
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	if l.closed {

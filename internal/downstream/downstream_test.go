@@ -13,6 +13,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -728,4 +729,45 @@ func TestRetireAfterHandshake(t *testing.T) {
 	close(goOn)
 	await(t, callers)
 	await(t, retired)
+}
+
+// Of a crowd only so many are answered at a time; the others wait, and come in.
+func TestCrowd(t *testing.T) {
+	var there, most, all atomic.Int32
+	release := make(chan struct{})
+	letIn := sync.OnceFunc(func() { close(release) })
+	l := open(t, "tcp://127.0.0.1:0", Options{}, func(e session.Endpoint, _ session.Caller) {
+		n := there.Add(1)
+		for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
+		}
+		<-release
+		there.Add(-1)
+		e.Close()
+		all.Add(1)
+	})
+	t.Cleanup(letIn)
+	const crowd = 3 * maxAnswered
+	for range crowd {
+		conn, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+	}
+	eventually(t, func() bool { return there.Load() == maxAnswered })
+	letIn()
+	eventually(t, func() bool { return all.Load() == crowd })
+	if most.Load() > maxAnswered {
+		t.Errorf("%d were answered at a time", most.Load())
+	}
+}
+
+// eventually waits until something is so.
+func eventually(t *testing.T, ok func() bool) {
+	t.Helper()
+	for late := time.Now().Add(patience); !ok(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(late) {
+			t.Fatal("it does not come about")
+		}
+	}
 }

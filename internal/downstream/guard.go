@@ -1,6 +1,7 @@
 package downstream
 
 import (
+	"errors"
 	"net"
 	"net/http"
 	"net/netip"
@@ -42,23 +43,24 @@ var openings = sync.Pool{New: func() any { return new([maxOpening]byte) }}
 
 // passes reports whether a caller without HTTP is to be answered, as the Guard has it. Who
 // is not has been sent away.
-func (l *Listener) passes(conn net.Conn, from netip.AddrPort) bool {
+func (l *Listener) passes(conn net.Conn, from netip.AddrPort, line line) bool {
 	guard := l.options.Guard
 	if guard == nil {
 		return true
 	}
-	if l.dismissed(conn, from, openingTime) {
+	if l.dismissed(conn, from, line, openingTime) {
 		return false
 	}
 	if refusal := guard.Hold(from, l.at.Transport(), l.attended.Done()); refusal != nil {
+		line.refused(errors.New(refusal.Text))
 		l.turnAway(conn, refusal)
 		return false
 	}
-	return !l.dismissed(conn, from, 0)
+	return !l.dismissed(conn, from, line, 0)
 }
 
 // dismissed sends somebody away who is no caller by what it says within a time.
-func (l *Listener) dismissed(conn net.Conn, from netip.AddrPort, within time.Duration) bool {
+func (l *Listener) dismissed(conn net.Conn, from netip.AddrPort, line line, within time.Duration) bool {
 	buf := openings.Get().(*[maxOpening]byte)
 	defer openings.Put(buf)
 	first := buf[:peek(conn, buf[:], within)]
@@ -66,7 +68,7 @@ func (l *Listener) dismissed(conn net.Conn, from netip.AddrPort, within time.Dur
 	if protocol == "" {
 		return false
 	}
-	l.arriving(from).refused(session.Foreign(protocol))
+	line.refused(session.Foreign(protocol))
 	l.sendAway(conn, l.options.Guard.Dismiss(from, l.at.Transport(), protocol, first))
 	return true
 }

@@ -21,6 +21,7 @@ type guest struct {
 type socket interface {
 	net.Conn
 	syscall.Conn
+	CloseRead() error
 	CloseWrite() error
 }
 

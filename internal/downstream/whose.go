@@ -65,8 +65,9 @@ func (l *Listener) whose(conn net.Conn) (from netip.AddrPort, known bool) {
 	}
 	conn.SetReadDeadline(time.Time{})
 	switch {
-	case err == io.EOF, err == nil && !told.IsValid():
-		// A health check, of which no call is to come.
+	case err == io.EOF, err == nil && (!told.IsValid() || told == from):
+		// A health check, of which no call is to come. HAProxy names itself in those of
+		// version 1.
 		l.options.Log.Debug("a proxy looks whether somebody is here", "from", from)
 		conn.Close()
 		return from, false

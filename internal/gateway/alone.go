@@ -1,7 +1,9 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -18,19 +20,32 @@ import (
 	"moip/internal/switchboard"
 )
 
-// Alone is the portal inside for callers who come by other gateways, whose control links
-// are taken at a port or address, from the networks that are believed, and with a token
-// that is in a file, if one is named.
-func Alone(at string, gateways []netip.Prefix, tokens string) Portal {
-	return func(g *gateway) error { return g.wireAlone(at, gateways, tokens) }
+// Links say how a portal takes the control links of gateways.
+type Links struct {
+	At        string         // a port or an address
+	Gateways  []netip.Prefix // networks of those that are believed
+	Tokens    string         // a file of tokens, of which a link needs one; "" for none
+	Cert, Key string         // files of a certificate for TLS, which may be one; "" for none
 }
 
-func (g *gateway) wireAlone(at string, gateways []netip.Prefix, tokens string) (err error) {
-	if _, err := tokensOf("--link-token-file", tokens); err != nil {
+// Alone is the portal inside for callers who come by other gateways.
+func Alone(o Links) Portal {
+	return func(g *gateway) error { return g.wireAlone(o) }
+}
+
+func (g *gateway) wireAlone(o Links) (err error) {
+	if _, err := tokensOf("--link-token-file", o.Tokens); err != nil {
 		return err
 	}
-	if g.links, err = listenForLinks(at, gateways); err != nil {
+	if g.links, err = listenForLinks(o.At, o.Gateways); err != nil {
 		return fmt.Errorf("--link: %w", err)
+	}
+	scheme := "ws"
+	if o.Cert != "" {
+		scheme = "wss"
+		if g.links, err = o.secure(g.links); err != nil {
+			return fmt.Errorf("--link-cert: %w", err)
+		}
 	}
 	calls := g.calls()
 	if err := g.openTeletel(calls.DialService); err != nil {
@@ -38,13 +53,24 @@ func (g *gateway) wireAlone(at string, gateways []netip.Prefix, tokens string) (
 	}
 	orders := &orders{own: g.board}
 	p := g.teletel.portal(orders, true)
-	orders.gateways = pymoip.NewServer(pymoip.ServerOptions{Gateways: gateways, TokenFile: tokens, Follow: p.Event, Ask: p.Ask, Log: g.log})
+	orders.gateways = pymoip.NewServer(pymoip.ServerOptions{Gateways: o.Gateways, TokenFile: o.Tokens, Follow: p.Event, Ask: p.Ask, Log: g.log})
 	calls.DialPortal, calls.DialService = p.Dial, g.teletel.dial(calls.DialService)
-	g.about.Store(fmt.Sprintf("control links at %s, %s", strings.Join(reached("ws", g.links.Addr()), ", "), g.teletel.about()))
+	g.about.Store(fmt.Sprintf("control links at %s, %s", strings.Join(reached(scheme, g.links.Addr()), ", "), g.teletel.about()))
 	g.board.Open(calls, p.Event, orders.gateways.Event)
 	g.answer = orders.gateways.Answer(g.board.Answer)
 	g.work = append(g.work, func(ctx context.Context) { serveLinks(ctx, orders.gateways, g.links, g.log) })
 	return nil
+}
+
+// secure has a listener speak TLS. The files are read with each link, so that a certificate
+// may be renewed.
+func (o Links) secure(l net.Listener) (net.Listener, error) {
+	load := func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+		pair, err := tls.LoadX509KeyPair(o.Cert, cmp.Or(o.Key, o.Cert))
+		return &pair, err
+	}
+	_, err := load(nil)
+	return tls.NewListener(l, &tls.Config{GetCertificate: load, NextProtos: []string{"http/1.1"}}), err
 }
 
 // serveLinks takes gateways' control links until ctx is done.

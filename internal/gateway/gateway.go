@@ -156,8 +156,8 @@ func (g *gateway) openDoors() error {
 		}
 		g.listeners = append(g.listeners, l)
 	}
-	g.keys.At(places(g.listeners))
 	g.noteBrowse()
+	g.keys.At(places(g.listeners))
 	return nil
 }
 
@@ -402,11 +402,11 @@ func (g *gateway) close() {
 	if g.records != nil {
 		g.records.Close()
 	}
-	if g.keys != nil {
-		g.keys.Close()
-	}
 	if g.shield != nil {
 		g.shield.Close()
+	}
+	if g.keys != nil {
+		g.keys.Close()
 	}
 	if g.bans != nil {
 		g.bans.Close() // it has logged what it cannot write

@@ -268,8 +268,8 @@ func (g *gateway) socketOf(l *downstream.Listener) func(string) (net.Listener, e
 // exchange answers callers at other doors.
 func (g *gateway) exchange(d doors) {
 	g.listeners = d.all
-	g.keys.At(places(g.listeners))
 	g.noteBrowse()
+	g.keys.At(places(g.listeners))
 	for _, l := range d.opened {
 		g.log.Info("listening", "at", l.URI())
 		g.serve(l)

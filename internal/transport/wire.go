@@ -246,7 +246,7 @@ func (w *wire) breakOff(err error) {
 		return // that is why
 	}
 	w.broken, w.kept = err, nil
-	if socket, ok := w.conn.(*net.TCPConn); ok {
+	if socket, ok := w.conn.(interface{ CloseRead() error }); ok {
 		socket.CloseRead()
 	} else {
 		w.conn.Close()

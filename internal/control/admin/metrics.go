@@ -43,6 +43,7 @@ func NewMetrics(b *switchboard.Board) *Metrics {
 		registry:  prometheus.NewRegistry(),
 		board:     b,
 		away:      map[session.ID]bool{},
+		refusedBy: map[kindOfRefusal]uint64{},
 		began:     counter("moip_calls_total", "Calls that have begun.", "transport"),
 		ended:     counter("moip_calls_ended_total", "Calls that have ended, by the reason that the log tells.", "reason"),
 		visits:    counter("moip_visits_ended_total", "Redirections that have ended, those that failed or ended with their call included, by reason.", "reason"),

@@ -21,7 +21,9 @@ type Rules struct {
 	NetworkCalls   int `json:"network_calls"`   // of these, of a network
 
 	// New calls in a second, in all and of a household. Of each, there may be five
-	// seconds' worth at once.
+	// seconds' worth at once. When more come in all there is a crush, in which as many
+	// again are let in of households that are not of those who make it: that have not
+	// called for 10 s, or whose calls last.
 	NewCalls          int `json:"new_calls"`
 	HouseholdNewCalls int `json:"household_new_calls"`
 
@@ -61,6 +63,7 @@ type Turnstile struct {
 	exempt   func(netip.Addr) bool
 	calls    int
 	pace     meter
+	crush    meter // of those let in though pace would not
 	parties  map[netip.Prefix]*party
 	idle     queue[*party] // those without calls
 	arriving lobby
@@ -73,6 +76,37 @@ type party struct {
 	pace     meter // of new calls
 	requests meter
 	place    *place[*party] // among the idle, nil while it has calls
+
+	// Of a household, and as all times here since the beginning of the Turnstile.
+	since  time.Duration // it has calls
+	recent time.Duration // until when it is one that has called
+	lasts  bool          // as long as it is: its last call of note was one that lasted
+}
+
+const (
+	aWhile     = 3 * time.Second  // which a call takes in which somebody looks at a page
+	briefPast  = 10 * time.Second // for how long a household is one that has called
+	lastedPast = 10 * time.Minute // if that call lasted
+)
+
+// crushes reports whether a household may be one of those who make a crush: its calls come
+// and go.
+func (p *party) crushes(now time.Duration) bool {
+	if p.calls > 0 && now-p.since >= aWhile {
+		return false
+	}
+	known := p.calls > 0 || now < p.recent
+	return known && !(p.lasts && now < p.recent)
+}
+
+// left notes that a call of a household is over that has begun then.
+func (p *party) left(began, now time.Duration) {
+	switch {
+	case now-began >= aWhile:
+		p.recent, p.lasts = now+lastedPast, true
+	case !p.lasts || now >= p.recent:
+		p.recent, p.lasts = now+briefPast, false
+	}
 }
 
 // New returns a Turnstile that goes by rules. Of whom exempt reports true, only what is in
@@ -104,10 +138,10 @@ func (t *Turnstile) Enter(from netip.Addr) (leave func(), refused Reason) {
 		return nil, Full
 	}
 	if exempt {
-		if !t.pace.lets(r.NewCalls, now) {
+		if !t.passes(now, true) {
 			return nil, TooFast
 		}
-		return t.enter(now), ""
+		return t.enter(now, nil), ""
 	}
 	home, around := policy.Household(from), Network(from)
 	h, n := t.known(home), t.known(around)
@@ -118,17 +152,37 @@ func (t *Turnstile) Enter(from netip.Addr) (leave func(), refused Reason) {
 		return nil, NetworkFull
 	case !h.pace.lets(r.HouseholdNewCalls, now):
 		return nil, HouseholdFast
-	case !t.pace.lets(r.NewCalls, now):
+	case !t.passes(now, !h.crushes(now)):
 		return nil, TooFast
 	}
 	mine := t.party(home)
 	mine.pace.pass(r.HouseholdNewCalls, now)
+	if mine.calls == 0 {
+		mine.since = now
+	}
 	return t.enter(now, mine, t.party(around)), ""
 }
 
-// enter counts a call of some parties.
-func (t *Turnstile) enter(now time.Duration, of ...*party) (leave func()) {
-	t.pace.pass(t.rules.NewCalls, now)
+// passes reports whether a new call may come, of somebody who makes no crush or may do so,
+// and counts it.
+func (t *Turnstile) passes(now time.Duration, crushed bool) bool {
+	m := &t.pace
+	if !m.lets(t.rules.NewCalls, now) && crushed {
+		m = &t.crush
+	}
+	if !m.lets(t.rules.NewCalls, now) {
+		return false
+	}
+	m.pass(t.rules.NewCalls, now)
+	return true
+}
+
+// enter counts a call of a household, which may be nil, and of the parties it is part of.
+func (t *Turnstile) enter(began time.Duration, home *party, around ...*party) (leave func()) {
+	of := around
+	if home != nil {
+		of = append(of, home)
+	}
 	t.calls++
 	for _, p := range of {
 		p.calls++
@@ -143,13 +197,17 @@ func (t *Turnstile) enter(now time.Duration, of ...*party) (leave func()) {
 			return
 		}
 		left = true
+		now := time.Since(t.began)
+		if home != nil {
+			home.left(began, now)
+		}
 		t.calls--
 		for _, p := range of {
 			if p.calls--; p.calls == 0 {
 				p.place = t.idle.add(p)
 			}
 		}
-		t.forget(time.Since(t.began))
+		t.forget(now)
 	}
 }
 
@@ -205,7 +263,7 @@ func (t *Turnstile) forget(now time.Duration) {
 			return
 		}
 		p := oldest.who
-		if p.pace > meter(now) || p.requests > meter(now) {
+		if p.pace > meter(now) || p.requests > meter(now) || p.recent > now {
 			if t.idle.n <= maxIdle {
 				return
 			}

@@ -45,8 +45,11 @@ func TestEnter(t *testing.T) {
 		{"/24", Rules{NetworkCalls: 2}, []string{"192.0.2.1", "192.0.2.2"}, "192.0.2.3", NetworkFull},
 		{"household too fast", Rules{HouseholdNewCalls: 1}, []string{"192.0.2.1", "192.0.2.1", "192.0.2.1", "192.0.2.1", "192.0.2.1"}, "192.0.2.1", HouseholdFast},
 		{"others are not", Rules{HouseholdNewCalls: 1}, []string{"192.0.2.1", "192.0.2.1", "192.0.2.1", "192.0.2.1", "192.0.2.1"}, "192.0.2.2", ""},
-		{"all too fast", Rules{NewCalls: 1}, []string{"192.0.2.1", "192.0.2.2", "192.0.2.3", "127.0.0.1", "192.0.2.5"}, "192.0.2.6", TooFast},
-		{"the exempt too fast", Rules{NewCalls: 1}, []string{"192.0.2.1", "192.0.2.2", "192.0.2.3", "127.0.0.1", "192.0.2.5"}, "127.0.0.1", TooFast},
+		{"all too fast", Rules{NewCalls: 1}, []string{"192.0.2.1", "192.0.2.2", "192.0.2.3", "127.0.0.1", "192.0.2.5"}, "192.0.2.1", TooFast},
+		{"a stranger in a crush", Rules{NewCalls: 1}, []string{"192.0.2.1", "192.0.2.2", "192.0.2.3", "127.0.0.1", "192.0.2.5"}, "192.0.2.6", ""},
+		{"the exempt in a crush", Rules{NewCalls: 1}, []string{"192.0.2.1", "192.0.2.2", "192.0.2.3", "127.0.0.1", "192.0.2.5"}, "127.0.0.1", ""},
+		{"a crush of strangers", Rules{NewCalls: 1}, []string{"192.0.2.1", "192.0.2.2", "192.0.2.3", "127.0.0.1", "192.0.2.5", "192.0.2.6", "192.0.2.7", "192.0.2.8", "192.0.2.9", "127.0.0.1"}, "192.0.2.10", TooFast},
+		{"the exempt too fast", Rules{NewCalls: 1}, []string{"192.0.2.1", "192.0.2.2", "192.0.2.3", "127.0.0.1", "192.0.2.5", "192.0.2.6", "192.0.2.7", "192.0.2.8", "192.0.2.9", "127.0.0.1"}, "127.0.0.1", TooFast},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s := New(test.rules, loopback)
@@ -88,7 +91,7 @@ func TestPace(t *testing.T) {
 		}
 		expect("at once", come("192.0.2.1", 1000), 100)
 		expect("of another household", come("192.0.2.2", 1000), 100)
-		expect("when that was all", come("192.0.2.3", 1000), 0)
+		expect("when that was all, for who has not called", come("192.0.2.3", 1000), 1)
 		time.Sleep(time.Second)
 		expect("a second later", come("192.0.2.1", 1000), 20)
 		expect("and of another", come("192.0.2.3", 1000), 20)
@@ -108,6 +111,63 @@ func TestPace(t *testing.T) {
 		time.Sleep(time.Hour)
 		s.Ask(addr("203.0.113.1"))
 		s.Ask(addr("203.0.113.2"))
+		if n := len(s.parties); n > 4 {
+			t.Errorf("%d parties are remembered", n)
+		}
+	})
+}
+
+// A crowd whose calls come and go keeps nobody out whose calls last, nor who has not called.
+func TestCrush(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := New(Rules{NewCalls: 20, HouseholdNewCalls: 20}, nobody)
+		crowd := func() {
+			for i := range 1000 {
+				if leave, refused := s.Enter(netip.AddrFrom4([4]byte{203, 0, byte(i % 10), byte(i % 50)})); refused == "" {
+					leave()
+				}
+			}
+		}
+		enters := func(a string, want Reason) (leave func()) {
+			t.Helper()
+			leave, refused := s.Enter(addr(a))
+			if refused != want {
+				t.Errorf("%s is refused %q, not %q", a, refused, want)
+			}
+			if leave == nil {
+				return func() {}
+			}
+			return leave
+		}
+		enters("192.0.2.1", "")() // by a mistake, say
+		crowd()
+		enters("192.0.2.1", TooFast)
+		stays := enters("192.0.2.2", "")
+		enters("192.0.2.2", TooFast) // as yet nobody knows
+		time.Sleep(aWhile)
+		crowd()
+		second := enters("192.0.2.2", "") // of a household that is there
+		stays()
+		second()
+		for range 5 { // minutes, in all of which they hang up and call again
+			time.Sleep(time.Minute)
+			crowd()
+			enters("192.0.2.2", "")()
+		}
+		enters("192.0.2.1", "")()
+		time.Sleep(lastedPast - 5*time.Minute)
+		crowd()
+		enters("192.0.2.2", "")() // of which too little is known again
+		enters("192.0.2.2", TooFast)
+		time.Sleep(briefPast)
+		crowd()
+		enters("192.0.2.2", "")()
+		time.Sleep(time.Hour)
+		s.Ask(addr("203.0.113.1"))
+		s.Ask(addr("203.0.113.1"))
+		for range 1000 {
+			s.Ask(addr("203.0.113.2"))
+		}
 		if n := len(s.parties); n > 4 {
 			t.Errorf("%d parties are remembered", n)
 		}
@@ -284,7 +344,7 @@ func TestMillionHouseholds(t *testing.T) {
 	honest := addr("192.0.2.1")
 	leave, _ := s.Enter(honest)
 	before, peak := used(), 0
-	for i := range 1_000_000 {
+	for i := range households {
 		out, refused := s.Enter(nth(i))
 		if refused != "" {
 			t.Fatalf("household %d is refused: %s", i, refused)
@@ -357,7 +417,7 @@ func TestUsage(t *testing.T) {
 func TestFitting(t *testing.T) {
 	for _, test := range []struct{ descriptors, each, calls, arriving int }{
 		{0, 3, manyCall, manyHere},
-		{16, 3, 1, 1},
+		{16, 3, 0, 1},
 		{256, 3, 56, 24},
 		{1024, 2, 420, 120},
 		{1024, 3, 280, 120},

@@ -71,7 +71,7 @@ func (p *Policy) Judge(t Target) error {
 	isOwn := t.Author == session.AuthorOwner
 	for _, rule := range p.Deny {
 		if (!isOwn || rule.isOfAddresses() && !t.isOurName()) && rule.fits(t) == yes {
-			return t.refuse(ReasonDeny, fmt.Sprintf("deny has %q", rule))
+			return t.refuse(ReasonDeny, fmt.Sprintf("redirect.deny has %q", rule))
 		}
 	}
 	if isOwn {
@@ -82,7 +82,7 @@ func (p *Policy) Judge(t Target) error {
 			return nil
 		}
 	}
-	return t.refuse(ReasonAllow, "no rule of allow fits")
+	return t.refuse(ReasonAllow, "no rule of redirect.allow fits")
 }
 
 // JudgeAddress is Judge for what no caller is sent to, as a directory to be fetched: by

@@ -256,7 +256,7 @@ func TestOwnAddresses(t *testing.T) {
 func TestRefusalIsClear(t *testing.T) {
 	p := &Policy{Allow: rulesOf(t, "*"), Deny: rulesOf(t, "*.Example.org")}
 	for asked, want := range map[string]string{
-		"ws://a.example.org:80":         `a.example.org:80 is refused: deny has "*.Example.org"`,
+		"ws://a.example.org:80":         `a.example.org:80 is refused: redirect.deny has "*.Example.org"`,
 		"ws://x.test:80=fe80::1%eth0":   `[fe80::1%eth0]:80 is refused: it is a link-local address`,
 		"ws://[2002:a9fe:a9fe::1]:8080": `[2002:a9fe:a9fe::1]:8080 is refused: in it is 169.254.169.254, a link-local address`,
 	} {

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -176,7 +177,7 @@ func (s *Shield) Note(e session.Event) {
 	}
 	if errors.Is(e.Err, session.ErrProtocol) {
 		kind := Negotiation
-		if e.Caller.Transport == "ws" {
+		if strings.HasPrefix(e.Caller.Transport, "ws") { // or wss
 			kind = Frames
 		}
 		s.Report(from, kind)

@@ -27,6 +27,7 @@ import (
 
 	"moip/internal/policy"
 	"moip/internal/policy/token"
+	"moip/internal/proxied"
 )
 
 // A Role is what somebody may do.
@@ -50,6 +51,10 @@ type Rules struct {
 	// loopback and the address that a request has come to.
 	Hosts []string
 
+	// Proxies are believed when they say who asks, which counts for wrong tokens and is
+	// told in the log, and for nothing else. Nil for none.
+	Proxies *proxied.Trust
+
 	// Full and Look are the tokens of those who may do everything, and who may look.
 	Full, Look []token.Token
 }
@@ -70,6 +75,7 @@ type Gate struct {
 
 	mu       sync.Mutex
 	hosts    []string
+	proxies  *proxied.Trust
 	tokens   []token.Token
 	passes   []*pass // of the tokens
 	open     *pass   // everybody's, nil if there is none
@@ -103,7 +109,7 @@ func (g *Gate) Change(rules Rules) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	tokens, passes := g.tokens, g.passes
-	g.tokens, g.passes, g.hosts = nil, nil, rules.Hosts
+	g.tokens, g.passes, g.hosts, g.proxies = nil, nil, rules.Hosts, cmp.Or(rules.Proxies, new(proxied.Trust))
 	for _, list := range []struct {
 		role   Role
 		tokens []token.Token
@@ -199,7 +205,7 @@ func (g *Gate) For(role Role, next http.Handler) http.Handler {
 			return
 		}
 		if !safe && p.By != "nothing" {
-			g.log.Info("an operator's order", "does", r.Method+" "+r.URL.Path, "from", r.RemoteAddr, "known by", p.Name)
+			g.log.Info("an operator's order", "does", r.Method+" "+r.URL.Path, "from", g.from(r), "known by", p.Name)
 		}
 		ctx, stop := context.WithCancel(context.WithValue(r.Context(), visitor{}, p.Visitor))
 		defer stop()
@@ -252,7 +258,7 @@ func (g *Gate) byToken(r *http.Request, text string) (*pass, refusal) {
 	tokens, passes := g.tokens, g.passes // which are made anew, not changed
 	g.mu.Unlock()
 	found := -1
-	ok, wait := g.tries.Try(remote(r), func() bool {
+	ok, wait := g.tries.Try(g.from(r).Addr(), func() bool {
 		found = token.Find(tokens, text)
 		return found >= 0
 	})
@@ -291,8 +297,8 @@ func (g *Gate) refuse(w http.ResponseWriter, r *http.Request, no refusal) {
 	g.refused[no.reason]++
 	g.mu.Unlock()
 	if slices.Contains(aloud, no.reason) {
-		if n, tell := g.hush.Tell(remote(r)); tell {
-			g.log.Warn("operators' door: refused", "from", r.RemoteAddr, "why", no.text, "refused since last told", n)
+		if n, tell := g.hush.Tell(g.from(r).Addr()); tell {
+			g.log.Warn("operators' door: refused", "from", g.from(r), "why", no.text, "refused since last told", n)
 		}
 	}
 	switch no.status {
@@ -311,7 +317,17 @@ func (g *Gate) refuse(w http.ResponseWriter, r *http.Request, no refusal) {
 	json.NewEncoder(w).Encode(map[string]string{"error": no.text}) // whoever has left needs no answer
 }
 
-func remote(r *http.Request) netip.Addr {
-	at, _ := netip.ParseAddrPort(r.RemoteAddr) // else all those are one
-	return cmp.Or(at.Addr(), netip.IPv4Unspecified())
+// from returns where a request comes from, as far as it can be known.
+func (g *Gate) from(r *http.Request) netip.AddrPort {
+	g.mu.Lock()
+	proxies := g.proxies
+	g.mu.Unlock()
+	at, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil { // then all those are one
+		at = netip.AddrPortFrom(netip.IPv4Unspecified(), 0)
+	}
+	if from, err := proxies.Caller(at, r.Header); err == nil {
+		return from
+	}
+	return at
 }

@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -20,6 +21,7 @@ import (
 	"go.uber.org/goleak"
 
 	"moip/internal/policy/token"
+	"moip/internal/proxied"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -231,6 +233,27 @@ func TestGuessing(t *testing.T) {
 		d.gate.Change(Rules{})
 		synctest.Wait()
 	})
+}
+
+// Behind a proxy that is trusted, each has tries of their own; what others say of where
+// they come from is not believed.
+func TestGuessingByProxy(t *testing.T) {
+	d := guards(t, Rules{Full: tokens(t, full), Proxies: &proxied.Trust{
+		Networks: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}, Header: proxied.XForwardedFor,
+	}})
+	by := func(proxy, from, text string) []string {
+		return append(bearer(text), "From", proxy+":1", "X-Forwarded-For", from)
+	}
+	for range 10 {
+		d.gets(401, "POST", "/do", by("127.0.0.1", "192.0.2.1", other)...)
+	}
+	d.gets(429, "POST", "/do", by("127.0.0.1", "192.0.2.1", full)...)
+	d.gets(429, "POST", "/do", by("127.0.0.1", "192.0.2.9, 192.0.2.1", full)...)
+	d.gets("full, token", "POST", "/do", by("127.0.0.1", "192.0.2.2", full)...)
+	for i := range 10 {
+		d.gets(401, "POST", "/do", by("192.0.2.7", fmt.Sprintf("192.0.2.1%d", i), other)...)
+	}
+	d.gets(429, "POST", "/do", by("192.0.2.7", "192.0.2.20", full)...)
 }
 
 // logsIn returns the cookie of a session.

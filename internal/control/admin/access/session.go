@@ -37,7 +37,7 @@ func (g *Gate) Login(w http.ResponseWriter, r *http.Request, text string) (v Vis
 	name, v := rand.Text(), Visitor{Role: p.Role, By: "session", Name: p.Name, Until: time.Now().Add(sessionTime)}
 	ctx, end := context.WithDeadline(p.ctx, v.Until)
 	g.begin(sha256.Sum256([]byte(name)), &pass{v, ctx, end})
-	g.log.Info("an operator has logged in", "from", r.RemoteAddr, "known by", p.Name)
+	g.log.Info("an operator has logged in", "from", g.from(r), "known by", p.Name)
 	http.SetCookie(w, cookie(r, name, int(sessionTime/time.Second)))
 	return v, true
 }

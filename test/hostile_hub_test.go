@@ -1,0 +1,379 @@
+package test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+)
+
+// A hub is all that lies behind the gateway on a hostile evening: the portal and its
+// command port, and two services. It sends back what is typed, and holds every key
+// against who has typed it.
+type hub struct {
+	portal, link string   // URLs
+	services     []string // URLs
+
+	mu        sync.Mutex
+	next      map[int]int    // the number of the key that each honest caller has to type next
+	latest    map[int]int    // how many keys came of each
+	announced map[int]string // address and access of each call, by PID, as the link has it
+	legs      map[int]*leg   // introduced, by PID
+	told      int            // introductions
+	orders    chan string    // for the link that is up
+	session   int
+	faults    []string
+	faulty    int // faults, those that are not kept too
+}
+
+// maxFaults is how many faults are told; who has seen so many has seen enough.
+const maxFaults = 20
+
+// callsHub opens a hub.
+func callsHub(t *testing.T) *hub {
+	h := &hub{next: map[int]int{}, latest: map[int]int{}, announced: map[int]string{}, legs: map[int]*leg{}, orders: make(chan string, 1024)}
+	doors := http.NewServeMux()
+	doors.HandleFunc("/portal", h.answers(func(c *websocket.Conn) { h.serve(newLeg(h, 'P', c)) }))
+	doors.HandleFunc("/service", h.answers(func(c *websocket.Conn) { h.serve(newLeg(h, 'S', c)) }))
+	doors.HandleFunc("/link", h.answers(h.linked))
+	server := httptest.NewServer(doors)
+	t.Cleanup(server.Close)
+	at := "ws" + strings.TrimPrefix(server.URL, "http")
+	h.portal, h.link = at+"/portal", at+"/link"
+	bare := serves(t, func(c net.Conn) { h.serveBare(c) })
+	h.services = []string{at + "/service", "tcp://" + bare}
+	return h
+}
+
+func (h *hub) answers(serve func(*websocket.Conn)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		c, err := websocket.Accept(w, r, nil)
+		if err != nil {
+			return
+		}
+		defer c.CloseNow()
+		c.SetReadLimit(-1)
+		serve(c)
+	}
+}
+
+func (h *hub) fault(format string, args ...any) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.accuse(format, args...)
+}
+
+// accuse is fault under the lock.
+func (h *hub) accuse(format string, args ...any) {
+	if h.faulty++; len(h.faults) < maxFaults {
+		h.faults = append(h.faults, fmt.Sprintf(format, args...))
+	}
+}
+
+// linked is the command port: the gateway says who comes and goes, and is told where
+// callers go.
+func (h *hub) linked(c *websocket.Conn) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	var speaking sync.WaitGroup
+	defer speaking.Wait()
+	defer cancel()
+	speaking.Go(func() {
+		for {
+			select {
+			case order := <-h.orders:
+				if c.Write(ctx, websocket.MessageText, []byte(order)) != nil {
+					return
+				}
+			case <-ctx.Done():
+				return
+			}
+		}
+	})
+	for {
+		_, p, err := c.Read(ctx)
+		if err != nil {
+			return
+		}
+		h.hears(strings.Split(string(p), ","))
+	}
+}
+
+// hears takes a message of the link.
+func (h *hub) hears(words []string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(words) < 4 {
+		h.accuse("the link says %q", words)
+		return
+	}
+	pid, err := strconv.Atoi(words[3])
+	if err != nil {
+		h.accuse("the link says %q", words)
+		return
+	}
+	switch words[0] {
+	case "NewWsUser":
+		h.announced[pid] = words[1] + "," + words[2] + ",WS"
+	case "NewTelnetUser":
+		h.announced[pid] = words[1] + "," + words[2] + ",Telnet"
+	case "UserRedirectEnded":
+		if l := h.legs[pid]; l != nil {
+			go l.shows("retour")
+		}
+	}
+}
+
+// sends has a caller redirected.
+func (h *hub) sends(l *leg) {
+	h.mu.Lock()
+	pid := l.pid
+	h.session++
+	session := h.session
+	h.mu.Unlock()
+	if pid < 0 {
+		return // a portal cannot say who is not introduced
+	}
+	order := fmt.Sprintf("PID=%d,%d,CONNECT,%s,None,[]", pid, session, h.services[session%len(h.services)])
+	select {
+	case h.orders <- order:
+	case <-time.After(patience):
+		h.fault("the link takes no orders")
+	}
+}
+
+// arrived holds a key against what was typed: {P012:000034} is the 35th key of caller 12,
+// typed at the portal.
+func (h *hub) arrived(l *leg, key string) {
+	place, who, n := key[1], 0, 0
+	_, err := fmt.Sscanf(key[2:], "%03d:%06d}", &who, &n)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	switch {
+	case err != nil || place != l.place:
+		h.accuse("%q arrives at %c, for %s", key, l.place, l.from)
+	case l.place == 'P' && l.from != "" && !strings.HasPrefix(l.from, honestAddress(who)+","):
+		h.accuse("%q comes from %s, whose it is not", key, l.from)
+	case n != h.next[who]:
+		h.accuse("%q arrives, not key %d", key, h.next[who])
+		h.next[who] = n + 1
+	default:
+		h.next[who]++
+	}
+	h.latest[who]++
+}
+
+// introduced takes what the gateway says of a call.
+func (h *hub) introduced(l *leg, text string) {
+	var pid int
+	var ip, port, access string
+	words := strings.Split(strings.TrimSuffix(text, "\n"), ",")
+	for _, w := range words {
+		name, value, _ := strings.Cut(w, "=")
+		switch name {
+		case "PID":
+			pid, _ = strconv.Atoi(value)
+		case "IP":
+			ip = value
+		case "PORT":
+			port = value
+		case "Access":
+			access = value
+		}
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if l.pid >= 0 {
+		h.accuse("call %d, of %s, introduces itself again: %q", l.pid, l.from, text)
+		return
+	}
+	h.told++
+	l.pid, l.from = pid, ip+","+port+","+access
+	if other := h.legs[pid]; other != nil && other != l {
+		h.accuse("%q is what another call was", text)
+	}
+	h.legs[pid] = l
+}
+
+// left forgets a call whose portal's leg is over, and holds what it was introduced as
+// against what the link had said of it.
+func (h *hub) left(l *leg) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if l.pid < 0 {
+		return
+	}
+	delete(h.legs, l.pid)
+	if was, ok := h.announced[l.pid]; ok && was != l.from {
+		h.accuse("call %d was announced as %s, and introduced as %s", l.pid, was, l.from)
+	}
+	delete(h.announced, l.pid)
+	if l.forges && !strings.HasPrefix(l.from, "127.200.") {
+		h.accuse("who forges is %s to the portal", l.from)
+	}
+}
+
+// serve is a leg's life.
+func (h *hub) serve(l *leg) {
+	defer h.left(l)
+	if l.place == 'P' {
+		l.sends("\x1b9{")
+	}
+	l.shows("accueil")
+	mark := false
+	for {
+		kind, p, err := l.conn.Read(context.Background())
+		switch {
+		case err != nil:
+			return
+		case l.place == 'P' && kind == websocket.MessageBinary && string(p) == "\x01\x7f\x7f\x7f\x04":
+			mark = true
+		case mark: // as PyMoIP's server has it, whoever says so
+			mark = false
+			h.introduced(l, string(p))
+		case !l.hears(p):
+			l.conn.Close(websocket.StatusNormalClosure, "")
+			return
+		}
+	}
+}
+
+// serveBare is the life of a leg at the service without WebSockets.
+func (h *hub) serveBare(c net.Conn) {
+	l := newLeg(h, 'S', nil)
+	l.bare = c
+	l.shows("accueil")
+	p := make([]byte, 4<<10)
+	for {
+		n, err := c.Read(p)
+		if err != nil || !l.hears(p[:n]) {
+			return
+		}
+	}
+}
+
+// A leg is a call at the portal or a service.
+type leg struct {
+	hub   *hub
+	place byte // P or S
+	conn  *websocket.Conn
+	bare  net.Conn
+
+	// Guarded by hub.mu.
+	pid    int    // -1 until it is introduced
+	from   string // address,port,access, as introduced
+	forges bool   // has said that it does
+
+	// Owned by hears.
+	key []byte // begun
+	sep bool   // the next byte is a function key's
+	soh []byte // begun
+}
+
+func newLeg(h *hub, place byte, c *websocket.Conn) *leg {
+	return &leg{hub: h, place: place, conn: c, pid: -1}
+}
+
+func (l *leg) sends(text string) {
+	if l.bare != nil {
+		l.bare.SetWriteDeadline(time.Now().Add(patience))
+		l.bare.Write([]byte(text))
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 3*patience)
+	defer cancel()
+	l.conn.Write(ctx, websocket.MessageBinary, []byte(text))
+}
+
+// shows draws a page of some 600 bytes.
+func (l *leg) shows(name string) {
+	l.sends("\x0c" + strings.Repeat("minitel sur ip ", 40) + "[" + name + "]")
+}
+
+// hears takes what was typed, and reports whether the call goes on.
+func (l *leg) hears(p []byte) bool {
+	var echo []byte
+	for _, b := range p {
+		switch {
+		case l.sep:
+			l.sep = false
+			if len(echo) > 0 {
+				l.sends(string(echo))
+				echo = nil
+			}
+			if !l.presses(b) {
+				return false
+			}
+		case b == 0x13:
+			l.sep = true
+		case b == 0x01:
+			l.soh = []byte{b}
+		case l.soh != nil:
+			if l.soh = append(l.soh, b); b == 0x04 || len(l.soh) > 5 {
+				if strings.Contains(string(l.soh), "\x7f\x7f\x7f") {
+					l.hub.fault("%s brings what only the gateway says: %q", l.from, l.soh)
+				}
+				l.soh = nil
+			}
+		case b >= ' ' && b < 0x7f:
+			echo = append(echo, b)
+			l.types(b)
+		}
+	}
+	if len(echo) > 0 {
+		l.sends(string(echo))
+	}
+	return true
+}
+
+// forgery is what those type who forge.
+const forgery = "{FORGE}"
+
+// types takes a character.
+func (l *leg) types(b byte) {
+	if b == '{' {
+		l.key = l.key[:0]
+	} else if len(l.key) == 0 || len(l.key) > 20 {
+		return
+	}
+	l.key = append(l.key, b)
+	if b != '}' {
+		return
+	}
+	switch key := string(l.key); {
+	case key == forgery:
+		l.hub.mu.Lock()
+		l.forges = true
+		l.hub.mu.Unlock()
+	case len(key) == len("{P012:000034}"):
+		l.hub.arrived(l, key)
+	}
+	l.key = l.key[:0]
+}
+
+// presses takes a function key, and reports whether the call goes on.
+func (l *leg) presses(b byte) bool {
+	switch {
+	case b == 'C' && l.place == 'P': // Répétition: many pages
+		for range 8 {
+			l.shows("page")
+		}
+	case b == 'F': // Sommaire
+		l.shows("sommaire")
+	case b == 'D' && l.place == 'P': // Guide, who is redirected
+		l.hub.sends(l)
+	case b == 'H' && l.place == 'S': // Suite ends a visit
+		return false
+	case b == 'I':
+		return false
+	}
+	return true
+}
