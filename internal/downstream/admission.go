@@ -63,7 +63,7 @@ func (l *Listener) sendAway(conn net.Conn, word []byte) {
 	}
 	defer l.parting.Add(-1)
 	if l.parting.Add(1) > maxParting {
-		if !l.at.TLS { // or words would cost a handshake
+		if !l.at.TLS {
 			conn.SetDeadline(time.Now().Add(partingTime))
 			conn.Write(word)
 		}
