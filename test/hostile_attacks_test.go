@@ -22,6 +22,7 @@ type attacker struct {
 	random *rand.Rand
 	doors  map[string]string
 	left   *atomic.Int64 // connections that were not had
+	homes  int           // see attack
 }
 
 // An attack is a way of doing it. One goroutine each does it again and again.
@@ -29,13 +30,14 @@ type attack struct {
 	name    string
 	workers int
 	once    func(*attacker) // returns soon after ctx is done
+	homes   int             // from so many addresses every second of them comes, 0 for none
 	made    atomic.Int64
 }
 
 // attacks are all of them.
 func attacks() []*attack {
 	return []*attack{
-		{name: "scanners' first bytes", workers: 6, once: (*attacker).scans},
+		{name: "scanners' first bytes", workers: 6, once: (*attacker).scans, homes: 3},
 		{name: "silence", workers: 150, once: (*attacker).staysSilent},
 		{name: "resets", workers: 2, once: (*attacker).resets},
 		{name: "half-closed, never read", workers: 20, once: (*attacker).halfCloses},
@@ -45,13 +47,13 @@ func attacks() []*attack {
 		{name: "pipelined requests", workers: 2, once: (*attacker).pipelines},
 		{name: "bodies without end", workers: 4, once: (*attacker).bodies},
 		{name: "bad upgrades", workers: 2, once: (*attacker).upgradesBadly},
-		{name: "bad frames", workers: 6, once: (*attacker).framesBadly},
+		{name: "bad frames", workers: 6, once: (*attacker).framesBadly, homes: 3},
 		{name: "frames without end", workers: 6, once: (*attacker).framesForEver},
-		{name: "telnet storms", workers: 6, once: (*attacker).storms},
+		{name: "telnet storms", workers: 6, once: (*attacker).storms, homes: 3},
 		{name: "forgeries", workers: 6, once: (*attacker).forges},
 		{name: "readers who never read", workers: 20, once: (*attacker).neverReads},
 		{name: "floods of keys", workers: 3, once: (*attacker).floods},
-		{name: "hammering", workers: 4, once: (*attacker).hammers},
+		{name: "hammering", workers: 2, once: (*attacker).hammers},
 	}
 }
 
@@ -59,13 +61,20 @@ func attacks() []*attack {
 func strike(ctx context.Context, all []*attack, doors map[string]string, seed uint64, load int) (failed *atomic.Int64, wait func()) {
 	var striking sync.WaitGroup
 	failed = new(atomic.Int64)
+	rest := 5 * time.Millisecond // with the race detector, there is no need to be fast
+	if *plain {
+		rest = 0
+	}
 	for i, a := range all {
 		for w := range a.workers * load {
 			striking.Go(func() {
-				by := &attacker{ctx, rand.New(rand.NewPCG(seed, uint64(i)<<32|uint64(w))), doors, failed}
+				by := &attacker{ctx, rand.New(rand.NewPCG(seed, uint64(i)<<32|uint64(w))), doors, failed, a.homes}
 				for ctx.Err() == nil {
 					a.once(by)
 					a.made.Add(1)
+					if rest > 0 {
+						by.waits(rest)
+					}
 				}
 			})
 		}
@@ -79,6 +88,9 @@ const attackerAddresses = 1000
 // evening is over. It returns nil if there is none.
 func (a *attacker) dial(scheme string) *net.TCPConn {
 	n := a.random.IntN(attackerAddresses)
+	if a.homes > 0 && a.random.IntN(2) == 0 {
+		n %= a.homes
+	}
 	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 200, byte(n/250), byte(1+n%250))}, Timeout: patience}
 	c, err := d.DialContext(a.ctx, "tcp", a.doors[scheme])
 	if err != nil {

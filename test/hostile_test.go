@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -83,6 +84,13 @@ func TestHostileEvening(t *testing.T) {
 			before, g.needs(t), fetch(t, "http://"+g.doors["admin"]+"/metrics"))
 	}
 	after := g.needs(t)
+	bans := operator{t, g.doors["admin"]}.asks("GET", "/bans", "", http.StatusOK)
+	if strings.Contains(bans, `"127.5.`) {
+		t.Errorf("honest callers are banned:\n%s", bans)
+	}
+	if !strings.Contains(bans, `"127.200.`) {
+		t.Error("no attacker is banned")
+	}
 	metrics := fetch(t, "http://"+g.doors["admin"]+"/metrics")
 	if err := g.finish(); err != nil {
 		t.Error(err)
@@ -105,10 +113,11 @@ func TestHostileEvening(t *testing.T) {
 	}{{"before", before}, {"with the honest alone", calm}, {"at the end of the attack", attacked}, {"afterwards", after}} {
 		t.Logf("%-26s RSS %4d MiB, descriptors %5d, goroutines %5d", n.when, n.rss>>20, n.descriptors, n.goroutines)
 	}
+	t.Logf("banned: %d addresses, of %d", strings.Count(bans, `"127.200.`), attackerAddresses)
 	t.Logf("RSS over the attack, in MiB: %v", watch)
 	t.Logf("lines of the log: %d\n%s", lines, figuresOfLog(g.log.String()))
 	for line := range strings.Lines(metrics) {
-		if strings.HasPrefix(line, "moip_refusals_total{") || strings.HasPrefix(line, "moip_calls_total{") {
+		if strings.HasPrefix(line, "moip_refusals_total{") || strings.HasPrefix(line, "moip_calls_total{") || strings.HasPrefix(line, "moip_shield_evidence") && !strings.HasSuffix(line, " 0\n") {
 			t.Log(strings.TrimSpace(line))
 		}
 	}
@@ -142,9 +151,14 @@ func (h *hub) accounts(t *testing.T, guests []*honest) {
 	}
 }
 
-// worstKey is how late an honest key may come back. On a machine that has other things
-// to do, late is not lost; a gateway that somebody can stop is.
-const worstKey = 5 * time.Second
+// worstKey is how late an honest key may come back: late is not lost, but nobody is to stop
+// a gateway. With the race detector all is slower, portal and attackers too.
+func worstKey() time.Duration {
+	if *plain {
+		return 5 * time.Second
+	}
+	return 10 * time.Second
+}
 
 func honestFigures(t *testing.T, guests []*honest) {
 	t.Helper()
@@ -163,7 +177,7 @@ func honestFigures(t *testing.T, guests []*honest) {
 	}
 	t.Logf("honest callers %d, calls %d, visits %d, keys %d: there and back in %v (half), %v (99 %%), %v (worst)",
 		len(guests), calls, visits, len(all), at(.5), at(.99), at(1))
-	if worst := all[len(all)-1]; worst > worstKey {
+	if worst := all[len(all)-1]; worst > worstKey() {
 		t.Errorf("an honest key took %v", worst)
 	}
 }
@@ -243,7 +257,11 @@ func (w watch) judge(t *testing.T) {
 		t.Fatalf("memory was looked at %d times", len(w))
 	}
 	warm, late := slices.Max(w[len(w)/4:len(w)/2]), slices.Min(w[3*len(w)/4:])
-	if late > warm*5/4+16 {
+	bound := warm*5/4 + 16
+	if !*plain { // the race detector remembers what has been
+		bound = warm*3/2 + 32
+	}
+	if late > bound {
 		t.Errorf("memory grows under attack: %v", w)
 	}
 }

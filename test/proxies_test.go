@@ -3,6 +3,7 @@ package test
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -164,10 +165,8 @@ func by(t *testing.T, door, address, says string) *net.TCPConn {
 func byWeb(t *testing.T, url, address string, header http.Header) (r io.Reader, at string, w *http.Response) {
 	t.Helper()
 	client := clientFrom(t, address)
-	dial := client.Transport.(*http.Transport).DialContext
-	client.Transport.(*http.Transport).DialContext = nil
-	client.Transport.(*http.Transport).Dial = func(network, to string) (net.Conn, error) {
-		conn, err := dial(t.Context(), network, to)
+	client.Transport.(*http.Transport).DialContext = func(ctx context.Context, network, to string) (net.Conn, error) {
+		conn, err := from(address).DialContext(ctx, network, to)
 		if err == nil {
 			at = conn.LocalAddr().String()
 		}

@@ -46,6 +46,7 @@ func (o Options) checks() []check {
 	for _, uri := range o.Config.Listen {
 		checks = append(checks, checkListen(uri))
 	}
+	checks = append(checks, o.certificateChecks()...)
 	checks = append(checks, o.checkAdmin(), o.checkPortal(), o.checkLink())
 	checks = append(checks, o.tokenChecks()...)
 	if ways := o.checkWays(); len(ways) > 0 {

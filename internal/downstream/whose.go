@@ -45,7 +45,7 @@ func (l *Listener) isProxy(from netip.AddrPort) bool {
 // refused tells whoever wants to know that a proxy has not said who calls.
 func (l *Listener) refused(from netip.AddrPort, reason string, err error) {
 	if l.options.Refused != nil {
-		l.options.Refused(from, l.at.Scheme, reason, err)
+		l.options.Refused(from, l.at.Transport(), reason, err)
 	}
 }
 
@@ -73,7 +73,11 @@ func (l *Listener) whose(conn net.Conn) (from netip.AddrPort, known bool) {
 		return from, false
 	case err != nil:
 		l.refused(from, ReasonNoProxy, err)
-		l.turnAway(conn, &unknown)
+		if l.at.TLS {
+			conn.Close() // whose first words are spent, there is no handshake with
+		} else {
+			l.turnAway(conn, &unknown)
+		}
 		return from, false
 	}
 	return told, true

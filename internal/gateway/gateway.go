@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"moip/internal/certificate"
 	"moip/internal/config"
 	"moip/internal/control/admin"
 	"moip/internal/control/admin/access"
@@ -53,10 +54,11 @@ type gateway struct {
 	book      *directory.Book                        // nil if nobody needs the directory
 	outbound  atomic.Pointer[outbound.Policy]
 	bans      *ban.List
+	keys      *certificate.Keyring
 	limits    *limit.Turnstile
 	proxies   atomic.Pointer[proxied.Trust]
 	shield    *shield.Shield
-	browse    atomic.Value                   // a string: the port where browsers are answered, "" for none
+	browse    atomic.Value                   // a string: where browsers are answered, * for the host; "" for nowhere
 	hush      policy.Hush                    // of callers who are refused
 	history   *history.History               // nil if none is kept
 	work      []func(context.Context)        // what else goes on, until the context is done
@@ -73,6 +75,7 @@ type gateway struct {
 	state     atomic.Value // running, draining, replaced or stopping
 
 	admin        net.Listener // nil if operators cannot reach it
+	adminTLS     bool         // they come by TLS
 	api          *http.Server
 	gate         *access.Gate // for operators; nil if they cannot reach it
 	events       *admin.Events
@@ -100,6 +103,9 @@ func open(ctx context.Context, p Plan, log *logbook, sockets *handover.Sockets) 
 		g.board.Continue(session.ID(last))
 	}
 	err := g.openRecordings()
+	if err == nil {
+		err = g.openCertificates()
+	}
 	if err == nil {
 		err = g.openBans()
 	}
@@ -151,15 +157,16 @@ func (g *gateway) openDoors() error {
 		g.listeners = append(g.listeners, l)
 	}
 	g.noteBrowse()
+	g.keys.At(places(g.listeners))
 	return nil
 }
 
 // openDoor opens a listener, at a socket that socket opens.
 func (g *gateway) openDoor(cfg *config.Config, uri string, socket func(string) (net.Listener, error)) (*downstream.Listener, error) {
 	l, err := downstream.Listen(uri, downstream.Options{
-		Ping: orNever(cfg.Limits.Ping), Stall: orNever(cfg.Limits.Stall), Web: g.watched(), Log: g.log,
+		Ping: orNever(cfg.Limits.Ping), Stall: orNever(cfg.Limits.Stall), Web: g.keys.Challenges(g.watched()), Log: g.log,
 		Open: socket, Record: cfg.Recordings.Calls, Admit: g.admit, Arrive: g.arrive, Enter: g.enter, Guard: guard{g}, Tap: g.traces.Arriving,
-		Proxies: g.proxies.Load, Refused: g.refuseUnknown,
+		Proxies: g.proxies.Load, Refused: g.refuseUnknown, TLS: g.keys.Clients,
 	})
 	return l, withAdvice(err)
 }
@@ -290,8 +297,8 @@ func (g *gateway) welcome(out io.Writer) {
 	for _, l := range g.listeners {
 		scheme, address, _ := strings.Cut(l.URI(), "://")
 		switch scheme {
-		case "ws":
-			fmt.Fprintf(out, "  http://%s/  (a Minitel in the browser)\n", address)
+		case "ws", "wss":
+			fmt.Fprintf(out, "  http%s://%s/  (a Minitel in the browser)\n", strings.TrimPrefix(scheme, "ws"), address)
 		case "serial":
 			fmt.Fprintf(out, "  %s  (a Minitel at its socket)\n", l.URI())
 			continue
@@ -301,7 +308,7 @@ func (g *gateway) welcome(out io.Writer) {
 		}
 	}
 	if g.admin != nil {
-		fmt.Fprintf(out, "Operators: %s/, or moip ctl\n", reached("http", g.admin.Addr())[0])
+		fmt.Fprintf(out, "Operators: %s/, or moip ctl\n", g.adminURL())
 	}
 	fmt.Fprintf(out, "Portal: %s\nCtrl-C stops it.\n", g.about.Load())
 }
@@ -338,7 +345,7 @@ func (g *gateway) start() {
 		g.tasks.Go(func() { work(ctx) })
 	}
 	if g.admin != nil {
-		g.tasks.Go(func() { g.api.Serve(g.admin) })
+		g.tasks.Go(func() { g.api.Serve(g.adminDoor()) })
 	}
 	for _, l := range g.listeners {
 		g.serve(l)
@@ -397,6 +404,9 @@ func (g *gateway) close() {
 	}
 	if g.shield != nil {
 		g.shield.Close()
+	}
+	if g.keys != nil {
+		g.keys.Close()
 	}
 	if g.bans != nil {
 		g.bans.Close() // it has logged what it cannot write

@@ -14,10 +14,12 @@ import (
 const householdRequests = 100
 
 func (g *gateway) openLimits() {
-	g.limits = limit.New(g.rules(g.cfg), func(a netip.Addr) bool {
-		return g.bans.IsExempt(a) || g.proxies.Load().Trusts(a) // who is many
-	})
+	g.limits = limit.New(g.rules(g.cfg), g.isMany)
 }
+
+// isMany reports whether an address may be that of many, who cannot be told from each
+// other: it is never banned, or a proxy's.
+func (g *gateway) isMany(a netip.Addr) bool { return g.bans.IsExempt(a) || g.proxies.Load().Trusts(a) }
 
 // rules returns the limits that a configuration has.
 func (g *gateway) rules(cfg *config.Config) limit.Rules {

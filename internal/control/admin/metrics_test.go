@@ -2,6 +2,7 @@ package admin
 
 import (
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
@@ -35,5 +36,19 @@ func TestVisitsEnd(t *testing.T) {
 		if !strings.Contains(out.Body.String(), want+"\n") {
 			t.Errorf("no %s", want)
 		}
+	}
+}
+
+// Who is refused is counted from the first on, and listed by how many there are.
+func TestRefusals(t *testing.T) {
+	m := NewMetrics(switchboard.New(nil))
+	if got := m.refused(); len(got) != 0 {
+		t.Errorf("before anybody came: %v", got)
+	}
+	m.CountRefusal("ws", "banned")
+	m.CountRefusal("tcp", "proxy")
+	m.CountRefusal("tcp", "proxy")
+	if got, want := m.refused(), []Refused{{"tcp", "proxy", 2}, {"ws", "banned", 1}}; !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
 	}
 }
