@@ -347,7 +347,7 @@ const lowWater = 2 << 10
 // slowly: of one who had filled the system's buffer and was gone, the call went on for
 // minutes. Keys are few. It has to be said of the listener: once there is a connection, the
 // peer has been told otherwise.
-const unheard = 8 << 10
+const unheard = 4 << 10
 
 // A patient listener outlives a want of descriptors and the like, and sets up
 // the connections that it accepts.
