@@ -137,6 +137,7 @@ func Listen(uri string, o Options) (*Listener, error) {
 		}
 		return nil, fmt.Errorf("listen on %q: %w", uri, err)
 	}
+	tuneListener(listener)
 	l.listener = patient{listener, l}
 	if at.Scheme == "ws" {
 		l.server = newServer(o.Log)
@@ -358,6 +359,13 @@ func (l *Listener) Close() error {
 // waits with the session, which can drop it when Connexion/Fin is pressed. For
 // a Minitel 2 KiB last a quarter of a minute.
 const lowWater = 2 << 10
+
+// unheard is how many bytes that nobody has read may wait in the kernel, or twice as many.
+// They are read before the end of a connection is, and who has sent too many is read
+// slowly: of one who had filled the system's buffer and was gone, the call went on for
+// minutes. Keys are few. It has to be said of the listener: once there is a connection, the
+// peer has been told otherwise.
+const unheard = 4 << 10
 
 // A patient listener outlives a want of descriptors and the like, and sets up
 // the connections that it accepts.

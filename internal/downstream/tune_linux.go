@@ -28,3 +28,18 @@ func tune(conn net.Conn, unsent int) {
 		_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, unsent)
 	})
 }
+
+// tuneListener sets how many bytes that are not read may wait for the connections of a
+// listener.
+func tuneListener(l net.Listener) {
+	socket, ok := l.(*net.TCPListener)
+	if !ok {
+		return
+	}
+	if raw, err := socket.SyscallConn(); err == nil {
+		raw.Control(func(fd uintptr) {
+			// Else it is the system's, and who floods the gateway is noticed later.
+			_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF, unheard)
+		})
+	}
+}
