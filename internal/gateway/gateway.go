@@ -280,9 +280,11 @@ func (g *gateway) start() {
 	if g.admin != nil {
 		g.tasks.Go(func() { g.api.Serve(g.adminDoor()) })
 	}
+	g.mu.Lock() // operators may have it changed by now
 	for _, l := range g.listeners {
 		g.serve(l)
 	}
+	g.mu.Unlock()
 	for _, at := range g.sockets.Ready() {
 		g.log.Warn("a socket was handed over that no listener is for", "at", at)
 	}
