@@ -93,10 +93,13 @@ func routes(t *testing.T) (all []request) {
 	if err := json.Unmarshal(data, &doc); err != nil {
 		t.Fatal(err)
 	}
-	fill := strings.NewReplacer("{id}", "1", "{network}", "192.0.2.0%2F24")
+	fill := strings.NewReplacer("{id}", "1", "{network}", "192.0.2.0%2F24", "{household}", "192.0.2.1")
 	for path, methods := range doc.Paths {
+		if path = fill.Replace(path); strings.Contains(path, "{") {
+			t.Errorf("what may stand in %s is not known here", path)
+		}
 		for method, op := range methods {
-			r := request{strings.ToUpper(method), "/api/v1" + fill.Replace(path), slices.Collect(maps.Keys(op.Responses)), ""}
+			r := request{strings.ToUpper(method), "/api/v1" + path, slices.Collect(maps.Keys(op.Responses)), ""}
 			for _, one := range op.Security {
 				if len(one["token"]) > 0 {
 					r.role = one["token"][0]

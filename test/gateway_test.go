@@ -82,7 +82,7 @@ func startBy(command []string, dir string, flags []string) (*gateway, error) {
 // A door is shown on a line like "  ws://127.0.0.1:9001".
 var door = regexp.MustCompile(`^  (\w+)://([^/ ]+)`)
 
-var operators = regexp.MustCompile(`^Operators: http://([^/]+)`)
+var operators = regexp.MustCompile(`^Operators: https?://([^/]+)`)
 
 // welcomed reads what the gateway tells whoever started it, to the end.
 func (g *gateway) welcomed(stdout io.Reader, ready chan struct{}) {

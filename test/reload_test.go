@@ -61,6 +61,12 @@ type crowd struct {
 // before what leads them to a repeater.
 func gather(t *testing.T, address, before string, n int) *crowd {
 	t.Helper()
+	return gatherBy(t, func() (net.Conn, error) { return net.DialTimeout("tcp", address, 4*patience) }, before, n)
+}
+
+// gatherBy is gather of callers who come as dial has it.
+func gatherBy(t *testing.T, dial func() (net.Conn, error), before string, n int) *crowd {
+	t.Helper()
 	c := &crowd{t: t, stop: make(chan struct{})}
 	var ready sync.WaitGroup
 	slots := make(chan struct{}, 100) // who arrive at a time
@@ -70,15 +76,15 @@ func gather(t *testing.T, address, before string, n int) *crowd {
 		c.there.Go(func() {
 			begun := sync.OnceFunc(func() { ready.Done(); <-slots })
 			defer begun()
-			c.call(address, before, begun)
+			c.call(dial, before, begun)
 		})
 	}
 	ready.Wait()
 	return c
 }
 
-func (c *crowd) call(address, before string, begun func()) {
-	conn, err := net.DialTimeout("tcp", address, 4*patience)
+func (c *crowd) call(dial func() (net.Conn, error), before string, begun func()) {
+	conn, err := dial()
 	if err != nil {
 		c.t.Error(err)
 		return

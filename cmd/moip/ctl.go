@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"maps"
@@ -13,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"moip/internal/certificate"
 	"moip/internal/control/admin"
 	"moip/internal/policy/token"
 )
@@ -21,6 +23,9 @@ import (
 // doc/operators.md.
 type ctl struct {
 	Admin string `default:"${admin}" env:"MOIP_ADMIN" help:"The gateway's address for operators; ${admin} if not given." placeholder:"ADDR"`
+	CA    string `name:"ca" env:"MOIP_ADMIN_CA" help:"A file of authorities, in PEM, by which a gateway at https:// is known, instead of the system's." placeholder:"FILE"`
+	Cert  string `env:"MOIP_ADMIN_CERT" help:"A file with a certificate of yours, in PEM, to show to such a gateway." placeholder:"FILE"`
+	Key   string `env:"MOIP_ADMIN_KEY" help:"The file of its key; if not given, that of the certificate." placeholder:"FILE"`
 	Token string `name:"token-file" env:"MOIP_ADMIN_TOKEN_FILE" help:"A file with the operator's token, where one is needed; or have the token itself in MOIP_ADMIN_TOKEN." placeholder:"FILE"`
 	JSON  bool   `name:"json" help:"Print what the gateway answers, for programs."`
 
@@ -52,8 +57,27 @@ type ctl struct {
 
 func (c *ctl) client() *admin.Client {
 	client := admin.NewClient(c.Admin)
-	client.Token = c.token
+	client.TLS, client.Token = c.tls, c.token
 	return client
+}
+
+// tls returns how a gateway is known, and how we are.
+func (c *ctl) tls() (config *tls.Config, err error) {
+	config = new(tls.Config)
+	if c.CA != "" {
+		if config.RootCAs, err = certificate.Authorities(c.CA); err != nil {
+			return nil, err
+		}
+	}
+	if c.Cert == "" {
+		return config, nil
+	}
+	own, err := certificate.Load(certificate.Pair{Cert: c.Cert, Key: cmp.Or(c.Key, c.Cert)})
+	if err != nil {
+		return nil, err
+	}
+	config.Certificates = []tls.Certificate{*own}
+	return config, nil
 }
 
 // token returns the operator's token, if there is one. It is no flag, as all users of the
@@ -97,7 +121,7 @@ func callPath(id uint64, rest string) string { return fmt.Sprintf("/calls/%d%s",
 type ctlCalls struct {
 	State   string `help:"Those at portal, dialing, at service or over." placeholder:"STATE"`
 	Service string `help:"Those at a service, or on the way there." placeholder:"CODE"`
-	By      string `help:"Those by ws, telnet, tcp or serial." placeholder:"TRANSPORT"`
+	By      string `help:"Those by ws, telnet or tcp, with TLS wss, telnets or tcps, or by serial." placeholder:"TRANSPORT"`
 	From    string `help:"Those from an address, or a network as 192.0.2.0/24." placeholder:"ADDR"`
 }
 

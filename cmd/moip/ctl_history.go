@@ -22,7 +22,7 @@ type ctlHistory struct {
 	Until     string `help:"Calls that began earlier; written as --since." placeholder:"WHEN"`
 	From      string `help:"Calls from an address, or a network, as in 192.0.2.0/24." placeholder:"NETWORK"`
 	Service   string `help:"Calls that visited a service." placeholder:"CODE"`
-	Transport string `help:"Calls that came by ws, telnet, tcp or serial." placeholder:"NAME"`
+	Transport string `help:"Calls that came by ws, telnet or tcp, with TLS wss, telnets or tcps, or by serial." placeholder:"NAME"`
 	Reason    string `help:"Calls that ended for a reason: gone, fin, idle and so on." placeholder:"NAME"`
 	Limit     int    `default:"100" help:"How many calls, the newest; 0 for all. If not given, 100." placeholder:"N"`
 	Lines     bool   `xor:"how" help:"Print a line of JSON for each call."`

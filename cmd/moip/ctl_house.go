@@ -24,8 +24,26 @@ func (ctlState) Run(ctx context.Context, c *ctl, out io.Writer) error {
 		table := newTable(out)
 		printf(table, "state\t%s\nready\t%s\nversion\t%s\nsince\t%s\ncalls\t%d\nportal\t%s\n",
 			s.State, ready, s.Version, s.Since.Local().Format(time.DateTime), s.Calls, s.Portal)
+		for _, c := range s.Certificates {
+			printf(table, "certificate\t%s\n", certificateLine(c))
+		}
 		return table.Flush()
 	})
+}
+
+// certificateLine tells of a certificate in a line.
+func certificateLine(c admin.Certificate) string {
+	line := c.Name + ", "
+	if c.Until.IsZero() {
+		line += "none yet"
+	} else {
+		line += "until " + c.Until.Local().Format(time.DateTime)
+	}
+	line += ", from " + c.From
+	if c.Error != "" {
+		line += ": " + c.Error
+	}
+	return line
 }
 
 type ctlConfig struct{}

@@ -28,10 +28,12 @@ var house = map[string]string{
 	"internal/control/admin/access":  "internal/policy internal/policy/token internal/proxied",
 	"internal/control/admin/console": "internal/emulator internal/webpage",
 	"internal/control/pymoip":        "internal/policy internal/policy/token internal/session",
+	"internal/certificate":           "",
+	"internal/certificate/catest":    "",
 	"internal/policy":                "",
 	"internal/policy/ban":            "internal/policy",
 	"internal/proxied":               "internal/policy",
-	"internal/config":                "internal/config/tomlfile internal/downstream internal/policy internal/policy/ban internal/policy/outbound internal/policy/shield internal/proxied internal/recording internal/session internal/upstream videotex",
+	"internal/config":                "internal/certificate internal/config/tomlfile internal/downstream internal/policy internal/policy/ban internal/policy/outbound internal/policy/shield internal/proxied internal/recording internal/session internal/upstream videotex",
 	"internal/policy/token":          "",
 	"internal/policy/outbound":       "internal/policy internal/session",
 	"internal/policy/limit":          "internal/policy",
@@ -44,7 +46,7 @@ var house = map[string]string{
 	"internal/directory/yellowpages": "internal/tariff",
 	"internal/portal":                "internal/directory internal/ledger internal/session internal/tariff minitel videotex",
 	"internal/services":              "internal/session minitel videotex",
-	"internal/gateway":               "internal/config internal/control/admin internal/control/admin/access internal/control/admin/console internal/control/pymoip internal/directory internal/downstream internal/emulator internal/handover internal/history internal/ledger internal/policy internal/policy/ban internal/policy/limit internal/policy/outbound internal/policy/shield internal/policy/token internal/portal internal/proxied internal/recording internal/services internal/session internal/switchboard internal/trace internal/upstream",
+	"internal/gateway":               "internal/certificate internal/config internal/control/admin internal/control/admin/access internal/control/admin/console internal/control/pymoip internal/directory internal/downstream internal/emulator internal/handover internal/history internal/ledger internal/policy internal/policy/ban internal/policy/limit internal/policy/outbound internal/policy/shield internal/policy/token internal/portal internal/proxied internal/recording internal/services internal/session internal/switchboard internal/trace internal/upstream",
 	"internal/picture":               "videotex",
 	"internal/terminal":              "internal/recording internal/session videotex",
 	"internal/recording":             "internal/session videotex",
@@ -54,7 +56,7 @@ var house = map[string]string{
 	"internal/completion":            "",
 	"internal/golden":                "videotex",
 	"internal/browsertest":           "",
-	"internal/doctor":                "internal/config internal/control/admin internal/control/pymoip internal/directory internal/directory/probe internal/directory/yellowpages internal/downstream internal/picture internal/policy/ban internal/policy/token internal/recording internal/serial internal/session internal/telnet internal/upstream videotex",
+	"internal/doctor":                "internal/certificate internal/config internal/control/admin internal/control/pymoip internal/directory internal/directory/probe internal/directory/yellowpages internal/downstream internal/picture internal/policy/ban internal/policy/limit internal/policy/token internal/recording internal/serial internal/session internal/telnet internal/upstream videotex",
 }
 
 func TestHouse(t *testing.T) {

@@ -12,8 +12,8 @@ import (
 // DefaultAdmin is where operators reach a gateway that was told nothing else.
 const DefaultAdmin = "127.0.0.1:8999"
 
-// AdminAddress returns where operators reach the gateway, "" for nowhere, and whether
-// that was asked for.
+// AdminAddress returns where operators reach the gateway, perhaps with https:// before it,
+// "" for nowhere, and whether that was asked for.
 func (c *Config) AdminAddress() (address string, asked bool) {
 	switch c.Admin {
 	case "none":
@@ -25,14 +25,18 @@ func (c *Config) AdminAddress() (address string, asked bool) {
 }
 
 // AdminOpen reports whether everybody who reaches the operators' address may do
-// everything: nobody does from elsewhere, and no tokens are named.
+// everything: nobody does from elsewhere, and nothing is named by which operators are
+// known.
 func (c *Config) AdminOpen() bool {
 	_, host, _ := c.adminPlace()
 	return isOwn(host) && !c.adminKnows()
 }
 
 // adminKnows reports whether there is something by which operators are known.
-func (c *Config) adminKnows() bool { return c.AdminTokenFile != "" || c.AdminLookTokenFile != "" }
+func (c *Config) adminKnows() bool {
+	secure, _, _ := c.adminPlace()
+	return c.AdminTokenFile != "" || c.AdminLookTokenFile != "" || secure && c.TLS.AdminClientCA != ""
+}
 
 // adminPlace returns where the operators' address is, and whether it is one with TLS.
 func (c *Config) adminPlace() (secure bool, host, port string) {

@@ -20,7 +20,8 @@ import (
 // the reference of the keys; doc/moip.example.toml shows them all.
 type Config struct {
 	// Listen says where callers arrive: 1 to 64 of ws://host:port,
-	// telnet://host:port and tcp://host:port. No host means all addresses, port
+	// telnet://host:port and tcp://host:port, or with TLS wss, telnets and tcps, for
+	// which there must be a certificate in TLS. No host means all addresses, port
 	// 0 any free one. With ?speed=1200, or 300, 4800, 9600, they see pages drawn
 	// as on a line of so many bit/s; with ?record=none, asked or all, that holds for
 	// their calls instead of Recordings.Calls; with ?proxy=on, the Proxies trusted begin
@@ -77,9 +78,10 @@ type Config struct {
 	LinkCA string `toml:"link_ca"`
 
 	// Admin is where operators reach the gateway: an address with a port, or "none".
-	// At one that is not of the loopback, operators need a token, and TLS is needed or
-	// AdminPlain. Default 127.0.0.1:8999, and if that is taken none. AdminAddress has the
-	// answer.
+	// With https:// before it they come by TLS, for which there must be a certificate in
+	// TLS. At one that is not of the loopback, operators need a token, and TLS is needed
+	// or AdminPlain. Default 127.0.0.1:8999, and if that is taken none. AdminAddress has
+	// the answer.
 	Admin string `toml:"admin"`
 
 	// AdminTokenFile is a file of tokens, one a line, relative to the configuration file.
@@ -108,6 +110,8 @@ type Config struct {
 	Proxies Proxies `toml:"proxies"`
 
 	Bans Bans `toml:"bans"`
+
+	TLS TLS `toml:"tls"`
 
 	Redirect Redirect `toml:"redirect"`
 
@@ -202,6 +206,7 @@ func Default() *Config {
 		Proxies:  Proxies{Trust: []string{}, Header: proxied.HeaderNone},
 		Bans:     defaultBans(),
 		Shield:   defaultShield(),
+		TLS:      defaultTLS(),
 		Redirect: Redirect{Allow: []string{"*"}, Deny: []string{}},
 		History:  History{Keep: Duration(2160 * time.Hour), Calls: 1_000_000},
 		Limits: Limits{
@@ -257,6 +262,7 @@ func Parse(name string, data []byte) (*Config, error) {
 	c.Portal.CA = file.Path(c.Portal.CA)
 	c.Portal.URL = recording.ResolveRoute(c.Portal.URL, file.Path)
 	c.Recordings.Folder = file.Path(c.Recordings.Folder)
+	c.TLS.resolve(file)
 	return c, nil
 }
 
@@ -317,6 +323,7 @@ func (c *Config) check(fault report) {
 	c.checkAdmin(fault)
 	c.checkProxies(fault)
 	c.Bans.check(fault)
+	c.checkTLS(fault)
 	c.Redirect.check(fault)
 	c.Shield.check(fault)
 	c.checkHistory(fault)

@@ -77,6 +77,9 @@ func TestExampleWithoutComments(t *testing.T) {
 	want.AdminTokenFile, want.AdminLookTokenFile = "../../doc/admin.token", "../../doc/look.token"
 	want.AdminHosts = []string{"hub.example"}
 	want.History.File = DefaultHistory
+	want.TLS.Cert, want.TLS.Key = []string{"../../doc/fullchain.pem"}, []string{"../../doc/privkey.pem"}
+	want.TLS.ClientCA, want.TLS.AdminClientCA = "../../doc/callers.pem", "../../doc/operators.pem"
+	want.TLS.ACME, want.TLS.ACMEEmail, want.TLS.ACMECARoot = []string{"minitel.example.org"}, "sysop@example.org", "../../doc/our-ca.pem"
 	want.Redirect = Redirect{
 		Allow: []string{"directory", "wss://*.example.org", "telnet://192.0.2.0/24:23-2323"}, Deny: []string{"local", "*:22", "*:25"},
 	}
@@ -222,7 +225,7 @@ func TestFaults(t *testing.T) {
 
 		{"admin = ':8999'\n", `1: admin: ":8999" is reached from elsewhere, and from there operators need a token (write admin_token_file = "FILE" for one made with openssl rand -hex 24, or an address of this machine alone, as 127.0.0.1:8999)`},
 		{"admin = '192.0.2.1:8999'\nadmin_plain = true", `1: admin: "192.0.2.1:8999" is reached from elsewhere, and from there operators need a token (write admin_token_file = "FILE" for one made with openssl rand -hex 24, or an address of this machine alone, as 127.0.0.1:8999)`},
-		{"admin = 'https://:8999'\n", `1: admin: "https://:8999" is reached from elsewhere, and from there operators need a token (write admin_token_file = "FILE" for one made with openssl rand -hex 24, or an address of this machine alone, as 127.0.0.1:8999)`},
+		{"admin = 'https://:8999'\n[tls]\ncert = ['c.pem']\n", `1: admin: "https://:8999" is reached from elsewhere, and from there operators need a token (write admin_token_file = "FILE" for one made with openssl rand -hex 24, or an address of this machine alone, as 127.0.0.1:8999)`},
 		{"admin = ':8999'\nadmin_token_file = 'f'\n", `1: admin: ":8999" has no TLS, so that tokens can be read on the way (write "https://:8999"; or admin_plain = true, where a VPN or a proxy with TLS is in between)`},
 		{"admin_hosts = ['hub.example:8999']\n", `1: admin_hosts: "hub.example:8999" is neither a name nor an address of this machine (write hub.example, without a port)`},
 		{"admin_hosts = ['']\n", `1: admin_hosts: "" is neither a name nor an address of this machine (write hub.example, without a port)`},
@@ -247,7 +250,18 @@ func TestFaults(t *testing.T) {
 		{"listen = []\n", `1: listen: 0 are too few or too many (write 1 to 64, as in ["ws://:9001"])`},
 		{"listen = ['9001']\n", `1: listen: "9001" is not a URI (write ws://:9001, or ws://[::1]:9001)`},
 		{"listen = ['localhost:9001']\n", `1: listen: "localhost:9001" is not a URI (write ws://:9001, or ws://[::1]:9001)`},
-		{"listen = [\n'ws://:9001',\n'wss://:9002']\n", `1: listen: unknown scheme "wss" (use ws, telnet, tcp or serial)`},
+		{"listen = [\n'ws://:9001',\n'wss://:9002']\n", `1: listen: "wss://:9002" needs a certificate (name its files, cert and key in [tls], or names to ask an authority for, acme)`},
+		{"admin = 'https://127.0.0.1:1'\n", `1: admin: "https://127.0.0.1:1" needs a certificate (name its files, cert and key in [tls], or names to ask an authority for, acme)`},
+		{"[tls]\ncert = 'a.pem'\n", `2: tls.cert: must be a list of strings (write ["..."])`},
+		{"[tls]\ncert = ['a.pem']\nkey = ['a.key', 'b.key']\n", `3: tls.key: there are 2 for 1 certificates (name one for each, or none if the keys are in the same files)`},
+		{"[tls]\ncert = ['']\n", `2: tls.cert: must name files`},
+		{"[tls]\nclient_auth = 'none'\n", `2: tls.client_auth: "none" is unknown (use required or optional)`},
+		{"[tls]\nacme = ['*.example.org']\n", `2: tls.acme: "*.example.org" is not a name that can be had (write minitel.example.org, without a port or a star)`},
+		{"[tls]\nacme = ['minitel.example.org:443']\n", `2: tls.acme: "minitel.example.org:443" is not a name that can be had (write minitel.example.org, without a port or a star)`},
+		{"[tls]\nacme_email = 'sysop'\n", `2: tls.acme_email: "sysop" is not an address of e-mail (write sysop@example.org)`},
+		{"[tls]\nacme_ca = 'http://ca'\n", `2: tls.acme_ca: "http://ca" is not the URL of a directory (write https://acme-v02.api.letsencrypt.org/directory)`},
+		{"[tls]\nacme_folder = ''\n", `2: tls.acme_folder: must name a folder`},
+		{"[tls]\nacme_challenge = 'dns-01'\n", `2: tls.acme_challenge: "dns-01" is unknown (use any, http-01 or tls-alpn-01)`},
 		{"listen = ['serial:///dev/ttyUSB0?speed=110']\n", `1: listen: "110" is not a speed in bit/s (use 300, 1200, 4800, 9600, or 0 for none)`},
 		{"listen = ['serial://COM3', 'serial:COM3']\n", `1: listen: "serial:COM3" has the port of "serial://COM3" (give each its own)`},
 		{"listen = ['ws://9001']\n", `1: listen: "ws://9001" has no port from 0 to 65535 (write ws://:9001)`},
@@ -477,18 +491,21 @@ func FuzzConfig(f *testing.F) {
 // the way. Where they do not, it is as they like.
 func TestAdmin(t *testing.T) {
 	for text, open := range map[string]bool{
-		"":                              true,
-		"admin = 'none'":                false,
-		"admin = 'localhost:1'":         true,
-		"admin = '[::1]:1'":             true,
-		"admin = '127.0.0.1:1'":         true,
-		"admin = 'https://127.0.0.1:1'": true,
-		"admin_token_file = 'f'":        false,
-		"admin_look_token_file = 'f'":   false,
-		"admin = 'https://:1'\nadmin_token_file = 'f'":                                     false,
-		"admin = 'https://hub.example:1'\nadmin_look_token_file = 'f'":                     false,
-		"admin = '0.0.0.0:1'\nadmin_token_file = 'f'\nadmin_plain = true":                  false,
-		"admin_hosts = ['hub.example', '192.0.2.1', 'hub']\nadmin_token_file = '/run/f'\n": false,
+		"":                      true,
+		"admin = 'none'":        false,
+		"admin = 'localhost:1'": true,
+		"admin = '[::1]:1'":     true,
+		"admin = '127.0.0.1:1'": true,
+		"admin = 'https://127.0.0.1:1'\n[tls]\ncert = ['c.pem']":                        true,
+		"admin = 'https://:1'\n[tls]\ncert = ['c.pem']\nadmin_client_ca = 'o.pem'":      false,
+		"admin = 'https://127.0.0.1:1'\n[tls]\ncert = ['c.pem']\nadmin_client_ca = 'o'": false,
+		"admin = '127.0.0.1:1'\n[tls]\nadmin_client_ca = 'o'":                           true, // which nobody asks for
+		"admin_token_file = 'f'":      false,
+		"admin_look_token_file = 'f'": false,
+		"admin = 'https://:1'\nadmin_token_file = 'f'\n[tls]\ncert = ['c.pem']":                 false,
+		"admin = 'https://hub.example:1'\nadmin_look_token_file = 'f'\n[tls]\ncert = ['c.pem']": false,
+		"admin = '0.0.0.0:1'\nadmin_token_file = 'f'\nadmin_plain = true":                       false,
+		"admin_hosts = ['hub.example', '192.0.2.1', 'hub']\nadmin_token_file = '/run/f'\n":      false,
 	} {
 		c, err := Parse("moip.toml", []byte(text))
 		if err != nil {

@@ -33,6 +33,19 @@ func (c Count) String() string {
 	return strconv.Itoa(int(c))
 }
 
+// FilesOfCall returns how many files a call may have open: its caller, a service, a portal
+// that is not inside, and a recording.
+func (c *Config) FilesOfCall() int {
+	n := 2
+	if !c.Builtin() {
+		n++
+	}
+	if c.Recordings.Folder != "" {
+		n++
+	}
+	return n
+}
+
 // maxNumber is more than any gateway has of anything.
 const maxNumber = 1_000_000
 

@@ -9,6 +9,7 @@ import (
 
 	"moip/internal/config"
 	"moip/internal/directory"
+	"moip/internal/policy/limit"
 )
 
 // Options say what the gateway is that is looked at.
@@ -45,6 +46,7 @@ func (o Options) checks() []check {
 	for _, uri := range o.Config.Listen {
 		checks = append(checks, checkListen(uri))
 	}
+	checks = append(checks, o.certificateChecks()...)
 	checks = append(checks, o.checkAdmin(), o.checkPortal(), o.checkLink())
 	checks = append(checks, o.tokenChecks()...)
 	if ways := o.checkWays(); len(ways) > 0 {
@@ -71,37 +73,30 @@ func checkClock(now time.Time) check {
 	return always(good(name, "%s", now.Format("2006-01-02 15:04:05 MST")))
 }
 
-const (
-	spareDescriptors = 32  // for listeners, logs, the link and the like
-	fewCalls         = 250 // that a gateway should be able to have
-)
+// fewCalls is how many a gateway should be able to have.
+const fewCalls = 250
 
 func (o Options) checkDescriptors() check {
-	return always(o.judgeDescriptors(descriptors()))
+	return always(o.judgeDescriptors(limit.Descriptors()))
 }
 
-// judgeDescriptors says how many calls fit into a limit of descriptors, 0 for none. A
-// call has one for the caller, one for the service, one for a portal that is not
-// inside, and one for its recording.
-func (o Options) judgeDescriptors(limit int) Finding {
+// judgeDescriptors says how many calls fit into a number of descriptors, 0 for any.
+func (o Options) judgeDescriptors(files int) Finding {
 	const name = "descriptors"
-	each := 2
-	if !o.Config.Builtin() {
-		each++
-	}
-	if o.Config.Recordings.Folder != "" {
-		each++
-	}
-	calls := (limit - spareDescriptors) / each
+	each := o.Config.FilesOfCall()
+	calls, _ := limit.Fitting(files, each)
 	switch {
-	case limit == 0:
+	case files == 0:
 		return good(name, "the system has no limit of open files")
 	case calls < 1:
-		return problem(name, moreDescriptors, "%d files may be open: not one call fits, at %d for each", limit, each)
+		return problem(name, moreDescriptors, "%d files may be open: not one call fits, at %d for each", files, each)
+	case int(o.Config.Limits.MaxCalls) > calls:
+		return warning(name, moreDescriptors+", or lower limits.max_calls", "limits.max_calls is %d, and %d files may be open: %d calls fit, at %d for each",
+			int(o.Config.Limits.MaxCalls), files, calls, each)
 	case calls < fewCalls:
-		return warning(name, moreDescriptors, "%d files may be open: %d calls fit, at %d for each", limit, calls, each)
+		return warning(name, moreDescriptors, "%d files may be open: %d calls fit, at %d for each", files, calls, each)
 	}
-	return good(name, "%d files may be open: %d calls fit, at %d for each", limit, calls, each)
+	return good(name, "%d files may be open: %d calls fit, at %d for each", files, calls, each)
 }
 
 const moreDescriptors = "raise the limit: ulimit -Hn 65536, or LimitNOFILE=65536 in the unit of systemd"

@@ -305,15 +305,18 @@ func TestDescriptors(t *testing.T) {
 	own, recorded := quiet(t), quiet(t)
 	own.Config.Portal.URL = "ws://localhost:8765"
 	recorded.Config.Recordings.Folder = "recordings"
+	many := quiet(t)
+	many.Config.Limits.MaxCalls = 1000
 	for _, test := range []struct {
 		o     Options
 		limit int
 		want  string
 	}{
-		{quiet(t), 1024, "ok 1024 files may be open: 496 calls fit, at 2 for each"},
-		{quiet(t), 256, "warning 256 files may be open: 112 calls fit, at 2 for each"},
-		{own, 1024, "ok 1024 files may be open: 330 calls fit, at 3 for each"},
-		{recorded, 1024, "ok 1024 files may be open: 330 calls fit, at 3 for each"},
+		{quiet(t), 1024, "ok 1024 files may be open: 420 calls fit, at 2 for each"},
+		{quiet(t), 256, "warning 256 files may be open: 84 calls fit, at 2 for each"},
+		{own, 1024, "ok 1024 files may be open: 280 calls fit, at 3 for each"},
+		{recorded, 1024, "ok 1024 files may be open: 280 calls fit, at 3 for each"},
+		{many, 1024, "warning limits.max_calls is 1000, and 1024 files may be open: 420 calls fit, at 2 for each"},
 		{quiet(t), 20, "problem 20 files may be open: not one call fits, at 2 for each"},
 		{quiet(t), 0, "ok the system has no limit of open files"},
 	} {

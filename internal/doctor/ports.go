@@ -3,6 +3,7 @@ package doctor
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -37,7 +38,7 @@ func checkListen(uri string) check {
 			return []Finding{good(name, "%s can be had", uri)}
 		}
 		if errors.Is(err, syscall.EADDRINUSE) {
-			return []Finding{taken(ctx, name, uri, address, at.Scheme == "ws")}
+			return []Finding{taken(ctx, name, uri, address, at.Scheme == "ws" && !at.TLS)}
 		}
 		return []Finding{problem(name, whyNot(err), "%s cannot be had: %v", uri, err)}
 	}}
@@ -135,6 +136,14 @@ func (o Options) checkAdmin() check {
 	if address == "" {
 		return always(good(name, "cannot reach the gateway: admin is none"))
 	}
+	address, secure := strings.CutPrefix(address, "https://")
+	client := admin.NewClient(here(address))
+	if secure {
+		client = admin.NewClient("https://" + here(address))
+	}
+	client.TLS = func() (*tls.Config, error) {
+		return &tls.Config{InsecureSkipVerify: true}, nil // it is this machine
+	}
 	return check{name, func(ctx context.Context) []Finding {
 		err := canListen(address)
 		if err == nil {
@@ -144,7 +153,6 @@ func (o Options) checkAdmin() check {
 			ctx, cancel := context.WithTimeout(ctx, askTime)
 			defer cancel()
 			var there admin.Calls
-			client := admin.NewClient(here(address))
 			if file := cmp.Or(o.Config.AdminTokenFile, o.Config.AdminLookTokenFile); file != "" {
 				client.Token = func() (token.Token, error) { return token.ReadOne(file) }
 			}

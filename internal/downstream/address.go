@@ -17,6 +17,7 @@ import (
 // An Address is where a Listener listens, and what lines its callers have.
 type Address struct {
 	Scheme string // ws, telnet, tcp or serial
+	TLS    bool   // the scheme was wss, telnets or tcps
 	Host   string // "" for all addresses, IPv4 and IPv6
 	Port   string // from 0 to 65535, 0 for any that is free; for serial its name
 	Speed  int    // one of session.Speeds, or 0 if the lines set their own
@@ -26,8 +27,18 @@ type Address struct {
 	Flow   bool // heed XOFF and XON; for serial, as Parity is
 }
 
+// Transport returns the name of the line that callers come by: the scheme, with an s if
+// there is TLS.
+func (a Address) Transport() string {
+	if a.TLS {
+		return a.Scheme + "s"
+	}
+	return a.Scheme
+}
+
 // ParseAddress reads the URI of a Listener: ws://HOST:PORT, telnet://HOST:PORT or
-// tcp://HOST:PORT, each perhaps with ?speed=1200, record=all, proxy=on or several of them, or
+// tcp://HOST:PORT, or with TLS wss, telnets or tcps, each perhaps with ?speed=1200,
+// record=all, proxy=on or several of them, or
 // serial://PORT, perhaps with parity=software and flow=xonxoff as well.
 func ParseAddress(uri string) (a Address, err error) {
 	if port, ok := strings.CutPrefix(uri, "serial:"); ok {
@@ -38,10 +49,14 @@ func ParseAddress(uri string) (a Address, err error) {
 		return a, fmt.Errorf("%.60q is not a URI (write ws://:9001, or ws://[::1]:9001)", uri)
 	}
 	bare := url.URL{Scheme: u.Scheme, Host: net.JoinHostPort(u.Hostname(), u.Port()), RawQuery: u.RawQuery}
+	scheme, secured := strings.CutSuffix(u.Scheme, "s")
+	if u.Scheme == "ws" {
+		scheme, secured = "ws", false
+	}
 	_, noPort := strconv.ParseUint(u.Port(), 10, 16)
 	switch {
-	case !slices.Contains([]string{"ws", "telnet", "tcp"}, u.Scheme):
-		return a, fmt.Errorf("unknown scheme %.60q (use ws, telnet, tcp or serial)", u.Scheme)
+	case !slices.Contains([]string{"ws", "telnet", "tcp"}, scheme):
+		return a, fmt.Errorf("unknown scheme %.60q (use ws, telnet or tcp, with TLS wss, telnets or tcps, or serial)", u.Scheme)
 	case noPort != nil:
 		return a, fmt.Errorf("%.60q has no port from 0 to 65535 (write %s://:9001)", uri, u.Scheme)
 	}
@@ -60,7 +75,7 @@ func ParseAddress(uri string) (a Address, err error) {
 	case !isHost(u.Hostname()):
 		return a, fmt.Errorf("%.60q is not a host (write 127.0.0.1, [::1], a name, or none for all addresses)", u.Hostname())
 	}
-	return Address{Scheme: u.Scheme, Host: u.Hostname(), Port: u.Port(), Speed: speed, Record: record, Proxy: proxy}, err
+	return Address{Scheme: scheme, TLS: secured, Host: u.Hostname(), Port: u.Port(), Speed: speed, Record: record, Proxy: proxy}, err
 }
 
 // parseSerial is ParseAddress for /dev/ttyUSB0?speed=4800, or COM3.

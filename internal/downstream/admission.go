@@ -11,7 +11,7 @@ import (
 
 // A Refusal is why a caller is not let in, and what it is told.
 type Refusal struct {
-	Text   string        // a line in French, of 33 characters at the most if Again is not 0
+	Text   string        // a line in French, of 36 characters at the most if Again is not 0
 	Status int           // of HTTP, 0 for 403
 	Again  time.Duration // after which it may come again, 0 for not
 }
@@ -21,7 +21,7 @@ func (l *Listener) admit(from netip.AddrPort) *Refusal {
 	if l.options.Admit == nil {
 		return nil
 	}
-	return l.options.Admit(from, l.at.Scheme)
+	return l.options.Admit(from, l.at.Transport())
 }
 
 // admitted hands requests on of those who may come, and tells others so.
@@ -40,7 +40,7 @@ func (l *Listener) enter(from netip.AddrPort) (leave func(), refusal *Refusal) {
 	if l.options.Enter == nil {
 		return func() {}, nil
 	}
-	return l.options.Enter(from, l.at.Scheme)
+	return l.options.Enter(from, l.at.Transport())
 }
 
 const (
@@ -54,7 +54,8 @@ func (l *Listener) turnAway(conn net.Conn, r *Refusal) {
 }
 
 // sendAway closes a connection, with a word unless that is empty, and in good order, see
-// part. In a crowd, a word that may be lost has to do.
+// part. In a crowd, a word that may be lost has to do, and where words would cost a
+// handshake, there are none.
 func (l *Listener) sendAway(conn net.Conn, word []byte) {
 	defer conn.Close()
 	if len(word) == 0 {
@@ -62,8 +63,10 @@ func (l *Listener) sendAway(conn net.Conn, word []byte) {
 	}
 	defer l.parting.Add(-1)
 	if l.parting.Add(1) > maxParting {
-		conn.SetDeadline(time.Now().Add(partingTime))
-		conn.Write(word)
+		if !l.at.TLS {
+			conn.SetDeadline(time.Now().Add(partingTime))
+			conn.Write(word)
+		}
 		return
 	}
 	part(conn, word)

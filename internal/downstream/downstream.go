@@ -5,6 +5,7 @@ package downstream
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -42,6 +43,11 @@ type Options struct {
 	// Open opens the socket for an address, host:port; nil is net.Listen for TCP. It is
 	// for sockets that are there already.
 	Open func(address string) (net.Listener, error)
+
+	// TLS returns how wss, telnets and tcps listeners speak TLS with callers of some
+	// protocols (RFC 7301), none if they are not to be asked for one. Without it there
+	// can be no such listener.
+	TLS func(protocols ...string) *tls.Config
 
 	// Admit is asked of each who comes by ws, telnet or tcp, before anything else is
 	// done for it; what it returns, the caller is told, and nil lets it in. At ws
@@ -88,6 +94,7 @@ type Listener struct {
 	at       Address
 	listener net.Listener       // nil for serial
 	server   *http.Server       // for ws
+	secure   *tls.Config        // nil without TLS
 	attended context.Context    // until Close
 	leave    context.CancelFunc // ends attended
 	options  Options
@@ -113,6 +120,9 @@ func Listen(uri string, o Options) (*Listener, error) {
 		o.Proxies = func() *proxied.Trust { return &proxied.Trust{} }
 	}
 	l := &Listener{asked: uri, at: at, options: o, served: make(chan struct{}), answered: make(chan struct{}, maxAnswered)}
+	if at.TLS && o.TLS == nil {
+		return nil, fmt.Errorf("listen on %q: there is no certificate (name its files, or whom to ask for one)", uri)
+	}
 	l.attended, l.leave = context.WithCancel(context.Background())
 	if at.Scheme == "serial" {
 		return l, nil // the port may come later
@@ -132,6 +142,9 @@ func Listen(uri string, o Options) (*Listener, error) {
 	if at.Scheme == "ws" {
 		l.server = newServer(o.Log)
 		l.server.ConnState = l.knocks
+	}
+	if at.TLS {
+		l.secure = o.TLS(protocols[at.Scheme]...)
 	}
 	return l, nil
 }
@@ -171,7 +184,7 @@ func (l *Listener) URI() string {
 	if address.IP.IsUnspecified() {
 		host = "localhost"
 	}
-	return l.at.Scheme + "://" + net.JoinHostPort(host, strconv.Itoa(address.Port))
+	return l.at.Transport() + "://" + net.JoinHostPort(host, strconv.Itoa(address.Port))
 }
 
 // Serve has callers answered until Close, and then returns nil; at a serial port,
@@ -182,7 +195,7 @@ func (l *Listener) Serve(answer Answer) error {
 	switch l.at.Scheme {
 	case "ws":
 		l.server.Handler = l.known(l.admitted(l.handler(answer)))
-		err = l.server.Serve(l.announced(l.listener))
+		err = l.server.Serve(l.secured(l.announced(l.listener)))
 		l.knocking.Wait()
 	case "serial":
 		l.attend(answer)
@@ -211,20 +224,25 @@ func (l *Listener) serve(answer Answer) error {
 				return
 			}
 			if refusal := l.admit(from); refusal != nil {
-				l.turnAway(conn, refusal)
+				l.turnAway(l.over(conn), refusal)
 				return
 			}
-			if !l.passes(conn, from) {
+			line := l.arriving(from)
+			conn := l.shaken(conn, line)
+			if conn == nil {
+				return
+			}
+			if !l.passes(conn, from, line) {
 				return
 			}
 			leave, refusal := l.enter(from)
 			if refusal != nil {
+				line.refused(errors.New(refusal.Text))
 				l.turnAway(conn, refusal)
 				return
 			}
 			becomesCall(conn, leave)
 			var e session.Endpoint
-			line := l.arriving(from)
 			if l.at.Scheme == "telnet" {
 				e = transport.NewTelnet(conn, telnet.Server, l.options.Stall, line.tap)
 			} else {
@@ -254,7 +272,7 @@ func (l *Listener) answer(answer Answer, e session.Endpoint, conn net.Conn, line
 	if from.Speed > 0 {
 		tune(conn, from.Speed/10) // a second of the line
 	}
-	from.Transport = l.at.Scheme
+	from.Transport = l.at.Transport()
 	l.put(answer, e, line, from)
 }
 

@@ -169,7 +169,9 @@ func TestURI(t *testing.T) {
 func TestListenRefuses(t *testing.T) {
 	taken := open(t, "tcp://127.0.0.1:0", Options{}, nil)
 	for uri, want := range map[string]string{
-		"http://:80":               `unknown scheme "http" (use ws, telnet, tcp or serial)`,
+		"http://:80":               `unknown scheme "http" (use ws, telnet or tcp, with TLS wss, telnets or tcps, or serial)`,
+		"serials:///dev/ttyS0":     `unknown scheme "serials"`,
+		"wsss://:9000":             `unknown scheme "wsss"`,
 		":9000":                    `":9000" is not a URI (write ws://:9001, or ws://[::1]:9001)`,
 		"9000":                     "is not a URI",
 		"ws:9000":                  "is not a URI",

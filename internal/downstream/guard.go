@@ -1,8 +1,8 @@
 package downstream
 
 import (
+	"errors"
 	"net"
-	"net/http"
 	"net/netip"
 	"sync"
 	"time"
@@ -42,23 +42,23 @@ var openings = sync.Pool{New: func() any { return new([maxOpening]byte) }}
 
 // passes reports whether a caller without HTTP is to be answered, as the Guard has it. Who
 // is not has been sent away.
-func (l *Listener) passes(conn net.Conn, from netip.AddrPort) bool {
-	guard := l.options.Guard
-	if guard == nil {
+func (l *Listener) passes(conn net.Conn, from netip.AddrPort, line line) bool {
+	if l.options.Guard == nil {
 		return true
 	}
-	if l.dismissed(conn, from, openingTime) {
+	if l.dismissed(conn, from, line, openingTime) {
 		return false
 	}
-	if refusal := guard.Hold(from, l.at.Scheme, l.attended.Done()); refusal != nil {
+	if refusal := l.hold(from); refusal != nil {
+		line.refused(errors.New(refusal.Text))
 		l.turnAway(conn, refusal)
 		return false
 	}
-	return !l.dismissed(conn, from, 0)
+	return !l.dismissed(conn, from, line, 0)
 }
 
 // dismissed sends somebody away who is no caller by what it says within a time.
-func (l *Listener) dismissed(conn net.Conn, from netip.AddrPort, within time.Duration) bool {
+func (l *Listener) dismissed(conn net.Conn, from netip.AddrPort, line line, within time.Duration) bool {
 	buf := openings.Get().(*[maxOpening]byte)
 	defer openings.Put(buf)
 	first := buf[:peek(conn, buf[:], within)]
@@ -66,8 +66,8 @@ func (l *Listener) dismissed(conn net.Conn, from netip.AddrPort, within time.Dur
 	if protocol == "" {
 		return false
 	}
-	l.arriving(from).refused(session.Foreign(protocol))
-	l.sendAway(conn, l.options.Guard.Dismiss(from, l.at.Scheme, protocol, first))
+	line.refused(session.Foreign(protocol))
+	l.sendAway(conn, l.options.Guard.Dismiss(from, l.at.Transport(), protocol, first))
 	return true
 }
 
@@ -101,17 +101,13 @@ func (l *Listener) judge(first []byte) error {
 	return nil
 }
 
-// held keeps a caller by WebSocket waiting, as the Guard has it, and reports whether it is
-// not to be answered.
-func (l *Listener) held(w http.ResponseWriter, r *http.Request) bool {
+// hold keeps a caller waiting, as the Guard has it, and returns why it is not to be
+// answered.
+func (l *Listener) hold(from netip.AddrPort) *Refusal {
 	if l.options.Guard == nil {
-		return false
+		return nil
 	}
-	refusal := l.options.Guard.Hold(remote(r), l.at.Scheme, l.attended.Done())
-	if refusal != nil {
-		refuse(w, r, refusal)
-	}
-	return refusal != nil
+	return l.options.Guard.Hold(from, l.at.Transport(), l.attended.Done())
 }
 
 // failed tells the Guard of a request that cannot be granted.

@@ -21,6 +21,7 @@ type guest struct {
 type socket interface {
 	net.Conn
 	syscall.Conn
+	CloseRead() error
 	CloseWrite() error
 }
 
@@ -32,7 +33,7 @@ func (l *Listener) arrives(conn net.Conn) net.Conn {
 	}
 	g := &guest{socket: s, left: func() {}}
 	if l.options.Arrive != nil {
-		g.left = l.options.Arrive(addressOf(s), l.at.Scheme, func() { s.Close() })
+		g.left = l.options.Arrive(addressOf(s), l.at.Transport(), func() { s.Close() })
 	}
 	return g
 }

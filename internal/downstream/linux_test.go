@@ -1,6 +1,7 @@
 package downstream
 
 import (
+	"crypto/tls"
 	"io"
 	"net"
 	"os"
@@ -18,15 +19,20 @@ import (
 // What waits for a caller waits with us: accepted sockets have their limit
 // from the listening one.
 func TestLowWater(t *testing.T) {
-	for uri, want := range map[string]int{"tcp://:0": lowWater, "tcp://:0?speed=1200": 120} {
+	for uri, want := range map[string]int{"tcp://:0": lowWater, "tcp://:0?speed=1200": 120, "telnets://:0": lowWater, "tcps://:0?speed=1200": 120} {
 		testLowWater(t, uri, want)
 	}
 }
 
 func testLowWater(t *testing.T, uri string, want int) {
 	answer, callers := echo(t)
-	l := open(t, uri, Options{}, answer)
-	dial(t, l)
+	o, trust := withTLS(t, Options{})
+	l := open(t, uri, o, answer)
+	if conn := dial(t, l); l.at.TLS {
+		if err := tls.Client(conn, trust).Handshake(); err != nil {
+			t.Fatal(err)
+		}
+	}
 	await(t, callers)
 
 	// Among our descriptors is the caller's socket, as we have it.

@@ -2,6 +2,8 @@ package downstream
 
 import (
 	"bytes"
+	"crypto/tls"
+	"fmt"
 	"net/http"
 	"net/netip"
 
@@ -18,6 +20,13 @@ func (l *Listener) arriving(from netip.AddrPort) line {
 		return line{}
 	}
 	return line{l.options.Tap(from)}
+}
+
+// secured tells how the line is encrypted, if it is.
+func (l line) secured(s *tls.ConnectionState) {
+	if l.tap != nil && s != nil {
+		l.tap(session.PassNote, false, fmt.Appendf(nil, "%s, %s, for %q", tls.VersionName(s.Version), tls.CipherSuiteName(s.CipherSuite), s.ServerName))
+	}
 }
 
 // asked tells of a request.

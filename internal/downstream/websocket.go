@@ -62,10 +62,8 @@ func (l *Listener) handler(answer Answer) http.Handler {
 func (l *Listener) upgrade(w http.ResponseWriter, r *http.Request, answer Answer) {
 	l.knocking.Add(1)
 	defer l.knocking.Done()
-	if l.held(w, r) {
-		return
-	}
 	line := l.arriving(remote(r))
+	line.secured(r.TLS)
 	line.asked(r)
 	speed, err := speedOf(r.URL.Query())
 	if err != nil {
@@ -74,7 +72,10 @@ func (l *Listener) upgrade(w http.ResponseWriter, r *http.Request, answer Answer
 		return
 	}
 	from := session.Caller{Addr: remote(r), Speed: session.Slower(l.at.Speed, speed), Record: l.records(asksToBeRecorded(r.URL.Query()))}
-	leave, refusal := l.enter(from.Addr)
+	leave, refusal := func() {}, l.hold(from.Addr)
+	if refusal == nil {
+		leave, refusal = l.enter(from.Addr)
+	}
 	if refusal != nil {
 		line.refused(errors.New(refusal.Text))
 		l.turnBack(w, r, refusal)

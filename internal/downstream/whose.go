@@ -45,7 +45,7 @@ func (l *Listener) isProxy(from netip.AddrPort) bool {
 // refused tells whoever wants to know that a proxy has not said who calls.
 func (l *Listener) refused(from netip.AddrPort, reason string, err error) {
 	if l.options.Refused != nil {
-		l.options.Refused(from, l.at.Scheme, reason, err)
+		l.options.Refused(from, l.at.Transport(), reason, err)
 	}
 }
 
@@ -65,14 +65,19 @@ func (l *Listener) whose(conn net.Conn) (from netip.AddrPort, known bool) {
 	}
 	conn.SetReadDeadline(time.Time{})
 	switch {
-	case err == io.EOF, err == nil && !told.IsValid():
-		// A health check, of which no call is to come.
+	case err == io.EOF, err == nil && (!told.IsValid() || told == from):
+		// A health check, of which no call is to come. HAProxy names itself in those of
+		// version 1.
 		l.options.Log.Debug("a proxy looks whether somebody is here", "from", from)
 		conn.Close()
 		return from, false
 	case err != nil:
 		l.refused(from, ReasonNoProxy, err)
-		l.turnAway(conn, &unknown)
+		if l.at.TLS {
+			conn.Close() // whose first words are spent, there is no handshake with
+		} else {
+			l.turnAway(conn, &unknown)
+		}
 		return from, false
 	}
 	return told, true

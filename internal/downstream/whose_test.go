@@ -175,6 +175,17 @@ func TestProxyWithoutHeader(t *testing.T) {
 	}
 }
 
+// HAProxy's health checks by version 1 name the connection that they are.
+func TestProxyChecks(t *testing.T) {
+	o, refused := behind("")
+	l := open(t, "tcp://127.0.0.1:0?proxy=on", o, nobody(t))
+	conn := dialFrom(t, l, atProxy)
+	conn.Write(proxied.AppendV1(nil, conn.LocalAddr().(*net.TCPAddr).AddrPort(), door))
+	if got, err := io.ReadAll(conn); len(got) > 0 || err != nil || len(refused.all()) > 0 {
+		t.Errorf("told %q, %v, refused %q", got, err, refused.all())
+	}
+}
+
 // A proxy that says nothing keeps nobody waiting: others are answered, and so is the
 // Listener when it is closed.
 func TestProxySilent(t *testing.T) {

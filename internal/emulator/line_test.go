@@ -49,3 +49,27 @@ func TestLine(t *testing.T) {
 		t.Errorf("the gateway got %q, want %q", got, want)
 	}
 }
+
+// A gateway that is full is called again, but not at once, though it has sent a page.
+func TestLineBusy(t *testing.T) {
+	gateway := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{InsecureSkipVerify: true})
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		conn.Write(r.Context(), websocket.MessageText, []byte("busy"))
+		conn.Close(websocket.StatusTryAgainLater, "too many calls")
+	}))
+	t.Cleanup(gateway.Close)
+	d := newDecoder(t)
+	got, err := chromedp.Run(d.tab, chromedp.Evaluate[float64](`import('/page/line.js').then(({ Line }) => new Promise(done => {
+		const line = new Line('`+strings.Replace(gateway.URL, "http", "ws", 1)+`', {
+			deliver: () => {}, news: () => {}, changed: (s, seconds) => { if (s === 'broken') { line.stop(); done(seconds); } },
+		});
+		line.call();
+	}))`, chromedp.EvalAwaitPromise))
+	if got < 10 || got > 30 || err != nil {
+		t.Errorf("it is called again in %v s, %v", got, err)
+	}
+}

@@ -19,6 +19,7 @@ func (g *gateway) openAdmin() (err error) {
 	if address == "" {
 		return nil
 	}
+	address, g.adminTLS = strings.CutPrefix(address, "https://")
 	rules, err := rulesOf(g.cfg)
 	if err != nil {
 		return err

@@ -4,17 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
 
+	"moip/internal/certificate"
 	"moip/internal/config"
 	"moip/internal/control/admin"
 	"moip/internal/control/admin/access"
@@ -53,10 +52,11 @@ type gateway struct {
 	book      *directory.Book                        // nil if nobody needs the directory
 	outbound  atomic.Pointer[outbound.Policy]
 	bans      *ban.List
+	keys      *certificate.Keyring
 	limits    *limit.Turnstile
 	proxies   atomic.Pointer[proxied.Trust]
 	shield    *shield.Shield
-	browse    atomic.Value                   // a string: the port where browsers are answered, "" for none
+	browse    atomic.Value                   // a string: where browsers are answered, * for the host; "" for nowhere
 	hush      policy.Hush                    // of callers who are refused
 	history   *history.History               // nil if none is kept
 	work      []func(context.Context)        // what else goes on, until the context is done
@@ -73,6 +73,7 @@ type gateway struct {
 	state     atomic.Value // running, draining, replaced or stopping
 
 	admin        net.Listener // nil if operators cannot reach it
+	adminTLS     bool         // they come by TLS
 	api          *http.Server
 	gate         *access.Gate // for operators; nil if they cannot reach it
 	events       *admin.Events
@@ -99,34 +100,18 @@ func open(ctx context.Context, p Plan, log *logbook, sockets *handover.Sockets) 
 	if last, err := strconv.ParseUint(sockets.Told(), 10, 64); err == nil {
 		g.board.Continue(session.ID(last))
 	}
-	err := g.openRecordings()
-	if err == nil {
-		err = g.openBans()
+	for _, step := range []func() error{
+		g.openRecordings, g.openCertificates, g.openPolicy, g.openHistory,
+		func() error { return g.wire(p.Portal) },
+		func() error { return g.openTrace(p.Trace) },
+		g.openDoors, g.openAdmin,
+	} {
+		if err := step(); err != nil {
+			g.close()
+			return nil, err
+		}
 	}
-	if err == nil {
-		g.openLimits()
-		g.openShield()
-		err = g.openHistory()
-	}
-	if err == nil {
-		err = g.wire(p.Portal)
-	}
-	if err == nil {
-		err = g.openTrace(p.Trace)
-	}
-	if err == nil {
-		err = g.openDoors()
-	}
-	if err == nil {
-		err = g.openAdmin()
-	}
-	if err == nil {
-		g.redirectBy()
-	}
-	if err != nil {
-		g.close()
-		return nil, err
-	}
+	g.redirectBy()
 	return g, nil
 }
 
@@ -151,15 +136,16 @@ func (g *gateway) openDoors() error {
 		g.listeners = append(g.listeners, l)
 	}
 	g.noteBrowse()
+	g.keys.At(places(g.listeners))
 	return nil
 }
 
 // openDoor opens a listener, at a socket that socket opens.
 func (g *gateway) openDoor(cfg *config.Config, uri string, socket func(string) (net.Listener, error)) (*downstream.Listener, error) {
 	l, err := downstream.Listen(uri, downstream.Options{
-		Ping: orNever(cfg.Limits.Ping), Stall: orNever(cfg.Limits.Stall), Web: g.watched(), Log: g.log,
+		Ping: orNever(cfg.Limits.Ping), Stall: orNever(cfg.Limits.Stall), Web: g.keys.Challenges(g.watched()), Log: g.log,
 		Open: socket, Record: cfg.Recordings.Calls, Admit: g.admit, Arrive: g.arrive, Enter: g.enter, Guard: guard{g}, Tap: g.traces.Arriving,
-		Proxies: g.proxies.Load, Refused: g.refuseUnknown,
+		Proxies: g.proxies.Load, Refused: g.refuseUnknown, TLS: g.keys.Clients,
 	})
 	return l, withAdvice(err)
 }
@@ -284,52 +270,6 @@ func (g *gateway) wireTeletel() error {
 	return nil
 }
 
-// welcome tells whoever started the gateway what to open.
-func (g *gateway) welcome(out io.Writer) {
-	fmt.Fprintln(out, "MoIP answers callers at")
-	for _, l := range g.listeners {
-		scheme, address, _ := strings.Cut(l.URI(), "://")
-		switch scheme {
-		case "ws":
-			fmt.Fprintf(out, "  http://%s/  (a Minitel in the browser)\n", address)
-		case "serial":
-			fmt.Fprintf(out, "  %s  (a Minitel at its socket)\n", l.URI())
-			continue
-		}
-		for _, uri := range reached(scheme, l.Addr()) {
-			fmt.Fprintf(out, "  %s\n", uri)
-		}
-	}
-	if g.admin != nil {
-		fmt.Fprintf(out, "Operators: %s/, or moip ctl\n", reached("http", g.admin.Addr())[0])
-	}
-	fmt.Fprintf(out, "Portal: %s\nCtrl-C stops it.\n", g.about.Load())
-}
-
-// reached returns the URIs by which this machine and others reach a listener.
-func reached(scheme string, at net.Addr) (uris []string) {
-	address := at.(*net.TCPAddr)
-	hosts := []string{address.IP.String()}
-	if address.IP.IsUnspecified() {
-		hosts = append([]string{"localhost"}, addresses()...)
-	}
-	for _, host := range hosts {
-		uris = append(uris, scheme+"://"+net.JoinHostPort(host, strconv.Itoa(address.Port)))
-	}
-	return uris
-}
-
-// addresses returns where other machines may reach this one.
-func addresses() (ips []string) {
-	all, _ := net.InterfaceAddrs()
-	for _, a := range all {
-		if n, ok := a.(*net.IPNet); ok && n.IP.IsGlobalUnicast() {
-			ips = append(ips, n.IP.String())
-		}
-	}
-	return ips
-}
-
 // start answers callers.
 func (g *gateway) start() {
 	var ctx context.Context
@@ -338,7 +278,7 @@ func (g *gateway) start() {
 		g.tasks.Go(func() { work(ctx) })
 	}
 	if g.admin != nil {
-		g.tasks.Go(func() { g.api.Serve(g.admin) })
+		g.tasks.Go(func() { g.api.Serve(g.adminDoor()) })
 	}
 	for _, l := range g.listeners {
 		g.serve(l)
@@ -397,6 +337,9 @@ func (g *gateway) close() {
 	}
 	if g.shield != nil {
 		g.shield.Close()
+	}
+	if g.keys != nil {
+		g.keys.Close()
 	}
 	if g.bans != nil {
 		g.bans.Close() // it has logged what it cannot write

@@ -22,7 +22,7 @@ const (
 func (g *gateway) State() admin.State {
 	state := g.state.Load().(string)
 	calls, _ := g.board.Count()
-	s := admin.State{State: state, Version: g.version, Since: g.began.UTC(), Calls: calls, Portal: g.about.Load().(string), Ready: state == running}
+	s := admin.State{Certificates: g.certificates(), State: state, Version: g.version, Since: g.began.UTC(), Calls: calls, Portal: g.about.Load().(string), Ready: state == running}
 	if !s.Ready {
 		s.Why = "the gateway is " + state
 	} else if g.link != nil {

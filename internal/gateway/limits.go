@@ -14,20 +14,22 @@ import (
 const householdRequests = 100
 
 func (g *gateway) openLimits() {
-	g.limits = limit.New(g.rules(g.cfg), func(a netip.Addr) bool {
-		return g.bans.IsExempt(a) || g.proxies.Load().Trusts(a) // who is many
-	})
+	g.limits = limit.New(g.rules(g.cfg), g.isMany)
 }
+
+// isMany reports whether an address may be that of many, who cannot be told from each
+// other: it is never banned, or a proxy's.
+func (g *gateway) isMany(a netip.Addr) bool { return g.bans.IsExempt(a) || g.proxies.Load().Trusts(a) }
 
 // rules returns the limits that a configuration has.
 func (g *gateway) rules(cfg *config.Config) limit.Rules {
 	files := limit.Descriptors()
-	calls, arriving := limit.Fitting(files, descriptorsOf(cfg))
+	calls, arriving := limit.Fitting(files, cfg.FilesOfCall())
 	if most := int(cfg.Limits.MaxCalls); most > calls {
 		g.log.Warn("limits.max_calls is more than may fit", "max_calls", most, "fit", calls, "open files", files)
 	}
 	return limit.Rules{
-		Calls:             orAuto(cfg.Limits.MaxCalls, calls),
+		Calls:             orAuto(cfg.Limits.MaxCalls, max(calls, 1)),
 		HouseholdCalls:    cfg.Limits.HouseholdCalls,
 		NetworkCalls:      cfg.Limits.NetworkCalls,
 		NewCalls:          cfg.Limits.NewCalls,
@@ -36,19 +38,6 @@ func (g *gateway) rules(cfg *config.Config) limit.Rules {
 		Arriving:          orAuto(cfg.Limits.Arriving, arriving),
 		HouseholdArriving: cfg.Limits.HouseholdArriving,
 	}
-}
-
-// descriptorsOf returns how many descriptors a call may take: of its caller, of a service,
-// of a portal that is not inside, and of a recording.
-func descriptorsOf(cfg *config.Config) int {
-	n := 2
-	if !cfg.Builtin() {
-		n++
-	}
-	if cfg.Recordings.Folder != "" {
-		n++
-	}
-	return n
 }
 
 func orAuto(n config.Count, auto int) int {

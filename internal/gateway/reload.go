@@ -134,7 +134,7 @@ func mayChange(was, is *config.Config) func(key string) bool {
 	return func(key string) bool {
 		table, _, _ := strings.Cut(key, ".")
 		switch table {
-		case "listen", "directory", "pages", "log_level", "limits", "proxies":
+		case "listen", "directory", "pages", "log_level", "limits", "proxies", "tls":
 			return true
 		case "admin_token_file", "admin_look_token_file", "admin_hosts", "admin_plain":
 			return true
@@ -156,7 +156,12 @@ func mayChange(was, is *config.Config) func(key string) bool {
 // change has the gateway go by cfg, in which some keys have changed. What may fail comes
 // first; if it does, nothing changes.
 func (g *gateway) change(cfg *config.Config, changed []string) error {
+	certificates, err := g.keys.Prepare(cfg.TLS.Options()) // there may be others in the same files
+	if err != nil {
+		return err
+	}
 	if len(changed) == 0 {
+		certificates()
 		return nil
 	}
 	has := func(keys ...string) bool {
@@ -188,6 +193,7 @@ func (g *gateway) change(cfg *config.Config, changed []string) error {
 	if has("log_level") {
 		g.level.Set(cfg.LogLevel.Level())
 	}
+	certificates()
 	g.cfg = cfg
 	g.board.Change(g.configure())
 	g.exchange(doors)
@@ -263,6 +269,7 @@ func (g *gateway) socketOf(l *downstream.Listener) func(string) (net.Listener, e
 func (g *gateway) exchange(d doors) {
 	g.listeners = d.all
 	g.noteBrowse()
+	g.keys.At(places(g.listeners))
 	for _, l := range d.opened {
 		g.log.Info("listening", "at", l.URI())
 		g.serve(l)

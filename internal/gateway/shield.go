@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"regexp"
 	"strings"
+	"time"
 
 	"moip/internal/downstream"
 	"moip/internal/policy/shield"
@@ -17,7 +18,9 @@ import (
 
 // openShield is for when the bans are open.
 func (g *gateway) openShield() {
-	g.shield = shield.Open(shield.Options{Rules: g.cfg.Shield.Rules(), Bans: g.bans, File: g.cfg.Shield.Memory(), Log: g.log})
+	g.shield = shield.Open(shield.Options{
+		Rules: g.cfg.Shield.Rules(), Bans: g.bans, Exempt: g.isMany, File: g.cfg.Shield.Memory(), Log: g.log,
+	})
 }
 
 // A guard is the shield at the doors.
@@ -49,7 +52,7 @@ func (d guard) Dismiss(from netip.AddrPort, transport, protocol string, first []
 func (d guard) Hold(from netip.AddrPort, transport string, quit <-chan struct{}) *downstream.Refusal {
 	if !d.g.shield.Wait(from.Addr(), quit) {
 		return d.g.refuse(from, transport, "slowed", downstream.Refusal{
-			Text: "Trop d'appels. Réessayez dans un instant.", Status: http.StatusTooManyRequests,
+			Text: "Trop d'appels en même temps.", Status: http.StatusTooManyRequests, Again: 5 * time.Second,
 		})
 	}
 	return d.g.kept(from, transport) // it may be banned since it was let in
@@ -98,20 +101,21 @@ func (g *gateway) page(at string) string {
 			name = "[" + h + "]"
 		}
 	}
-	port, _ := g.browse.Load().(string)
-	if port == "" || !host.MatchString(name) {
+	page, _ := g.browse.Load().(string)
+	if page == "" || !host.MatchString(name) {
 		return ""
 	}
-	return "http://" + name + ":" + port + "/"
+	return strings.Replace(page, "*", name, 1)
 }
 
 // noteBrowse notes where browsers are answered. It is called when there are other
 // listeners.
 func (g *gateway) noteBrowse() {
 	for _, l := range g.listeners {
-		if at, ok := strings.CutPrefix(l.URI(), "ws://"); ok {
+		scheme, at, _ := strings.Cut(l.URI(), "://")
+		if secure, ok := strings.CutPrefix(scheme, "ws"); ok {
 			_, port, _ := net.SplitHostPort(at)
-			g.browse.Store(port)
+			g.browse.Store("http" + secure + "://*:" + port + "/")
 			return
 		}
 	}

@@ -20,7 +20,7 @@ type Record struct {
 	Call      uint64                  `json:"call"`           // counted from then
 	Address   string                  `json:"address"`        // of the terminal, "" if it has none
 	Port      int                     `json:"port,omitempty"` //
-	Transport string                  `json:"transport"`      // ws, telnet, tcp or serial
+	Transport string                  `json:"transport"`      // ws, telnet, tcp, with TLS wss, telnets, tcps, or serial
 	Terminal  string                  `json:"terminal,omitempty"`
 	Began     time.Time               `json:"began"`
 	Ended     time.Time               `json:"ended"`

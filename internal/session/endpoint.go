@@ -68,7 +68,7 @@ type ID uint64
 
 // A Caller says who called, as far as the gateway can see.
 type Caller struct {
-	Transport string         // "ws", "telnet" or "tcp"
+	Transport string         // "ws", "telnet", "tcp", with TLS "wss", "telnets", "tcps", or "serial"
 	Addr      netip.AddrPort // of the terminal
 	Speed     int            // of its line, one of Speeds, or 0 if the line sets its own
 	Record    bool           // all of its call is to be recorded

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -50,6 +51,27 @@ func TestJudge(t *testing.T) {
 				t.Errorf("%s: judged is %q", name, asked)
 			}
 			e.Close()
+		}
+	}
+}
+
+// By TLS, what is judged is what is said in it.
+func TestJudgeSecure(t *testing.T) {
+	for said, want := range map[string]error{"SSH-2.0-x": session.Foreign("ssh"), "3615": nil} {
+		ours, peer := served(t, tls.VersionTLS13)
+		e := NewTelnet(ours, telnet.Server, 0, nil)
+		defer e.Close()
+		e.Judge(func(first []byte) error {
+			if strings.HasPrefix(string(first), "SSH") {
+				return session.Foreign("ssh")
+			} else if string(first) != "3615" {
+				t.Errorf("judged is %q", first)
+			}
+			return nil
+		})
+		io.WriteString(peer, said)
+		if got, err := e.Receive(); err != want || want == nil && string(got) != said {
+			t.Errorf("of %q comes %q, %v", said, got, err)
 		}
 	}
 }

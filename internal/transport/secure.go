@@ -9,16 +9,33 @@ import (
 )
 
 // Secure performs the handshake of a TLS client over conn, within the time of
-// ctx. The result reads and writes as usual, and NewWebSocket knows how to
-// wait for it without a buffer. On failure conn is closed.
-func Secure(ctx context.Context, conn net.Conn, config *tls.Config) (net.Conn, error) {
-	cipher := &cipherSide{wire: newWire(conn, 0), waits: true}
-	s := &secure{Conn: tls.Client(cipher, config), wire: cipher.wire, cipher: cipher}
-	if err := s.Conn.HandshakeContext(ctx); err != nil {
-		s.Close()
+// ctx. The result reads and writes as usual, and NewWebSocket, NewTelnet and TCP know
+// how to wait for it without a buffer. On failure conn is closed.
+func Secure(ctx context.Context, conn net.Conn, config *tls.Config) (*tls.Conn, error) {
+	c := tls.Client(&cipherSide{Conn: conn}, config)
+	if err := c.HandshakeContext(ctx); err != nil {
+		newWire(conn, 0).Close() // so that what the peer was told is not lost
 		return nil, err
 	}
-	return s, nil
+	return c, nil
+}
+
+// SecureServer returns the server's side of TLS over conn, as tls.Server does. It is a
+// connection like any other, also for net/http, until the handshake is done and it is
+// given to NewWebSocket, NewTelnet or TCP, as one of Secure is.
+func SecureServer(conn net.Conn, config *tls.Config) *tls.Conn {
+	return tls.Server(&cipherSide{Conn: conn}, config)
+}
+
+// streamOf returns the stream over conn, whose handshakes are done.
+func streamOf(conn net.Conn, stall time.Duration) stream {
+	if c, ok := conn.(*tls.Conn); ok {
+		if cipher, ok := c.NetConn().(*cipherSide); ok {
+			cipher.wire = newWire(cipher.Conn, stall)
+			return &secure{Conn: c, wire: cipher.wire, cipher: cipher}
+		}
+	}
+	return newWire(conn, stall)
 }
 
 // A secure is a stream over TLS.
@@ -29,6 +46,7 @@ func Secure(ctx context.Context, conn net.Conn, config *tls.Config) (net.Conn, e
 type secure struct {
 	*tls.Conn
 	*wire
+	ear    // of what is not encrypted
 	cipher *cipherSide
 	plain  *buffer // lent to our caller; owned by Receive
 }
@@ -41,6 +59,10 @@ func (s *secure) Receive() ([]byte, error) {
 		}
 		n, err := s.Conn.Read(s.plain[:])
 		if n > 0 {
+			if err := s.hears(s.plain[:n]); err != nil {
+				s.end(err)
+				return nil, err
+			}
 			return s.plain[:n], nil // the error, if any, comes again
 		}
 		buffers.Put(s.plain)
@@ -54,6 +76,7 @@ func (s *secure) Receive() ([]byte, error) {
 
 // Send encrypts p. It does not block, as the wire does not.
 func (s *secure) Send(p []byte) (kept bool) {
+	s.tell(true, p)
 	if _, err := s.Conn.Write(p); err != nil {
 		s.end(err)
 		return false
@@ -68,25 +91,25 @@ func (s *secure) Close() error {
 	return s.wire.Close()
 }
 
-// A cipherSide is what a tls.Conn takes for its connection: the encrypted side
-// of a wire. What is written to it is sent. Reading it gives what was received
-// and then, unless it waits for more, an error that passes: it is temporary,
-// and a tls.Conn resumes after such an error wherever it was.
+// A cipherSide is what a tls.Conn takes for its connection. During the handshakes it is
+// that, with its deadlines. For a stream it is the encrypted side of a wire: what is
+// written to it is sent, and reading it gives what was received and then an error that
+// passes: it is temporary, and a tls.Conn resumes after such an error wherever it was.
 type cipherSide struct {
-	*wire
-	waits   bool   // until the handshakes are over
+	net.Conn
+	wire    *wire  // nil during the handshakes
 	pending []byte // received, not read
 	lost    error  // why there will be no more
 }
 
 // wait gets more from the wire.
 func (c *cipherSide) wait() {
-	c.pending, c.lost = c.Receive()
+	c.pending, c.lost = c.wire.Receive()
 }
 
 func (c *cipherSide) Read(p []byte) (int, error) {
-	if c.waits && len(c.pending) == 0 && c.lost == nil {
-		c.wait()
+	if c.wire == nil {
+		return c.Conn.Read(p)
 	}
 	n := copy(p, c.pending)
 	c.pending = c.pending[n:]
@@ -100,20 +123,34 @@ func (c *cipherSide) Read(p []byte) (int, error) {
 }
 
 func (c *cipherSide) Write(p []byte) (int, error) {
-	if c.Send(p) && c.waits {
-		c.Flush()
+	if c.wire == nil {
+		return c.Conn.Write(p)
 	}
+	c.wire.Send(p)
 	return len(p), nil
 }
 
-func (c *cipherSide) LocalAddr() net.Addr  { return c.conn.LocalAddr() }
-func (c *cipherSide) RemoteAddr() net.Addr { return c.conn.RemoteAddr() }
+// NetConn returns the connection below, for whoever wants to set something there.
+func (c *cipherSide) NetConn() net.Conn { return c.Conn }
 
-// A tls.Conn sets deadlines for its farewell, which does not wait here. The
-// handshakes are bounded by closing the connection.
-func (c *cipherSide) SetDeadline(time.Time) error      { return nil }
-func (c *cipherSide) SetReadDeadline(time.Time) error  { return nil }
-func (c *cipherSide) SetWriteDeadline(time.Time) error { return nil }
+// SetDeadline, as the others, does nothing for a stream: a tls.Conn sets deadlines for
+// its farewell, which does not wait there.
+func (c *cipherSide) SetDeadline(t time.Time) error {
+	return c.unlessStream(c.Conn.SetDeadline, t)
+}
+func (c *cipherSide) SetReadDeadline(t time.Time) error {
+	return c.unlessStream(c.Conn.SetReadDeadline, t)
+}
+func (c *cipherSide) SetWriteDeadline(t time.Time) error {
+	return c.unlessStream(c.Conn.SetWriteDeadline, t)
+}
+
+func (c *cipherSide) unlessStream(set func(time.Time) error, t time.Time) error {
+	if c.wire != nil {
+		return nil
+	}
+	return set(t)
+}
 
 // errDry says that nothing more was received yet.
 var errDry net.Error = dry{}

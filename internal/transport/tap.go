@@ -33,10 +33,10 @@ func (k *tap) tell(sent bool, p []byte) {
 // Tap has t told of what passes from now on, nil for nobody.
 func (t *Telnet) Tap(listener session.Tap) {
 	if listener == nil {
-		t.wire.Tap(nil)
+		t.stream.Tap(nil)
 		return
 	}
-	t.wire.Tap(func(what session.Passage, sent bool, p []byte) {
+	t.stream.Tap(func(what session.Passage, sent bool, p []byte) {
 		if what == session.PassBytes {
 			what = session.PassTelnet
 		}

@@ -12,7 +12,7 @@ import (
 
 // A Telnet is an Endpoint that speaks telnet to those peers who do.
 type Telnet struct {
-	*wire
+	stream
 
 	mu    sync.Mutex // Send and Receive both use state, and what it says must stay in order
 	state *telnet.Conn
@@ -22,7 +22,7 @@ type Telnet struct {
 // server. For stall see TCP. Unless tap is nil, it is told of what passes from the first
 // byte on.
 func NewTelnet(conn net.Conn, side telnet.Side, stall time.Duration, tap session.Tap) *Telnet {
-	t := &Telnet{wire: newWire(conn, stall), state: telnet.New(side)}
+	t := &Telnet{stream: streamOf(conn, stall), state: telnet.New(side)}
 	t.Tap(tap)
 	t.reply(t.state.Greeting())
 	return t
@@ -38,7 +38,7 @@ var errEndless = fmt.Errorf("%w: telnet options negotiated without end", session
 // Receive waits for data, and answers what else the peer says.
 func (t *Telnet) Receive() ([]byte, error) {
 	for {
-		p, err := t.wire.Receive()
+		p, err := t.stream.Receive()
 		if err != nil {
 			return nil, err
 		}
@@ -63,7 +63,7 @@ func (t *Telnet) decode(p []byte) (data []byte, endless bool) {
 
 // reply sends what no session asked for.
 func (t *Telnet) reply(p []byte) {
-	if t.wire.Send(p) {
+	if t.stream.Send(p) {
 		t.flushSoon()
 	}
 }
@@ -75,7 +75,7 @@ func (t *Telnet) Send(p []byte) (kept bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	*out = t.state.Encode(*out, p)
-	return t.wire.Send(*out)
+	return t.stream.Send(*out)
 }
 
 // Facts returns what the peer told of itself so far: terminal, window,

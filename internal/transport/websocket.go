@@ -1,7 +1,6 @@
 package transport
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -81,13 +80,7 @@ func NewWebSocket(conn net.Conn, o WebSocketOptions) *WebSocket {
 	if o.Binary {
 		e.op = ws.OpBinary
 	}
-	if s, ok := conn.(*secure); ok {
-		s.cipher.waits = false
-		s.stall = cmp.Or(o.Stall, DefaultStall)
-		e.stream = s
-	} else {
-		e.stream = newWire(conn, o.Stall)
-	}
+	e.stream = streamOf(conn, o.Stall)
 	e.Tap(o.Tap)
 	e.pinged = clock()
 	e.heard.Store(int64(e.pinged))
@@ -263,10 +256,10 @@ var closeNames = map[ws.StatusCode]string{
 // violated ends a connection whose peer does not keep to the protocol.
 func (e *WebSocket) violated(err error) {
 	code := ws.StatusProtocolError
-	if err == errTooBig {
-		code = ws.StatusMessageTooBig // RFC 6455, section 7.4.1
-	}
 	e.err = fmt.Errorf("%w: %w", session.ErrProtocol, err)
+	if err == errTooBig { // a rule of ours alone
+		code, e.err = ws.StatusMessageTooBig, fmt.Errorf("protocol error: %w", err) // RFC 6455, section 7.4.1
+	}
 	e.sendClose(closeBody(code))
 	e.end(e.err)
 }

@@ -41,7 +41,7 @@ var buffers = sync.Pool{New: func() any { return new(buffer) }}
 // with session.ErrStalled when the peer takes nothing for the time of stall,
 // 0 for DefaultStall.
 func TCP(conn net.Conn, stall time.Duration) session.Endpoint {
-	return newWire(conn, stall)
+	return streamOf(conn, stall)
 }
 
 // A stream is what telnet and WebSocket are spoken over: an Endpoint of bytes,
@@ -59,6 +59,11 @@ type stream interface {
 	// flushSoon sees to it that what is kept leaves, though no session calls
 	// Flush: it did not send it.
 	flushSoon()
+
+	// Tap has t told of the bytes that pass from now on, nil for nobody, and Judge the
+	// first of them judged.
+	Tap(t session.Tap)
+	Judge(j Judge)
 }
 
 // A wire is a stream over a connection.
@@ -70,13 +75,12 @@ type wire struct {
 	conn  net.Conn
 	raw   syscall.RawConn
 	stall time.Duration // set before use
-	tap                 // of the bytes, unless there are frames around them
+	ear                 // of the bytes, unless there are frames or TLS around them
 
 	// Owned by Receive.
 	in       *buffer // lent to our caller
 	n        int     // bytes in it
 	inErr    error
-	judge    Judge              // of what came first, nil once it has judged
 	own      []byte             // if raw is nil
 	readable func(uintptr) bool // wire.read, made once
 
@@ -120,18 +124,29 @@ func (w *wire) Receive() ([]byte, error) {
 // ends, for that reason.
 type Judge func(first []byte) error
 
+// An ear is who is told of the bytes of a stream.
+type ear struct {
+	tap
+	judge Judge // of what came first, nil once it has judged; owned by Receive
+}
+
 // Judge has the first bytes of the peer judged. It is called before Receive.
-func (w *wire) Judge(j Judge) { w.judge = j }
+func (e *ear) Judge(j Judge) { e.judge = j }
+
+// hears is told of what has come, and returns what is wrong with it.
+func (e *ear) hears(p []byte) error {
+	e.tell(false, p)
+	if e.judge == nil || p[0] == 0xFF { // telnet's IAC
+		return nil
+	}
+	judge := e.judge
+	e.judge = nil
+	return judge(p)
+}
 
 // heard returns what Receive does of p.
 func (w *wire) heard(p []byte) ([]byte, error) {
-	w.tell(false, p)
-	if w.judge == nil || p[0] == 0xFF { // telnet's IAC
-		return p, nil
-	}
-	judge := w.judge
-	w.judge = nil
-	if err := judge(p); err != nil {
+	if err := w.hears(p); err != nil {
 		w.end(err)
 		return nil, err
 	}
@@ -231,7 +246,7 @@ func (w *wire) breakOff(err error) {
 		return // that is why
 	}
 	w.broken, w.kept = err, nil
-	if socket, ok := w.conn.(*net.TCPConn); ok {
+	if socket, ok := w.conn.(interface{ CloseRead() error }); ok {
 		socket.CloseRead()
 	} else {
 		w.conn.Close()

@@ -194,7 +194,18 @@ func TestConcurrentSends(t *testing.T) {
 // A service that hangs up while we are writing to it has often said something
 // before.
 func TestLastWordsSurviveAFailedSend(t *testing.T) {
-	ours, peer := sockets(t, "127.0.0.1")
+	for name, around := range map[string]func(net.Conn) net.Conn{
+		"a socket":            func(conn net.Conn) net.Conn { return conn },
+		"something around it": func(conn net.Conn) net.Conn { return struct{ *net.TCPConn }{conn.(*net.TCPConn)} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			ours, peer := sockets(t, "127.0.0.1")
+			testLastWords(t, around(ours), peer)
+		})
+	}
+}
+
+func testLastWords(t *testing.T, ours, peer net.Conn) {
 	e := TCP(ours, 0)
 	defer e.Close()
 	e.Send([]byte("unread")) // so that the peer's close is a reset

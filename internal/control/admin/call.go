@@ -19,7 +19,7 @@ type Calls struct {
 // A Call is one of them.
 type Call struct {
 	ID        uint64            `json:"id"`
-	Transport string            `json:"transport"`          // ws, telnet, tcp or serial
+	Transport string            `json:"transport"`          // ws, telnet, tcp, with TLS wss, telnets, tcps, or serial
 	Address   string            `json:"address"`            // and port, of the terminal
 	Began     time.Time         `json:"began"`              //
 	State     string            `json:"state"`              // at portal, dialing, at service or over

@@ -5,10 +5,12 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"syscall"
@@ -19,6 +21,10 @@ import (
 
 // A Client asks the API of a gateway.
 type Client struct {
+	// TLS returns how a gateway is known whose address is https, and how we are. It is
+	// asked for with each connection. Nil is for what the system trusts.
+	TLS func() (*tls.Config, error)
+
 	// Token returns the token that is shown to the gateway, which may be the zero one for
 	// none. It is asked for with each request. Nil is for none.
 	Token func() (token.Token, error)
@@ -33,7 +39,25 @@ func NewClient(address string) *Client {
 	if !strings.Contains(address, "://") {
 		address = "http://" + address
 	}
-	return &Client{root: strings.TrimSuffix(address, "/") + root, http: http.Client{Timeout: 70 * time.Second}}
+	c := &Client{root: strings.TrimSuffix(address, "/") + root}
+	c.http.Timeout = 70 * time.Second
+	if strings.HasPrefix(address, "https:") {
+		door := http.DefaultTransport.(*http.Transport).Clone()
+		door.DialTLSContext, door.DisableKeepAlives = c.dialTLS, true
+		c.http.Transport = door
+	}
+	return c
+}
+
+func (c *Client) dialTLS(ctx context.Context, network, address string) (net.Conn, error) {
+	var config *tls.Config
+	if c.TLS != nil {
+		var err error
+		if config, err = c.TLS(); err != nil {
+			return nil, err
+		}
+	}
+	return (&tls.Dialer{Config: config}).DialContext(ctx, network, address)
 }
 
 // Do performs an operation: method and path are its own, in is what it is told and
@@ -178,6 +202,9 @@ func (c *Client) stream(ctx context.Context, path, last string, tell func(data [
 func reasonOf(r *http.Request, w *http.Response) error {
 	var told Error
 	if json.NewDecoder(w.Body).Decode(&told) != nil || told.Error == "" {
+		if w.StatusCode == http.StatusBadRequest && r.URL.Scheme == "http" {
+			return fmt.Errorf("%s answers %s (if it has TLS, write https://%[1]s)", r.URL.Host, w.Status)
+		}
 		return fmt.Errorf("%s answers %s", r.URL.Host, w.Status)
 	}
 	return errors.New(told.Error)
@@ -187,6 +214,9 @@ func reasonOf(r *http.Request, w *http.Response) error {
 func (c *Client) unreached(r *http.Request, err error) error {
 	if errors.Is(err, syscall.ECONNREFUSED) {
 		return fmt.Errorf("no gateway answers at %s (is it running, and without --admin none? --admin names another): %w", r.URL.Host, syscall.ECONNREFUSED)
+	}
+	if errors.As(err, new(*tls.CertificateVerificationError)) {
+		return fmt.Errorf("who answers at %s is not known (--ca names a file of authorities to trust): %w", r.URL.Host, errors.Unwrap(err))
 	}
 	return err
 }

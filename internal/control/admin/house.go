@@ -67,6 +67,16 @@ type State struct {
 	Since   time.Time `json:"since"`
 	Calls   int       `json:"calls"`
 	Portal  string    `json:"portal"`
+
+	Certificates []Certificate `json:"certificates,omitempty"`
+}
+
+// A Certificate is one that the gateway shows, or is to be given.
+type Certificate struct {
+	Name  string    `json:"name"`           // the first that it is for
+	From  string    `json:"from"`           // its file, or the authority
+	Until time.Time `json:"until,omitzero"` // zero while there is none
+	Error string    `json:"error,omitempty"`
 }
 
 // Settings are what is in force of the configuration, without names and passwords.

@@ -14,6 +14,7 @@ var (
 	linkUp         = prometheus.NewDesc("moip_link_up", "1 if the control link to the portal is up; not there without one.", nil, nil)
 	refusedDoor    = prometheus.NewDesc("moip_admin_refusals_total", "Requests at the operators' door that were refused, by reason.", []string{"reason"}, nil)
 	historyLost    = prometheus.NewDesc("moip_history_lost_total", "What the history has lost because it could not be written.", nil, nil)
+	certificateEnd = prometheus.NewDesc("moip_certificate_expiry_timestamp_seconds", "When a certificate ends, 0 if there is none yet; the first to end of a name.", []string{"name"}, nil)
 	historyWaiting = prometheus.NewDesc("moip_history_waiting", "Calls that have ended, and wait to be written into the history.", nil, nil)
 )
 
@@ -28,6 +29,19 @@ func (d desk) Collect(to chan<- prometheus.Metric) {
 	state := d.House.State()
 	gauge(houseInfo, 1, state.Version)
 	gauge(houseReady, oneIf(state.Ready))
+	ends := map[string]float64{}
+	for _, c := range state.Certificates {
+		at := 0.0
+		if !c.Until.IsZero() {
+			at = float64(c.Until.Unix())
+		}
+		if first, known := ends[c.Name]; !known || at < first {
+			ends[c.Name] = at
+		}
+	}
+	for name, at := range ends {
+		gauge(certificateEnd, at, name)
+	}
 	d.collectLimits(gauge)
 	if d.Link != nil {
 		gauge(linkUp, oneIf(d.Link().Up))

@@ -1,8 +1,8 @@
 package admin
 
 import (
-	"log/slog"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
@@ -39,15 +39,16 @@ func TestVisitsEnd(t *testing.T) {
 	}
 }
 
-// Who is refused is counted, the first and those after it.
-func TestRefusalsCounted(t *testing.T) {
-	m := NewMetrics(switchboard.New(slog.New(slog.DiscardHandler)))
-	for range 2 {
-		m.CountRefusal("telnet", "banned")
+// Who is refused is counted from the first on, and listed by how many there are.
+func TestRefusals(t *testing.T) {
+	m := NewMetrics(switchboard.New(nil))
+	if got := m.refused(); len(got) != 0 {
+		t.Errorf("before anybody came: %v", got)
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if n := m.refusedBy[kindOfRefusal{"telnet", "banned"}]; n != 2 || len(m.refusedBy) != 1 {
-		t.Errorf("counted are %v", m.refusedBy)
+	m.CountRefusal("ws", "banned")
+	m.CountRefusal("tcp", "proxy")
+	m.CountRefusal("tcp", "proxy")
+	if got, want := m.refused(), []Refused{{"tcp", "proxy", 2}, {"ws", "banned", 1}}; !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -317,9 +318,12 @@ func (r *roster) pop() message {
 	return m
 }
 
+// byWeb reports whether the caller comes by WebSocket. PyMoIP knows nothing of TLS.
+func (c *call) byWeb() bool { return strings.HasPrefix(c.caller.Transport, "ws") }
+
 func (c *call) announcement() string {
 	verb := "NewTelnetUser"
-	if c.caller.Transport == "ws" {
+	if c.byWeb() {
 		verb = "NewWsUser"
 	}
 	return fmt.Sprintf("%s,%s,%d,%d", verb, c.host(), c.caller.Addr.Port(), c.pid)
@@ -327,7 +331,7 @@ func (c *call) announcement() string {
 
 func (c *call) details() string {
 	access := "Telnet"
-	if c.caller.Transport == "ws" {
+	if c.byWeb() {
 		access = "WS"
 	}
 	return fmt.Sprintf("PID=%d,IP=%s,PORT=%d,Access=%s\n", c.pid, c.host(), c.caller.Addr.Port(), access)

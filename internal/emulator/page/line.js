@@ -16,8 +16,8 @@ export class Line {
 	#free = 0; // when the line is, for its next byte
 	#ticking = 0;
 	#again = 0;
-	#tries = 0; // in vain, one after another
-	#reason = ''; // why the gateway ends the call, if it has said so
+	#tries = 0; // in vain, in a row
+	#reason = ''; // why the gateway ends the call, if said
 	#speed = 0;
 	/** @type {State} */ state = 'ended';
 	title = ''; // of what is played instead of a call, or was
@@ -56,10 +56,10 @@ export class Line {
 		}, 20);
 	}
 
-	/** Ends what there is, without a word to anybody. */
+	/** Ends what there is, without a word. */
 	stop() {
 		clearTimeout(this.#again);
-		if (this.#socket) this.#socket.onclose = null; // from now on it is silent
+		if (this.#socket) this.#socket.onclose = null; // it is silent now
 		this.#socket?.close();
 		this.flush();
 		this.#change('ended');
@@ -68,7 +68,7 @@ export class Line {
 	/** Calls now if it would call later. */
 	retry() { if (this.state === 'broken') this.call(); }
 
-	/** Sends p in one message, if there is somebody to hear it. */
+	/** Sends p in one message, if somebody hears it. */
 	send(p = '') { if (this.state === 'open' && !this.title && p) this.#socket?.send(p); }
 
 	/** Sets the bit/s, 0 for as fast as it comes. */
@@ -98,9 +98,10 @@ export class Line {
 		this.ears.news(news);
 	}
 
-	/** A call that was ended is over, unless by a gateway that will be back. */
+	/** A call that was ended is over, unless by a gateway that will be back, or is full. */
 	#closed(code = 0) {
 		this.flush();
+		if (code === 1013) this.#tries += 4;
 		if (code === 1000 && this.#reason !== 'shutdown') return this.#change('ended');
 		const delay = Math.min(2 ** this.#tries++, 30) * (1 - Math.random() / 4);
 		this.#again = setTimeout(() => this.call(), delay * 1000);

@@ -8,12 +8,12 @@ const (
 
 // Fitting returns how many calls at a time, and connections that are no calls yet, a number
 // of descriptors is enough for, with each so many for a call; descriptors of 0 are no limit.
-// Both are 1 or more.
+// There may be 0 calls; of connections there is 1 at the least.
 func Fitting(descriptors, each int) (calls, arriving int) {
 	if descriptors == 0 {
 		return manyCall, manyHere
 	}
 	rest := descriptors - spare
 	arriving = min(max(rest/8, 1), manyHere)
-	return min(max((rest-arriving)/each, 1), manyCall), arriving
+	return min(max((rest-arriving)/each, 0), manyCall), arriving
 }

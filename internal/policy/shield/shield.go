@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -52,9 +53,13 @@ type Rules struct {
 // Options of a Shield.
 type Options struct {
 	Rules
-	Bans *ban.List    // where it bans, and which households it leaves alone
+	Bans *ban.List    // where it bans
 	File string       // what remembers bans, for those that follow; "" for nothing
 	Log  *slog.Logger // nil for none
+
+	// Exempt says whom it leaves alone; it must not block. nil is for those who are never
+	// banned.
+	Exempt func(netip.Addr) bool
 }
 
 const (
@@ -66,6 +71,7 @@ const (
 // A Shield keeps the scores of a gateway. Its methods may be called from any goroutine.
 type Shield struct {
 	bans   *ban.List
+	exempt func(netip.Addr) bool
 	log    *slog.Logger
 	memory memory
 	slowed policy.Hush // of households that begin to be
@@ -101,6 +107,9 @@ func Open(o Options) *Shield {
 		bans: o.Bans, log: cmp.Or(o.Log, slog.New(slog.DiscardHandler)), began: time.Now(), most: maxHouseholds,
 		queue: make(chan sighting, maxQueue), quit: make(chan struct{}), done: make(chan struct{}),
 		households: map[netip.Prefix]*household{},
+	}
+	if s.exempt = o.Exempt; s.exempt == nil {
+		s.exempt = o.Bans.IsExempt
 	}
 	s.close = sync.OnceFunc(func() { close(s.quit) })
 	s.memory.open(o.File, s.log)
@@ -143,7 +152,7 @@ func (s *Shield) sight(from netip.Addr, kind int) {
 	if kind != goodCall {
 		s.totals[kind].Add(1)
 	}
-	if s.bans.IsExempt(from) {
+	if s.exempt(from) {
 		return
 	}
 	select {
@@ -176,7 +185,7 @@ func (s *Shield) Note(e session.Event) {
 	}
 	if errors.Is(e.Err, session.ErrProtocol) {
 		kind := Negotiation
-		if e.Caller.Transport == "ws" {
+		if strings.HasPrefix(e.Caller.Transport, "ws") { // or wss
 			kind = Frames
 		}
 		s.Report(from, kind)

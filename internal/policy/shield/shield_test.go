@@ -254,7 +254,7 @@ func TestScanners(t *testing.T) {
 
 // Those who break rules in calls are banned, too.
 func TestRuleBreakers(t *testing.T) {
-	for by, words := range map[string]string{"telnet": "telnet negotiations", "ws": "broken frames"} {
+	for by, words := range map[string]string{"telnet": "telnet negotiations", "telnets": "telnet negotiations", "ws": "broken frames", "wss": "broken frames"} {
 		in(t, Options{Rules: rules}, func(g *gate) {
 			n := 0
 			for g.calls(somebody, by, visit{lasts: time.Second, reason: session.ReasonDropped, err: fmt.Errorf("%w: x", session.ErrProtocol)}) {
@@ -436,6 +436,18 @@ func TestNever(t *testing.T) {
 			t.Errorf("it has %+v, counted %d", all, g.Totals()["ssh"])
 		}
 	}, "192.0.2.0/24")
+}
+
+// Nor has one that is left alone for another reason, and that may be banned.
+func TestExempt(t *testing.T) {
+	in(t, Options{Rules: rules, Exempt: func(a netip.Addr) bool { return a == somebody }}, func(g *gate) {
+		for range 100 {
+			g.scans(somebody, "ssh")
+		}
+		g.unharmed()
+		for g.scans(netip.MustParseAddr("192.0.2.8"), "ssh") {
+		}
+	})
 }
 
 // A network that an operator never wants banned from now on is not slowed either.

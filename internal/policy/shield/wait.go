@@ -50,7 +50,7 @@ func (s *Shield) waitFor(from netip.Addr) (h *household, d time.Duration, ok boo
 		h.waits = 0
 		return nil, 0, true
 	}
-	if s.bans.IsExempt(from) { // it was not always
+	if s.exempt(from) { // it was not always
 		return nil, 0, true
 	}
 	if h.waiting >= maxWaitingHome || s.waiting >= maxWaiting {

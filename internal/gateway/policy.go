@@ -8,27 +8,33 @@ import (
 	"moip/internal/policy/ban"
 )
 
-func (g *gateway) openBans() (err error) {
+// openPolicy opens what says who is let in.
+func (g *gateway) openPolicy() (err error) {
 	o := g.cfg.Bans.Options()
 	o.Log = g.log
 	if g.bans, err = ban.Open(o); err != nil {
 		return fmt.Errorf("bans: %w", err)
 	}
+	g.openLimits()
+	g.openShield()
 	return nil
 }
 
 // admit says why a caller may not come.
 func (g *gateway) admit(from netip.AddrPort, transport string) *downstream.Refusal {
-	return g.kept(from, transport)
+	if r := g.kept(from, transport); r != nil {
+		return r
+	}
+	if transport == "ws" || transport == "wss" { // others ask for a call at once
+		return g.ask(from, transport)
+	}
+	return nil
 }
 
 // kept says that a caller is kept out, if it is.
 func (g *gateway) kept(from netip.AddrPort, transport string) *downstream.Refusal {
 	if _, banned := g.bans.Find(from.Addr()); banned {
 		return g.refuse(from, transport, "banned", downstream.Refusal{Text: "Accès refusé."})
-	}
-	if transport == "ws" || transport == "wss" { // others ask for a call at once
-		return g.ask(from, transport)
 	}
 	return nil
 }

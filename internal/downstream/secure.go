@@ -1,0 +1,67 @@
+package downstream
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+
+	"moip/internal/transport"
+)
+
+// protocols are what callers of a scheme may ask for in their handshake (RFC 7301). With
+// HTTP/2 there were no WebSockets.
+var protocols = map[string][]string{"ws": {"http/1.1"}}
+
+// acmeProtocol is that of a connection by which an authority sees that a name is ours.
+// All of it is the handshake (RFC 8737, section 3).
+const acmeProtocol = "acme-tls/1"
+
+// over returns a connection that has come, over which TLS is spoken if it is to be. Its
+// handshake is yet to be done.
+func (l *Listener) over(conn net.Conn) net.Conn {
+	if l.secure == nil {
+		return conn
+	}
+	return transport.SecureServer(conn, l.secure)
+}
+
+// shaken returns a connection that has come as over does, after the handshake, or nil if
+// nobody is to be answered there.
+func (l *Listener) shaken(conn net.Conn, line line) net.Conn {
+	secure, ok := l.over(conn).(*tls.Conn)
+	if !ok {
+		return conn
+	}
+	ctx, cancel := context.WithTimeout(l.attended, handshakeTime)
+	defer cancel()
+	if err := secure.HandshakeContext(ctx); err != nil {
+		line.refused(err)
+		l.options.Log.Debug("no TLS", "from", conn.RemoteAddr(), "error", err)
+		conn.Close()
+		return nil
+	}
+	state := secure.ConnectionState()
+	line.secured(&state)
+	if state.NegotiatedProtocol == acmeProtocol {
+		secure.Close()
+		return nil
+	}
+	return secure
+}
+
+// secured returns listener with its connections as over has them. Their handshakes are
+// net/http's.
+func (l *Listener) secured(listener net.Listener) net.Listener { return overTLS{listener, l} }
+
+type overTLS struct {
+	net.Listener
+	l *Listener
+}
+
+func (o overTLS) Accept() (net.Conn, error) {
+	conn, err := o.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return o.l.over(conn), nil
+}
