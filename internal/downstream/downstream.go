@@ -228,7 +228,7 @@ func (l *Listener) serve(answer Answer) error {
 				return
 			}
 			line := l.arriving(from)
-			conn := l.shaken(conn, line)
+			conn := l.shaken(conn, from, line)
 			if conn == nil {
 				return
 			}
@@ -241,7 +241,11 @@ func (l *Listener) serve(answer Answer) error {
 				l.turnAway(conn, refusal)
 				return
 			}
-			becomesCall(conn, leave)
+			if err := becomesCall(conn, leave); err != nil {
+				line.refused(err)
+				conn.Close()
+				return
+			}
 			var e session.Endpoint
 			if l.at.Scheme == "telnet" {
 				e = transport.NewTelnet(conn, telnet.Server, l.options.Stall, line.tap)
