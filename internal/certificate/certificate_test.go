@@ -355,3 +355,27 @@ func TestLoadRefuses(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A certificate of an operator is vouched for as long as its authority is trusted.
+func TestVouchAdmin(t *testing.T) {
+	ours, others := catest.New(t), catest.New(t)
+	k, _ := open(t, Options{AdminCA: ours.File})
+	own := ours.Client(t, "claire")
+	shown := []*x509.Certificate{own.Leaf}
+	if shown[0] == nil {
+		t.Fatal("no certificate")
+	}
+	if err := k.VouchAdmin(shown); err != nil {
+		t.Error(err)
+	}
+	for _, o := range []Options{{AdminCA: others.File}, {}} {
+		apply, err := k.Prepare(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		apply()
+		if k.VouchAdmin(shown) == nil {
+			t.Errorf("with %+v it is vouched for", o)
+		}
+	}
+}

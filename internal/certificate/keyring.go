@@ -188,6 +188,22 @@ func (k *Keyring) Admin() *tls.Config {
 	})
 }
 
+// VouchAdmin reports why a certificate of an operator, with those that were shown behind it,
+// would not be verified by now, nil if it would: who came before may be connected still.
+func (k *Keyring) VouchAdmin(shown []*x509.Certificate) error {
+	o := x509.VerifyOptions{
+		Roots: k.now.Load().admin, Intermediates: x509.NewCertPool(), KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+	}
+	if o.Roots == nil { // which to Verify were the system's
+		return errors.New("nobody is trusted")
+	}
+	for _, c := range shown[1:] {
+		o.Intermediates.AddCert(c)
+	}
+	_, err := shown[0].Verify(o)
+	return err
+}
+
 // config returns a configuration that goes by what is in force when somebody comes.
 func (k *Keyring) config(protocols []string, ask func(*ring, *tls.Config)) *tls.Config {
 	var made atomic.Pointer[face]

@@ -144,7 +144,15 @@ func TestSerialCaller(t *testing.T) {
 // Of a caller who sends more than anybody reads, and is gone, little is left to be read.
 func TestUnheard(t *testing.T) {
 	arrived := make(chan session.Endpoint, 1)
-	l := open(t, "tcp://127.0.0.1:0", Options{}, func(e session.Endpoint, _ session.Caller) { arrived <- e })
+	type wrapped struct{ *net.TCPListener } // as those that may be handed over are
+	wraps := func(address string) (net.Listener, error) {
+		l, err := net.Listen("tcp", address)
+		if err != nil {
+			return nil, err
+		}
+		return wrapped{l.(*net.TCPListener)}, nil
+	}
+	l := open(t, "tcp://127.0.0.1:0", Options{Open: wraps}, func(e session.Endpoint, _ session.Caller) { arrived <- e })
 	conn, err := net.Dial("tcp", l.Addr().String())
 	if err != nil {
 		t.Fatal(err)

@@ -2,6 +2,7 @@ package downstream
 
 import (
 	"net"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -32,7 +33,7 @@ func tune(conn net.Conn, unsent int) {
 // tuneListener sets how many bytes that are not read may wait for the connections of a
 // listener.
 func tuneListener(l net.Listener) {
-	socket, ok := l.(*net.TCPListener)
+	socket, ok := l.(syscall.Conn) // which a listener that is handed over is, too
 	if !ok {
 		return
 	}

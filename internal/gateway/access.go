@@ -10,7 +10,8 @@ import (
 
 // rulesOf returns who may ask for what, as cfg has it, with the tokens that are in its
 // files now.
-func rulesOf(cfg *config.Config) (rules access.Rules, err error) {
+func (g *gateway) rulesOf(cfg *config.Config) (rules access.Rules, err error) {
+	rules.Vouch = g.keys.VouchAdmin
 	rules.Open, rules.Hosts, rules.Proxies = cfg.AdminOpen(), cfg.AdminHosts, cfg.Proxies.Options()
 	if rules.Full, err = tokensOf("admin_token_file", cfg.AdminTokenFile); err != nil {
 		return access.Rules{}, err

@@ -20,7 +20,7 @@ func (g *gateway) openAdmin() (err error) {
 		return nil
 	}
 	address, g.adminTLS = strings.CutPrefix(address, "https://")
-	rules, err := rulesOf(g.cfg)
+	rules, err := g.rulesOf(g.cfg)
 	if err != nil {
 		return err
 	}

@@ -49,6 +49,26 @@ func TestWatchdogSilent(t *testing.T) {
 	}
 }
 
+// TestWatchdogNoCertificate has a gateway whose operators come by TLS, while the authority
+// has given no certificate yet: nobody is served better by another start.
+func TestWatchdogNoCertificate(t *testing.T) {
+	cfg := config.Default()
+	cfg.Listen, cfg.Admin, cfg.Records = []string{"ws://127.0.0.1:0"}, "https://127.0.0.1:0", "none"
+	cfg.History.File, cfg.Bans.File = "none", "none"
+	cfg.TLS.ACME, cfg.TLS.ACMECA, cfg.TLS.ACMEFolder = []string{"minitel.example"}, "https://127.0.0.1:1/", t.TempDir()
+	log := &logbook{Logger: slog.New(slog.NewTextHandler(io.Discard, nil)), level: new(slog.LevelVar)}
+	g, err := open(t.Context(), Plan{Config: cfg}, log, &handover.Sockets{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.tasks.Go(func() { g.api.Serve(g.adminDoor()) }) // and nobody asks the authority
+	defer g.tasks.Wait()
+	defer g.close()
+	if err := g.alive(t.Context(), 10*time.Second); err != nil {
+		t.Errorf("it takes itself for dead: %v", err)
+	}
+}
+
 // TestWatchdogAsked says when nobody waits for a sign of life.
 func TestWatchdogAsked(t *testing.T) {
 	for _, c := range []struct {

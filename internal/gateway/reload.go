@@ -113,7 +113,7 @@ func (g *gateway) reload() (admin.Reloaded, error) {
 	if err := next.Validate(); err != nil { // what has changed may not go with what has not
 		return admin.Reloaded{}, err
 	}
-	rules, err := rulesOf(next) // there may be other tokens in the same files
+	rules, err := g.rulesOf(next) // there may be other tokens in the same files
 	if err != nil {
 		return admin.Reloaded{}, err
 	}

@@ -41,6 +41,7 @@ func NewClient(address string) *Client {
 	}
 	c := &Client{root: strings.TrimSuffix(address, "/") + root}
 	c.http.Timeout = 70 * time.Second
+	c.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse } // our token is for no other
 	if strings.HasPrefix(address, "https:") {
 		door := http.DefaultTransport.(*http.Transport).Clone()
 		door.DialTLSContext, door.DisableKeepAlives = c.dialTLS, true
@@ -178,7 +179,9 @@ func (c *Client) stream(ctx context.Context, path, last string, tell func(data [
 	if last != "" {
 		r.Header.Set("Last-Event-ID", last)
 	}
-	w, err := http.DefaultClient.Do(r)
+	endless := c.http
+	endless.Timeout = 0
+	w, err := endless.Do(r)
 	if err != nil {
 		return c.unreached(r, err)
 	}

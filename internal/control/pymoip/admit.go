@@ -29,6 +29,9 @@ func (s *Server) admits(w http.ResponseWriter, r *http.Request, host netip.Addr)
 		return refuse(http.StatusForbidden, "its address is not allowed",
 			"This is a portal's control link, for its gateways. %s is not one of them (see --gateways).", r.RemoteAddr)
 	}
+	if r.Header.Get("Origin") != "" { // which browsers alone have (RFC 6455, section 4.1)
+		return refuse(http.StatusForbidden, "it is a page in a browser", "This is for gateways, and for no page in a browser.")
+	}
 	if s.tokenFile == "" {
 		return "", true
 	}

@@ -15,6 +15,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/coder/websocket"
 )
 
 const mine, others = "gateway-0123456789abcdef", "another-0123456789abcdef"
@@ -116,8 +118,27 @@ func TestLinkTokenElsewhere(t *testing.T) {
 	}
 	moved := httptest.NewServer(http.RedirectHandler(s.URL, http.StatusTemporaryRedirect))
 	defer moved.Close()
-	if _, err := Knock(t.Context(), Options{URL: moved.URL, TokenFile: tokenFile(t, mine)}); err == nil || !strings.Contains(err.Error(), "it answers 307") {
-		t.Errorf("it is led elsewhere: %v", err)
+	for _, file := range []string{tokenFile(t, mine), ""} { // nor does it have us ask what only we can reach
+		if _, err := Knock(t.Context(), Options{URL: moved.URL, TokenFile: file}); err == nil || !strings.Contains(err.Error(), "it answers 307") {
+			t.Errorf("with tokens in %q it is led elsewhere: %v", file, err)
+		}
+	}
+}
+
+// No page in a browser of this machine passes for a gateway, not even one whose own name is
+// led here.
+func TestLinkOfPage(t *testing.T) {
+	l := listens(t)
+	admits(t, l, ServerOptions{})
+	host := "page.example:" + strings.Split(l.Addr().String(), ":")[1]
+	conn, answer, err := websocket.Dial(t.Context(), "ws://"+l.Addr().String(), &websocket.DialOptions{
+		Host: host, HTTPHeader: http.Header{"Origin": {"http://" + host}},
+	})
+	if err == nil {
+		conn.CloseNow()
+	}
+	if answer == nil || answer.StatusCode != http.StatusForbidden {
+		t.Errorf("it has a link: %v", err)
 	}
 }
 

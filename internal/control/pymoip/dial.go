@@ -29,11 +29,12 @@ func reach(ctx context.Context, o Options) (*websocket.Conn, *http.Response, err
 	if err != nil {
 		return nil, nil, err
 	}
-	// A client of its own: no proxy, no connection kept for a refused handshake. It
-	// shows a token to nobody but whom it was told to.
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: trust, DialContext: o.socket}}
-	if o.TokenFile != "" {
-		client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	// A client of its own: no proxy, no connection kept for a refused handshake. It goes
+	// to nobody but whom it was told to: a portal may send it neither with our token nor
+	// to what only this machine can reach.
+	client := &http.Client{
+		Transport:     &http.Transport{DisableKeepAlives: true, TLSClientConfig: trust, DialContext: o.socket},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	conn, answer, err := websocket.Dial(ctx, o.URL, &websocket.DialOptions{
 		HTTPClient:   client,

@@ -12,6 +12,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -57,7 +58,15 @@ type Rules struct {
 
 	// Full and Look are the tokens of those who may do everything, and who may look.
 	Full, Look []token.Token
+
+	// Vouch says why a certificate that was verified when its owner came, with those that
+	// were shown behind it, is worth nothing by now. Nil if it is for good.
+	Vouch func(shown []*x509.Certificate) error
 }
+
+// recheck is how often it is looked whether a certificate is still worth something by which
+// somebody is told what has no end.
+const recheck = 30 * time.Second
 
 // A Visitor is who asks.
 type Visitor struct {
@@ -76,6 +85,7 @@ type Gate struct {
 	mu       sync.Mutex
 	hosts    []string
 	proxies  *proxied.Trust
+	vouch    func(shown []*x509.Certificate) error
 	tokens   []token.Token
 	passes   []*pass // of the tokens
 	open     *pass   // everybody's, nil if there is none
@@ -109,6 +119,7 @@ func (g *Gate) Change(rules Rules) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	tokens, passes := g.tokens, g.passes
+	g.vouch = rules.Vouch
 	g.tokens, g.passes, g.hosts, g.proxies = nil, nil, rules.Hosts, cmp.Or(rules.Proxies, new(proxied.Trust))
 	for _, list := range []struct {
 		role   Role
@@ -210,6 +221,9 @@ func (g *Gate) For(role Role, next http.Handler) http.Handler {
 		ctx, stop := context.WithCancel(context.WithValue(r.Context(), visitor{}, p.Visitor))
 		defer stop()
 		defer context.AfterFunc(p.ctx, stop)()
+		if p.By == "certificate" {
+			go g.watch(ctx, r.TLS, stop)
+		}
 		next.ServeHTTP(w, r.WithContext(ctx))
 	})
 }
@@ -243,7 +257,7 @@ func (g *Gate) who(r *http.Request) (*pass, refusal) {
 	if text, shown := token.Bearer(r.Header.Get("Authorization")); shown {
 		return g.byToken(r, text)
 	}
-	if p := byCertificate(r.TLS); p != nil {
+	if p := g.byCertificate(r.TLS); p != nil {
 		return p, refusal{}
 	}
 	if p := g.bySession(r); p != nil {
@@ -271,13 +285,33 @@ func (g *Gate) byToken(r *http.Request, text string) (*pass, refusal) {
 	return nil, refusal{http.StatusUnauthorized, "wrong", "this token is not known here", 0}
 }
 
-// byCertificate returns who has a certificate that was verified.
-func byCertificate(secured *tls.ConnectionState) *pass {
+// byCertificate returns who has a certificate that was verified, and is good still.
+func (g *Gate) byCertificate(secured *tls.ConnectionState) *pass {
 	if secured == nil || len(secured.VerifiedChains) == 0 {
+		return nil
+	}
+	g.mu.Lock()
+	vouch := g.vouch
+	g.mu.Unlock()
+	if vouch != nil && vouch(secured.PeerCertificates) != nil {
 		return nil
 	}
 	name := fmt.Sprintf("certificate %.60q", secured.VerifiedChains[0][0].Subject.CommonName)
 	return &pass{Visitor: Visitor{Role: Full, By: "certificate", Name: name}, ctx: context.Background()}
+}
+
+// watch calls out once a certificate is worth nothing, until ctx is done.
+func (g *Gate) watch(ctx context.Context, secured *tls.ConnectionState, out func()) {
+	tick := time.NewTicker(recheck)
+	defer tick.Stop()
+	for g.byCertificate(secured) != nil {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+	out()
 }
 
 // A refusal is why a request is not answered. The zero one is none.

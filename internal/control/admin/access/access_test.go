@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -14,6 +15,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -385,4 +387,41 @@ func TestCertificate(t *testing.T) {
 	if !strings.Contains(d.log.String(), `certificate \"claire\"`) {
 		t.Errorf("the log does not tell who gave the order:\n%s", &d.log)
 	}
+}
+
+// Whose certificate is vouched for no more is out, also where they are connected still, or
+// are told what has no end.
+func TestCertificateNoMore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var gone atomic.Bool
+		d := guards(t, Rules{Vouch: func([]*x509.Certificate) error {
+			if gone.Load() {
+				return errors.New("no more")
+			}
+			return nil
+		}})
+		all := []*x509.Certificate{{Subject: pkix.Name{CommonName: "claire"}}}
+		ask := func(path string) int {
+			r := httptest.NewRequest("GET", "https://localhost:8999"+path, nil)
+			r.TLS = &tls.ConnectionState{PeerCertificates: all, VerifiedChains: [][]*x509.Certificate{all}}
+			w := httptest.NewRecorder()
+			d.mux.ServeHTTP(w, r)
+			return w.Code
+		}
+		over := make(chan int, 1)
+		go func() { over <- ask("/follow") }()
+		time.Sleep(time.Hour)
+		if status := ask("/look"); status != 200 || len(over) > 0 {
+			t.Errorf("while all is well: %d, and %d are out", status, len(over))
+		}
+		gone.Store(true)
+		if status := ask("/look"); status != 401 {
+			t.Errorf("who is connected still has %d", status)
+		}
+		time.Sleep(recheck)
+		synctest.Wait()
+		if len(over) != 1 {
+			t.Fatal("who follows is still there")
+		}
+	})
 }
