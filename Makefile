@@ -4,7 +4,7 @@ FUZZTIME ?= 10m
 MOIP_CORPUS ?= ../shared/corpus
 PACKAGE_TESTS ?= .
 
-.PHONY: build package test test-package lint fuzz bench oracle
+.PHONY: build package test soak test-package lint fuzz bench oracle
 
 build:
 	go build -trimpath -o moip ./cmd/moip
@@ -18,6 +18,10 @@ test:
 	ci/install
 	ci/page
 	go test -race -count=1 -timeout 20m ./...
+
+# Half an hour of attacks on a gateway, with the figures of doc/reliability.md.
+soak:
+	go test -count=1 -timeout 1h -run '^TestHostileEvening$$' -v ./test -plain -hostile.for 30m
 
 # The packages installed in a Debian and the image run, as root. Without root it says
 # what to install, and fails. The first time it makes that Debian, and takes minutes.

@@ -50,12 +50,12 @@ var peers = []peer{
 	{name: "websockify", caller: wsBinary, service: tcp, most: 500, forks: true, command: websockify, program: "websockify"},
 }
 
-// moip runs MoIP as it comes, but for a portal without a control link, and what
-// the address for callers asks for.
+// moip runs MoIP as it comes, but for a portal without a control link, what the address
+// for callers asks for, and limits: we are one caller who is many.
 func moip(caller, portal, query string) func(dir, at, service string) (*exec.Cmd, error) {
 	return func(dir, at, service string) (*exec.Cmd, error) {
 		file := filepath.Join(dir, "moip.toml")
-		config := fmt.Sprintf("listen = [\"%s://%s/%s\"]\nlog = \"none\"\nlink = \"none\"\n[portal]\nurl = \"%s://%s\"\n[history]\nfile = %q\n",
+		config := fmt.Sprintf("listen = [\"%s://%s/%s\"]\nlog = \"none\"\nlink = \"none\"\n[portal]\nurl = \"%s://%s\"\n[history]\nfile = %q\n[limits]\nmax_calls = 0\nnew_calls = 0\nkeys = 0\n",
 			caller, at, query, portal, service, filepath.Join(dir, "history.db"))
 		return exec.Command(filepath.Join(dir, "moip"), "--config", file), os.WriteFile(file, []byte(config), 0o600)
 	}

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -334,6 +335,8 @@ func (l *leg) hears(p []byte) bool {
 	return true
 }
 
+var honestKey = regexp.MustCompile(`^\{[PS][0-9]{3}:[0-9]{6}\}$`)
+
 // forgery is what those type who forge.
 const forgery = "{FORGE}"
 
@@ -353,7 +356,7 @@ func (l *leg) types(b byte) {
 		l.hub.mu.Lock()
 		l.forges = true
 		l.hub.mu.Unlock()
-	case len(key) == len("{P012:000034}"):
+	case honestKey.MatchString(key): // and no attacker's noise
 		l.hub.arrived(l, key)
 	}
 	l.key = l.key[:0]

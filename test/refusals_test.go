@@ -75,7 +75,7 @@ var refusals = []refusal{
 	{reason: "foreign", transport: "telnet", provoke: func(t *testing.T, g *gateway) string {
 		return toldAt(t, g.doors["telnet"], "127.0.0.2", "SSH-2.0-OpenSSH_9.9\r\n")
 	}},
-	{reason: "slowed", transport: "tcp", config: "[shield]\nslow_at = 25\nban_at = 1000000\n", told: "Trop d'appels. Réessayez dans un instant.", provoke: func(t *testing.T, g *gateway) string {
+	{reason: "slowed", transport: "tcp", config: "[shield]\nslow_at = 25\nban_at = 1000000\n[limits]\nhousehold_new_calls = 0\n", told: "Trop d'appels en même temps.", provoke: func(t *testing.T, g *gateway) string {
 		for range 10 {
 			toldAt(t, g.doors["ws"], "127.0.0.2", "GET /.env HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
 		}

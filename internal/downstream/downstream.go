@@ -137,6 +137,7 @@ func Listen(uri string, o Options) (*Listener, error) {
 		}
 		return nil, fmt.Errorf("listen on %q: %w", uri, err)
 	}
+	tuneListener(listener)
 	l.listener = patient{listener, l}
 	if at.Scheme == "ws" {
 		l.server = newServer(o.Log)
@@ -227,7 +228,7 @@ func (l *Listener) serve(answer Answer) error {
 				return
 			}
 			line := l.arriving(from)
-			conn := l.shaken(conn, line)
+			conn := l.shaken(conn, from, line)
 			if conn == nil {
 				return
 			}
@@ -240,7 +241,11 @@ func (l *Listener) serve(answer Answer) error {
 				l.turnAway(conn, refusal)
 				return
 			}
-			becomesCall(conn, leave)
+			if err := becomesCall(conn, leave); err != nil {
+				line.refused(err)
+				conn.Close()
+				return
+			}
 			var e session.Endpoint
 			if l.at.Scheme == "telnet" {
 				e = transport.NewTelnet(conn, telnet.Server, l.options.Stall, line.tap)
@@ -358,6 +363,13 @@ func (l *Listener) Close() error {
 // waits with the session, which can drop it when Connexion/Fin is pressed. For
 // a Minitel 2 KiB last a quarter of a minute.
 const lowWater = 2 << 10
+
+// unheard is how many bytes that nobody has read may wait in the kernel, or twice as many.
+// They are read before the end of a connection is, and who has sent too many is read
+// slowly: of one who had filled the system's buffer and was gone, the call went on for
+// minutes. Keys are few. It has to be said of the listener: once there is a connection, the
+// peer has been told otherwise.
+const unheard = 4 << 10
 
 // A patient listener outlives a want of descriptors and the like, and sets up
 // the connections that it accepts.

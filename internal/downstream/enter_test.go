@@ -1,6 +1,7 @@
 package downstream
 
 import (
+	"crypto/tls"
 	"io"
 	"net"
 	"net/http"
@@ -304,5 +305,27 @@ func TestRefusedPage(t *testing.T) {
 	}
 	if !strings.Contains(string(text), "<h1>Trop &lt;vite&gt;.</h1>") || !strings.Contains(string(text), callAgain) {
 		t.Errorf("the page is %s", text)
+	}
+}
+
+// Over TLS, callers are counted as those without are.
+func TestEnterSecure(t *testing.T) {
+	for _, scheme := range []string{"wss", "telnets", "tcps"} {
+		c := &counter{}
+		answer, callers := echo(t)
+		o, client := withTLS(t, c.options())
+		l := open(t, scheme+"://127.0.0.1:0", o, answer)
+		conn := tls.Client(dial(t, l), client)
+		c.settles(t, 0, 1) // the handshake is yet to come
+		if err := conn.Handshake(); err != nil {
+			t.Fatal(err)
+		}
+		if scheme == "wss" {
+			io.WriteString(conn, handshake())
+		}
+		await(t, callers)
+		c.settles(t, 1, 0)
+		conn.Close()
+		c.settles(t, 0, 0)
 	}
 }

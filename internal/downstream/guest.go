@@ -33,15 +33,21 @@ func (l *Listener) arrives(conn net.Conn) net.Conn {
 	}
 	g := &guest{socket: s, left: func() {}}
 	if l.options.Arrive != nil {
-		g.left = l.options.Arrive(addressOf(s), l.at.Transport(), func() { s.Close() })
+		g.left = l.options.Arrive(addressOf(s), l.at.Transport(), func() { g.shut() })
 	}
 	return g
 }
 
 // Close closes the connection, and gives back what it owes.
 func (g *guest) Close() error {
-	err := g.socket.Close()
+	err := g.shut()
 	g.left()
+	return err
+}
+
+// shut is Close for one that has left.
+func (g *guest) shut() error {
+	err := g.socket.Close()
 	g.mu.Lock()
 	owed := g.owed
 	g.owed, g.closed = nil, true
@@ -70,21 +76,20 @@ func guestOf(conn net.Conn) *guest {
 }
 
 // becomesCall notes that a connection is a call now, and what is to be done when it is
-// closed; that is done at once if it is.
-func becomesCall(conn net.Conn, leave func()) {
+// closed. If it is, that is done at once, and no call comes of it.
+func becomesCall(conn net.Conn, leave func()) error {
 	g := guestOf(conn)
 	if g == nil {
 		leave() // better not counted than counted for ever
-		return
+		return nil
 	}
 	g.left()
 	g.mu.Lock()
-	closed := g.closed
-	if !closed {
-		g.owed = leave
-	}
-	g.mu.Unlock()
-	if closed {
+	defer g.mu.Unlock()
+	if g.closed {
 		leave()
+		return net.ErrClosed
 	}
+	g.owed = leave
+	return nil
 }

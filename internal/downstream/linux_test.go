@@ -140,3 +140,38 @@ func TestSerialCaller(t *testing.T) {
 	m.AwaitText("BONJOUR")
 	m.Unplug() // a Listener that is closed stays for the call
 }
+
+// Of a caller who sends more than anybody reads, and is gone, little is left to be read.
+func TestUnheard(t *testing.T) {
+	arrived := make(chan session.Endpoint, 1)
+	type wrapped struct{ *net.TCPListener } // as those that may be handed over are
+	wraps := func(address string) (net.Listener, error) {
+		l, err := net.Listen("tcp", address)
+		if err != nil {
+			return nil, err
+		}
+		return wrapped{l.(*net.TCPListener)}, nil
+	}
+	l := open(t, "tcp://127.0.0.1:0", Options{Open: wraps}, func(e session.Endpoint, _ session.Caller) { arrived <- e })
+	conn, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := <-arrived
+	defer e.Close()
+	conn.SetWriteDeadline(time.Now().Add(500 * time.Millisecond))
+	if _, err := conn.Write(make([]byte, 16<<20)); err == nil {
+		t.Error("all of it is taken")
+	}
+	conn.(*net.TCPConn).SetLinger(0)
+	conn.Close()
+	left := 0
+	for err := error(nil); err == nil; {
+		var p []byte
+		p, err = e.Receive()
+		left += len(p)
+	}
+	if left > 4*unheard {
+		t.Errorf("%d bytes are left", left)
+	}
+}

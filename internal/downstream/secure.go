@@ -3,7 +3,9 @@ package downstream
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"net"
+	"net/netip"
 
 	"moip/internal/transport"
 )
@@ -16,6 +18,8 @@ var protocols = map[string][]string{"ws": {"http/1.1"}}
 // All of it is the handshake (RFC 8737, section 3).
 const acmeProtocol = "acme-tls/1"
 
+var errAuthority = errors.New("an authority looks whose the name is")
+
 // over returns a connection that has come, over which TLS is spoken if it is to be. Its
 // handshake is yet to be done.
 func (l *Listener) over(conn net.Conn) net.Conn {
@@ -27,7 +31,7 @@ func (l *Listener) over(conn net.Conn) net.Conn {
 
 // shaken returns a connection that has come as over does, after the handshake, or nil if
 // nobody is to be answered there.
-func (l *Listener) shaken(conn net.Conn, line line) net.Conn {
+func (l *Listener) shaken(conn net.Conn, from netip.AddrPort, line line) net.Conn {
 	secure, ok := l.over(conn).(*tls.Conn)
 	if !ok {
 		return conn
@@ -36,13 +40,14 @@ func (l *Listener) shaken(conn net.Conn, line line) net.Conn {
 	defer cancel()
 	if err := secure.HandshakeContext(ctx); err != nil {
 		line.refused(err)
-		l.options.Log.Debug("no TLS", "from", conn.RemoteAddr(), "error", err)
+		l.options.Log.Debug("no TLS", "from", from, "error", err)
 		conn.Close()
 		return nil
 	}
 	state := secure.ConnectionState()
 	line.secured(&state)
 	if state.NegotiatedProtocol == acmeProtocol {
+		line.refused(errAuthority)
 		secure.Close()
 		return nil
 	}

@@ -198,11 +198,16 @@ func TestSecureTrace(t *testing.T) {
 	if err := stranger.HandshakeContext(ctx); err == nil || errors.Is(err, context.DeadlineExceeded) {
 		t.Error(err)
 	}
+	trust.NextProtos = []string{acmeProtocol}
+	if err := tls.Client(dial(t, l), trust).HandshakeContext(ctx); err != nil {
+		t.Fatal(err)
+	}
 	for late := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
 		mu.Lock()
 		said := told.String()
 		mu.Unlock()
-		if strings.HasPrefix(said, "TLS 1.3, TLS_") && strings.Contains(said, "ULLA") && strings.Contains(said, "no call comes of it: remote error: tls: bad certificate") {
+		if strings.HasPrefix(said, "TLS 1.3, TLS_") && strings.Contains(said, "ULLA") &&
+			strings.Contains(said, "no call comes of it: remote error: tls: bad certificate") && strings.Contains(said, "no call comes of it: "+"an authority looks whose the name is") {
 			break
 		}
 		if time.Now().After(late) {

@@ -2,6 +2,7 @@ package downstream
 
 import (
 	"net"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -27,4 +28,19 @@ func tune(conn net.Conn, unsent int) {
 		// Should a kernel not know it, Fin takes longer to be seen.
 		_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, unsent)
 	})
+}
+
+// tuneListener sets how many bytes that are not read may wait for the connections of a
+// listener.
+func tuneListener(l net.Listener) {
+	socket, ok := l.(syscall.Conn) // which a listener that is handed over is, too
+	if !ok {
+		return
+	}
+	if raw, err := socket.SyscallConn(); err == nil {
+		raw.Control(func(fd uintptr) {
+			// Else it is the system's, and who floods the gateway is noticed later.
+			_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF, unheard)
+		})
+	}
 }

@@ -5,3 +5,5 @@ package downstream
 import "net"
 
 func tune(net.Conn, int) {}
+
+func tuneListener(net.Listener) {}

@@ -84,12 +84,18 @@ func (l *Listener) upgrade(w http.ResponseWriter, r *http.Request, answer Answer
 	conn, early, subprotocol, err := upgrade(w, r)
 	if err != nil {
 		leave()
-		l.failed(from.Addr)
+		if _, refused := errors.AsType[*ws.ConnectionRejectedError](err); refused { // not by a line that breaks
+			l.failed(from.Addr)
+		}
 		line.refused(err)
 		l.options.Log.Debug("no WebSocket", "from", r.RemoteAddr, "error", err)
 		return
 	}
-	becomesCall(conn, leave)
+	if err := becomesCall(conn, leave); err != nil {
+		line.refused(err)
+		conn.Close()
+		return
+	}
 	line.answered(subprotocol)
 	conn = socketOf(conn)
 	e := transport.NewWebSocket(conn, transport.WebSocketOptions{

@@ -2,6 +2,7 @@ package downstream
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -42,9 +43,10 @@ func (l *Listener) isProxy(from netip.AddrPort) bool {
 	return l.at.Proxy && l.options.Proxies().Trusts(from.Addr())
 }
 
-// refused tells whoever wants to know that a proxy has not said who calls.
+// refused tells whoever wants to know that a proxy has not said who calls. It is no fault
+// of one that was cut short here.
 func (l *Listener) refused(from netip.AddrPort, reason string, err error) {
-	if l.options.Refused != nil {
+	if l.options.Refused != nil && !errors.Is(err, net.ErrClosed) {
 		l.options.Refused(from, l.at.Transport(), reason, err)
 	}
 }

@@ -4,12 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -102,37 +100,18 @@ func open(ctx context.Context, p Plan, log *logbook, sockets *handover.Sockets) 
 	if last, err := strconv.ParseUint(sockets.Told(), 10, 64); err == nil {
 		g.board.Continue(session.ID(last))
 	}
-	err := g.openRecordings()
-	if err == nil {
-		err = g.openCertificates()
+	for _, step := range []func() error{
+		g.openRecordings, g.openCertificates, g.openPolicy, g.openHistory,
+		func() error { return g.wire(p.Portal) },
+		func() error { return g.openTrace(p.Trace) },
+		g.openDoors, g.openAdmin,
+	} {
+		if err := step(); err != nil {
+			g.close()
+			return nil, err
+		}
 	}
-	if err == nil {
-		err = g.openBans()
-	}
-	if err == nil {
-		g.openLimits()
-		g.openShield()
-		err = g.openHistory()
-	}
-	if err == nil {
-		err = g.wire(p.Portal)
-	}
-	if err == nil {
-		err = g.openTrace(p.Trace)
-	}
-	if err == nil {
-		err = g.openDoors()
-	}
-	if err == nil {
-		err = g.openAdmin()
-	}
-	if err == nil {
-		g.redirectBy()
-	}
-	if err != nil {
-		g.close()
-		return nil, err
-	}
+	g.redirectBy()
 	return g, nil
 }
 
@@ -291,52 +270,6 @@ func (g *gateway) wireTeletel() error {
 	return nil
 }
 
-// welcome tells whoever started the gateway what to open.
-func (g *gateway) welcome(out io.Writer) {
-	fmt.Fprintln(out, "MoIP answers callers at")
-	for _, l := range g.listeners {
-		scheme, address, _ := strings.Cut(l.URI(), "://")
-		switch scheme {
-		case "ws", "wss":
-			fmt.Fprintf(out, "  http%s://%s/  (a Minitel in the browser)\n", strings.TrimPrefix(scheme, "ws"), address)
-		case "serial":
-			fmt.Fprintf(out, "  %s  (a Minitel at its socket)\n", l.URI())
-			continue
-		}
-		for _, uri := range reached(scheme, l.Addr()) {
-			fmt.Fprintf(out, "  %s\n", uri)
-		}
-	}
-	if g.admin != nil {
-		fmt.Fprintf(out, "Operators: %s/, or moip ctl\n", g.adminURL())
-	}
-	fmt.Fprintf(out, "Portal: %s\nCtrl-C stops it.\n", g.about.Load())
-}
-
-// reached returns the URIs by which this machine and others reach a listener.
-func reached(scheme string, at net.Addr) (uris []string) {
-	address := at.(*net.TCPAddr)
-	hosts := []string{address.IP.String()}
-	if address.IP.IsUnspecified() {
-		hosts = append([]string{"localhost"}, addresses()...)
-	}
-	for _, host := range hosts {
-		uris = append(uris, scheme+"://"+net.JoinHostPort(host, strconv.Itoa(address.Port)))
-	}
-	return uris
-}
-
-// addresses returns where other machines may reach this one.
-func addresses() (ips []string) {
-	all, _ := net.InterfaceAddrs()
-	for _, a := range all {
-		if n, ok := a.(*net.IPNet); ok && n.IP.IsGlobalUnicast() {
-			ips = append(ips, n.IP.String())
-		}
-	}
-	return ips
-}
-
 // start answers callers.
 func (g *gateway) start() {
 	var ctx context.Context
@@ -347,9 +280,11 @@ func (g *gateway) start() {
 	if g.admin != nil {
 		g.tasks.Go(func() { g.api.Serve(g.adminDoor()) })
 	}
+	g.mu.Lock() // operators may have it changed by now
 	for _, l := range g.listeners {
 		g.serve(l)
 	}
+	g.mu.Unlock()
 	for _, at := range g.sockets.Ready() {
 		g.log.Warn("a socket was handed over that no listener is for", "at", at)
 	}

@@ -32,6 +32,7 @@ func bold(s string) string { return `\fB` + escape(s) + `\fR` }
 
 func (p *page) head(h Head, name, section, about string) {
 	p.line(`.TH %s %s "%s" "moip %s" "Minitel over IP"`, strings.ToUpper(name), section, h.Date.UTC().Format(time.DateOnly), h.Version)
+	p.line(".nh") // a word may be a key or a URL
 	p.line(".SH NAME\n%s \\- %s", name, about)
 }
 

@@ -80,32 +80,58 @@ type party struct {
 	// Of a household, and as all times here since the beginning of the Turnstile.
 	since  time.Duration // it has calls
 	recent time.Duration // until when it is one that has called
-	lasts  bool          // as long as it is: its last call of note was one that lasted
+	credit int           // calls that it may make in a crush, for others that have lasted
+	earned bool          // credit for those that it has
 }
 
 const (
 	aWhile     = 3 * time.Second  // which a call takes in which somebody looks at a page
 	briefPast  = 10 * time.Second // for how long a household is one that has called
-	lastedPast = 10 * time.Minute // if that call lasted
+	lastedPast = 10 * time.Minute // if it has credit
+	lasted     = 2                // credit for a call that has lasted
+	maxCredit  = 20
 )
+
+// isStranger reports whether nothing counts that a household has done.
+func (p *party) isStranger(now time.Duration) bool { return p.calls == 0 && now >= p.recent }
 
 // crushes reports whether a household may be one of those who make a crush: its calls come
 // and go.
 func (p *party) crushes(now time.Duration) bool {
-	if p.calls > 0 && now-p.since >= aWhile {
-		return false
+	return !p.isStranger(now) && p.credit == 0 && !p.earns(now)
+}
+
+// earns reports whether a household has a call that has lasted, and no credit for it yet.
+func (p *party) earns(now time.Duration) bool {
+	return p.calls > 0 && !p.earned && now-p.since >= aWhile
+}
+
+// entered notes a call of a household, that came in a crush or did not.
+func (p *party) entered(now time.Duration, crushed bool) {
+	stranger := p.isStranger(now)
+	if stranger {
+		p.credit = 0
 	}
-	known := p.calls > 0 || now < p.recent
-	return known && !(p.lasts && now < p.recent)
+	if p.earns(now) {
+		p.earned = true
+		p.credit = min(p.credit+lasted, maxCredit)
+	}
+	if crushed && !stranger {
+		p.credit--
+	}
+	if p.calls == 0 {
+		p.since, p.earned = now, false
+	}
 }
 
 // left notes that a call of a household is over that has begun then.
 func (p *party) left(began, now time.Duration) {
-	switch {
-	case now-began >= aWhile:
-		p.recent, p.lasts = now+lastedPast, true
-	case !p.lasts || now >= p.recent:
-		p.recent, p.lasts = now+briefPast, false
+	if now-began >= aWhile {
+		p.credit = min(p.credit+lasted, maxCredit)
+	}
+	p.recent = now + briefPast
+	if p.credit > 0 {
+		p.recent = now + lastedPast
 	}
 }
 
@@ -138,7 +164,7 @@ func (t *Turnstile) Enter(from netip.Addr) (leave func(), refused Reason) {
 		return nil, Full
 	}
 	if exempt {
-		if !t.passes(now, true) {
+		if t.passes(now, true) == nil {
 			return nil, TooFast
 		}
 		return t.enter(now, nil), ""
@@ -152,29 +178,29 @@ func (t *Turnstile) Enter(from netip.Addr) (leave func(), refused Reason) {
 		return nil, NetworkFull
 	case !h.pace.lets(r.HouseholdNewCalls, now):
 		return nil, HouseholdFast
-	case !t.passes(now, !h.crushes(now)):
+	}
+	by := t.passes(now, !h.crushes(now))
+	if by == nil {
 		return nil, TooFast
 	}
 	mine := t.party(home)
 	mine.pace.pass(r.HouseholdNewCalls, now)
-	if mine.calls == 0 {
-		mine.since = now
-	}
+	mine.entered(now, by == &t.crush)
 	return t.enter(now, mine, t.party(around)), ""
 }
 
-// passes reports whether a new call may come, of somebody who makes no crush or may do so,
-// and counts it.
-func (t *Turnstile) passes(now time.Duration, crushed bool) bool {
+// passes counts a new call that may come, of somebody who makes no crush or may do so, and
+// returns by which meter; nil if it may not.
+func (t *Turnstile) passes(now time.Duration, crushed bool) *meter {
 	m := &t.pace
 	if !m.lets(t.rules.NewCalls, now) && crushed {
 		m = &t.crush
 	}
 	if !m.lets(t.rules.NewCalls, now) {
-		return false
+		return nil
 	}
 	m.pass(t.rules.NewCalls, now)
-	return true
+	return m
 }
 
 // enter counts a call of a household, which may be nil, and of the parties it is part of.

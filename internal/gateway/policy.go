@@ -8,12 +8,15 @@ import (
 	"moip/internal/policy/ban"
 )
 
-func (g *gateway) openBans() (err error) {
+// openPolicy opens what says who is let in.
+func (g *gateway) openPolicy() (err error) {
 	o := g.cfg.Bans.Options()
 	o.Log = g.log
 	if g.bans, err = ban.Open(o); err != nil {
 		return fmt.Errorf("bans: %w", err)
 	}
+	g.openLimits()
+	g.openShield()
 	return nil
 }
 
