@@ -50,7 +50,7 @@ func (g *gateway) openAdmin() (err error) {
 		}
 	}
 	g.api = admin.NewServer(o)
-	g.api.ConnContext = known
+	g.api.ConnContext = operators
 	return nil
 }
 

@@ -54,7 +54,7 @@ func (g *gateway) certificates() (all []admin.Certificate) {
 
 // adminDoor returns the operators' door as it is to be served.
 func (g *gateway) adminDoor() net.Listener {
-	door := visitors{g.admin, g}
+	door := visitors{g.admin, g, "admin"}
 	if g.adminTLS {
 		return tls.NewListener(door, g.keys.Admin())
 	}

@@ -11,11 +11,13 @@ import (
 	"moip/internal/policy/limit"
 )
 
-// visitors are who comes to the operators' door. As callers who arrive, they are counted
-// until it is known who they are, so that no crowd takes the descriptors that calls need.
+// visitors are who comes to the door of operators, or of gateways with their links. As
+// callers who arrive, they are counted until it is known who they are, so that no crowd
+// takes the descriptors that calls need.
 type visitors struct {
 	net.Listener
-	g *gateway
+	g  *gateway
+	by string // admin or link, for whoever counts those who have to go
 }
 
 // A visitor is one of them.
@@ -33,7 +35,7 @@ func (l visitors) Accept() (net.Conn, error) {
 	from = netip.AddrPortFrom(from.Addr().Unmap(), from.Port())
 	left := l.g.limits.Arrive(from.Addr(), func() {
 		conn.Close()
-		l.g.refuse(from, "admin", string(limit.Crowded), downstream.Refusal{})
+		l.g.refuse(from, l.by, string(limit.Crowded), downstream.Refusal{})
 	})
 	return &visitor{conn, left}, nil
 }
@@ -43,11 +45,16 @@ func (v *visitor) Close() error {
 	return v.Conn.Close()
 }
 
-// known has a visitor counted no more once it is known who that is. It is
-// http.Server.ConnContext.
-func known(ctx context.Context, conn net.Conn) context.Context {
+// visitorOf returns the visitor behind a connection that one of them has come by.
+func visitorOf(conn net.Conn) *visitor {
 	if secure, ok := conn.(*tls.Conn); ok {
 		conn = secure.NetConn()
 	}
-	return access.OnceKnown(ctx, conn.(*visitor).left)
+	return conn.(*visitor)
+}
+
+// operators has a visitor counted no more once it is known to be one. It is
+// http.Server.ConnContext.
+func operators(ctx context.Context, conn net.Conn) context.Context {
+	return access.OnceKnown(ctx, visitorOf(conn).left)
 }

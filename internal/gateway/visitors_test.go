@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/coder/websocket"
+
 	"moip/internal/config"
 	"moip/internal/handover"
 )
@@ -65,5 +67,44 @@ func TestVisitors(t *testing.T) {
 	crowd[len(crowd)-1].SetReadDeadline(time.Now().Add(10 * time.Millisecond))
 	if _, err := crowd[len(crowd)-1].Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("the last is gone: %v", err)
+	}
+}
+
+// Nor does one at the door of links.
+func TestLinkVisitors(t *testing.T) {
+	const most = 4
+	cfg := config.Default()
+	cfg.Listen, cfg.Admin, cfg.Records = []string{"ws://127.0.0.1:0"}, "none", "none"
+	cfg.History.File, cfg.Bans.File, cfg.Limits.Arriving = "none", "none", most
+	log := &logbook{Logger: slog.New(slog.NewTextHandler(io.Discard, nil)), level: new(slog.LevelVar)}
+	g, err := open(t.Context(), Plan{Config: cfg, Portal: Alone(Links{At: "127.0.0.1:0"})}, log, &handover.Sockets{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.start()
+	defer g.stop()
+	link, _, err := websocket.Dial(t.Context(), "ws://"+g.links.Addr().String(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer link.CloseNow()
+	linked := link.CloseRead(t.Context())
+	var first net.Conn
+	for range 3 * most {
+		conn, err := net.Dial("tcp", g.links.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if first == nil {
+			first = conn
+		}
+	}
+	first.SetDeadline(time.Now().Add(5 * time.Second))
+	if _, err := first.Read(make([]byte, 1)); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("the first of a crowd is still there: %v", err)
+	}
+	if err := link.Ping(linked); err != nil {
+		t.Errorf("the link is gone: %v", err)
 	}
 }
