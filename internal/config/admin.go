@@ -69,6 +69,8 @@ func (c *Config) checkAdmin(fault report) {
 	switch {
 	case port == "":
 		fault("admin", "%.60q is not an address with a port (write %s, or none)", address, DefaultAdmin)
+	case c.TLS.AdminClientCA != "" && c.AdminOpen():
+		fault("tls.admin_client_ca", `nobody at "%[1]s" is asked for a certificate, and everybody there may do everything (write admin = "https://%[1]s")`, address)
 	case isOwn(host):
 	case !c.adminKnows():
 		fault("admin", `%.60q is reached from elsewhere, and from there operators need a token (write admin_token_file = "FILE" for one made with openssl rand -hex 24, or an address of this machine alone, as %s)`, address, DefaultAdmin)

@@ -229,6 +229,7 @@ func TestFaults(t *testing.T) {
 		{"admin = ':8999'\nadmin_token_file = 'f'\n", `1: admin: ":8999" has no TLS, so that tokens can be read on the way (write "https://:8999"; or admin_plain = true, where a VPN or a proxy with TLS is in between)`},
 		{"admin_hosts = ['hub.example:8999']\n", `1: admin_hosts: "hub.example:8999" is neither a name nor an address of this machine (write hub.example, without a port)`},
 		{"admin_hosts = ['']\n", `1: admin_hosts: "" is neither a name nor an address of this machine (write hub.example, without a port)`},
+		{"admin = 'localhost:1'\n[tls]\nadmin_client_ca = 'o'\n", `3: tls.admin_client_ca: nobody at "localhost:1" is asked for a certificate, and everybody there may do everything (write admin = "https://localhost:1")`},
 		{"admin_plain = 'yes'\n", `1: admin_plain: must be true or false (without quotes)`},
 		{"[bans]\nfile = ''\n", `2: bans.file: must name a file (or be "none")`},
 		{"[bans]\nnever = ['::1', 'me']\n", `2: bans.never: "me" is neither an address nor a network (write 192.0.2.1, 192.0.2.0/24 or 2001:db8::/64)`},
@@ -499,7 +500,6 @@ func TestAdmin(t *testing.T) {
 		"admin = 'https://127.0.0.1:1'\n[tls]\ncert = ['c.pem']":                        true,
 		"admin = 'https://:1'\n[tls]\ncert = ['c.pem']\nadmin_client_ca = 'o.pem'":      false,
 		"admin = 'https://127.0.0.1:1'\n[tls]\ncert = ['c.pem']\nadmin_client_ca = 'o'": false,
-		"admin = '127.0.0.1:1'\n[tls]\nadmin_client_ca = 'o'":                           true, // which nobody asks for
 		"admin_token_file = 'f'":      false,
 		"admin_look_token_file = 'f'": false,
 		"admin = 'https://:1'\nadmin_token_file = 'f'\n[tls]\ncert = ['c.pem']":                 false,

@@ -25,7 +25,7 @@ func TestTLS(t *testing.T) {
 		},
 		"acme = ['a.example', '192.0.2.1', '::1']\nacme_challenge = 'http-01'": {Required: true, ACME: named},
 	} {
-		c, err := Parse("etc/moip.toml", []byte("[tls]\n"+text))
+		c, err := Parse("etc/moip.toml", []byte("admin = 'none'\n[tls]\n"+text))
 		if err != nil {
 			t.Errorf("%s: %v", text, err)
 			continue

@@ -50,6 +50,7 @@ func (g *gateway) openAdmin() (err error) {
 		}
 	}
 	g.api = admin.NewServer(o)
+	g.api.ConnContext = operators
 	return nil
 }
 

@@ -40,6 +40,7 @@ func (g *gateway) wireAlone(o Links) (err error) {
 	if g.links, err = listenForLinks(o.At, o.Gateways); err != nil {
 		return fmt.Errorf("--link: %w", err)
 	}
+	g.links = visitors{g.links, g, "link"}
 	scheme := "ws"
 	if o.Cert != "" {
 		scheme = "wss"
@@ -53,7 +54,10 @@ func (g *gateway) wireAlone(o Links) (err error) {
 	}
 	orders := &orders{own: g.board}
 	p := g.teletel.portal(orders, true)
-	orders.gateways = pymoip.NewServer(pymoip.ServerOptions{Gateways: o.Gateways, TokenFile: o.Tokens, Follow: p.Event, Ask: p.Ask, Log: g.log})
+	orders.gateways = pymoip.NewServer(pymoip.ServerOptions{
+		Gateways: o.Gateways, TokenFile: o.Tokens, Follow: p.Event, Ask: p.Ask, Log: g.log,
+		Linked: func(by net.Conn) { visitorOf(by).left() },
+	})
 	calls.DialPortal, calls.DialService = p.Dial, g.teletel.dial(calls.DialService)
 	g.about.Store(fmt.Sprintf("control links at %s, %s", strings.Join(reached(scheme, g.links.Addr()), ", "), g.teletel.about()))
 	g.board.Open(calls, p.Event, orders.gateways.Event)

@@ -54,10 +54,11 @@ func (g *gateway) certificates() (all []admin.Certificate) {
 
 // adminDoor returns the operators' door as it is to be served.
 func (g *gateway) adminDoor() net.Listener {
+	door := visitors{g.admin, g, "admin"}
 	if g.adminTLS {
-		return tls.NewListener(g.admin, g.keys.Admin())
+		return tls.NewListener(door, g.keys.Admin())
 	}
-	return g.admin
+	return door
 }
 
 // adminURL returns where the operators' door is, for whoever is at this machine.

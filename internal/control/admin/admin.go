@@ -85,6 +85,10 @@ func bounded(next http.Handler) http.Handler {
 	})
 }
 
+// writeTime is how long an answer may take that has an end, and its reader: a process that
+// takes over (Upgrade) has a minute. What has no end counts anew for each word, see stream.
+const writeTime = 90 * time.Second
+
 // NewServer returns a server of the API. Its Shutdown waits for answers, but ends what has
 // no end, as events.
 func NewServer(o Options) *http.Server {
@@ -97,6 +101,7 @@ func NewServer(o Options) *http.Server {
 		Handler:           bounded(newMux(o)),
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       10 * time.Second,
+		WriteTimeout:      writeTime,
 		IdleTimeout:       time.Minute,
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug),

@@ -37,6 +37,10 @@ type ServerOptions struct {
 	// answered that and may do so now. It must neither block nor call the Server.
 	Ask func(call session.ID)
 
+	// Linked is told of each connection by which a link is had, as it is accepted. Nil for
+	// nobody.
+	Linked func(by net.Conn)
+
 	Log *slog.Logger // nil for none
 }
 
@@ -122,6 +126,11 @@ func NewServer(o ServerOptions) *Server {
 		IdleTimeout:       handshakeTime,
 		MaxHeaderBytes:    8 << 10,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+		ConnState: func(conn net.Conn, state http.ConnState) {
+			if state == http.StateHijacked && o.Linked != nil {
+				o.Linked(conn)
+			}
+		},
 	}
 	return s
 }

@@ -215,6 +215,9 @@ func (g *Gate) For(role Role, next http.Handler) http.Handler {
 			g.refuse(w, r, no)
 			return
 		}
+		if known, ok := r.Context().Value(onceKnown{}).(func()); ok {
+			known()
+		}
 		if !safe && p.By != "nothing" {
 			g.log.Info("an operator's order", "does", r.Method+" "+r.URL.Path, "from", g.from(r), "known by", p.Name)
 		}
@@ -226,6 +229,15 @@ func (g *Gate) For(role Role, next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r.WithContext(ctx))
 	})
+}
+
+// onceKnown is the key of what OnceKnown has called.
+type onceKnown struct{}
+
+// OnceKnown returns the context of a connection about which known is to be called, perhaps
+// several times, once it is known who is there.
+func OnceKnown(ctx context.Context, known func()) context.Context {
+	return context.WithValue(ctx, onceKnown{}, known)
 }
 
 // visitor is the key of the Visitor in the context of a request.
