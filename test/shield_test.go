@@ -1,6 +1,7 @@
 package test
 
 import (
+	"bufio"
 	"crypto/tls"
 	"io"
 	"net"
@@ -189,12 +190,15 @@ func TestShieldHonest(t *testing.T) {
 			}
 		}
 		for _, path := range []string{"/", "/", "/favicon.ico"} {
-			w, err := clientFrom(t, "127.0.0.2").Get("http://" + g.doors["telnet"] + path)
+			// An http.Client takes its time between the connection and the request.
+			conn := by(t, g.doors["telnet"], "127.0.0.2", "GET "+path+" HTTP/1.1\r\nHost: "+g.doors["telnet"]+"\r\n\r\n")
+			w, err := http.ReadResponse(bufio.NewReader(conn), nil)
 			if err != nil {
 				t.Fatal(err)
 			}
 			text, _ := io.ReadAll(w.Body)
 			w.Body.Close()
+			conn.Close()
 			if want := `<a href="http://` + g.doors["ws"] + `/">`; w.StatusCode != http.StatusBadRequest || !strings.Contains(string(text), want) {
 				t.Errorf("a browser is told %s, %s", w.Status, text)
 			}

@@ -27,8 +27,8 @@ type Rules struct {
 	NewCalls          int `json:"new_calls"`
 	HouseholdNewCalls int `json:"household_new_calls"`
 
-	// Requests in a second of a household that ask for no call, as for a page. Of
-	// them, too, there may be five seconds' worth at once.
+	// Requests in a second of a household, for a page or a call. Of them, too, there may
+	// be five seconds' worth at once.
 	HouseholdRequests int `json:"household_requests"`
 
 	// Connections at a time that are no calls yet, in all and of a household.
@@ -237,8 +237,7 @@ func (t *Turnstile) enter(began time.Duration, home *party, around ...*party) (l
 	}
 }
 
-// Ask reports whether a request that is for no call may come from an address, and counts
-// it.
+// Ask reports whether a request may come from an address, and counts it.
 func (t *Turnstile) Ask(from netip.Addr) bool {
 	if t.exempt(from) {
 		return true
