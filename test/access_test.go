@@ -351,6 +351,7 @@ func TestAccessRefusesToStart(t *testing.T) {
 		"admin = '0.0.0.0:0'\nadmin_plain = true\nadmin_token_file = 'token'": "admin_token_file: token:1: a token has 16 to 512 characters",
 		"admin = '0.0.0.0:0'\nadmin_plain = true\nadmin_token_file = 'none'":  "admin_token_file: stat none: no such file",
 	} {
+		text += "\nlisten = ['tcp://127.0.0.1:0']"
 		if err := os.WriteFile(filepath.Join(dir, "moip.toml"), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}

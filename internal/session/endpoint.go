@@ -47,7 +47,7 @@ var (
 	ErrSilent  = errors.New("peer answers no ping")
 
 	// ErrProtocol is wrapped by what is said of a peer that breaks the rules of its
-	// protocol.
+	// protocol, as no clumsy terminal does.
 	ErrProtocol = errors.New("protocol error")
 )
 

@@ -218,8 +218,9 @@ func (e *WebSocket) closed() {
 	case code == ws.StatusNormalClosure:
 		e.err = io.EOF
 	case code.IsNotUsed(), code.IsProtocolReserved(), code == ws.StatusNoMeaningYet:
-		// RFC 6455, section 7.4: must not be set. One byte is no code either.
-		e.violated(fmt.Errorf("close frame with the status code %d", code))
+		// RFC 6455, section 7.4: must not be set. One byte is no code either. Clumsy
+		// terminals do it, and it does not speak against them.
+		e.abandon(ws.StatusProtocolError, fmt.Errorf("protocol error: close frame with the status code %d", code))
 		return
 	default:
 		text := fmt.Sprintf("closed %d", code)
@@ -255,13 +256,17 @@ var closeNames = map[ws.StatusCode]string{
 
 // violated ends a connection whose peer does not keep to the protocol.
 func (e *WebSocket) violated(err error) {
-	code := ws.StatusProtocolError
-	e.err = fmt.Errorf("%w: %w", session.ErrProtocol, err)
-	if err == errTooBig { // a rule of ours alone
-		code, e.err = ws.StatusMessageTooBig, fmt.Errorf("protocol error: %w", err) // RFC 6455, section 7.4.1
+	if err == errTooBig { // a rule of ours alone: RFC 6455, section 7.4.1
+		e.abandon(ws.StatusMessageTooBig, fmt.Errorf("protocol error: %w", err))
+	} else {
+		e.abandon(ws.StatusProtocolError, fmt.Errorf("%w: %w", session.ErrProtocol, err))
 	}
+}
+
+func (e *WebSocket) abandon(code ws.StatusCode, err error) {
+	e.err = err
 	e.sendClose(closeBody(code))
-	e.end(e.err)
+	e.end(err)
 }
 
 func closeBody(code ws.StatusCode) []byte { return []byte{byte(code >> 8), byte(code)} }

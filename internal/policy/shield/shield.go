@@ -216,14 +216,22 @@ func (s *Shield) run() {
 			s.weigh(e)
 		case <-sweep.C:
 			s.sweep()
+			s.tellLost()
 			s.memory.save(time.Now())
 		case <-s.quit:
 			for len(s.queue) > 0 { // nobody else takes from it
 				s.weigh(<-s.queue)
 			}
+			s.tellLost()
 			s.memory.save(time.Now())
 			return
 		}
+	}
+}
+
+func (s *Shield) tellLost() {
+	if n := s.lost.Swap(0); n > 0 {
+		s.log.Warn("shield: more evidence came than could be weighed", "lost", n)
 	}
 }
 
@@ -232,9 +240,6 @@ func (s *Shield) now() time.Duration { return time.Since(s.began) }
 
 // weigh adds a sighting to the score of a household, and does what is due.
 func (s *Shield) weigh(e sighting) {
-	if n := s.lost.Swap(0); n > 0 {
-		s.log.Warn("shield: more evidence came than could be weighed", "lost", n)
-	}
 	rules := s.rules.Load()
 	s.mu.Lock()
 	h := s.at(e.who, rules)

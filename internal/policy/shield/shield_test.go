@@ -252,6 +252,27 @@ func TestScanners(t *testing.T) {
 	}
 }
 
+// When more comes than can be weighed, that is told once a minute, and not each time.
+func TestFlood(t *testing.T) {
+	in(t, Options{Rules: rules}, func(g *gate) {
+		g.mu.Lock() // nothing is weighed
+		for range 2 * maxQueue {
+			g.Report(somebody, Short)
+		}
+		g.mu.Unlock()
+		for range 10 {
+			synctest.Wait()
+			g.lost.Add(1)
+			g.Report(somebody, Short)
+		}
+		time.Sleep(sweepTime)
+		synctest.Wait()
+		if told := strings.Count(g.log.String(), "more evidence came"); told != 1 {
+			t.Errorf("it is told %d times: %s", told, g.log.String())
+		}
+	})
+}
+
 // Those who break rules in calls are banned, too.
 func TestRuleBreakers(t *testing.T) {
 	for by, words := range map[string]string{"telnet": "telnet negotiations", "telnets": "telnet negotiations", "ws": "broken frames", "wss": "broken frames"} {
