@@ -62,7 +62,7 @@ func (c *connect) Run(ctx context.Context, out io.Writer) (err error) {
 	}
 	defer end.Close()
 	if c.Record != "" {
-		file, failed := os.Create(c.Record)
+		file, failed := os.OpenFile(c.Record, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600) // what is typed is in it
 		if failed != nil {
 			return fmt.Errorf("--record: %w", failed)
 		}

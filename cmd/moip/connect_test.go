@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -224,10 +225,15 @@ func TestConnect(t *testing.T) {
 	s.types("mire\r")
 	s.shows("Sommaire  fin")
 	command := exec.Command("moip", "connect", url, "--dump", "--send", "mire{Envoi}", "--wait", "couleurs 1/6")
+	tape := filepath.Join(t.TempDir(), "call.moip")
+	command.Args = append(command.Args, "--record", tape)
 	command.Env = environ()
 	dump, err := command.Output()
 	if err != nil {
 		t.Fatal(err)
+	}
+	if info, err := os.Stat(tape); err != nil || info.Mode().Perm()&0o077 != 0 { // passwords are typed
+		t.Errorf("others may read the recording: %v, %v", info, err)
 	}
 	want := strings.Split(strings.TrimSuffix(string(dump), "\n"), "\n")
 	if !slices.Equal(s.rows()[1:], want[1:]) { // row 00 is MIRE's, then the portal's

@@ -12,6 +12,9 @@ import (
 func (c *Config) Settings(show func(string) string) map[string]any {
 	all := map[string]any{}
 	each("", reflect.ValueOf(c).Elem(), func(key string, v reflect.Value) { all[key] = plain(v, show) })
+	if c.Portal.Start != "" {
+		all["portal.start"] = "(keys)" // a password may be among them
+	}
 	return all
 }
 

@@ -13,13 +13,13 @@ func TestSettings(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := Parse("moip.toml", []byte("link = \"ws://me:secret@localhost\"\n[portal]\nurl = \"ws://me:secret@localhost\"\n[limits]\nidle = \"90s\""))
+	c, err := Parse("moip.toml", []byte("link = \"ws://me:secret@localhost\"\n[portal]\nurl = \"ws://me:secret@localhost\"\nstart = \"ME{Envoi}SECRET{Envoi}\"\n[limits]\nidle = \"90s\""))
 	if err != nil {
 		t.Fatal(err)
 	}
 	all := c.Settings(func(s string) string { return strings.ReplaceAll(s, "secret", "") })
 	for key, want := range map[string]any{
-		"limits.idle": "1m30s", "log_level": "info", "log_size": 10, "portal.echo": false, "portal.url": "ws://me:@localhost",
+		"limits.idle": "1m30s", "log_level": "info", "log_size": 10, "portal.echo": false, "portal.url": "ws://me:@localhost", "portal.start": "(keys)",
 		"link": "ws://me:@localhost", "recordings.calls": "asked", "limits.visit": "1h",
 	} {
 		if all[key] != want {

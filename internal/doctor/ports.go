@@ -1,7 +1,6 @@
 package doctor
 
 import (
-	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -17,7 +16,6 @@ import (
 
 	"moip/internal/control/admin"
 	"moip/internal/downstream"
-	"moip/internal/policy/token"
 	"moip/internal/serial"
 )
 
@@ -153,11 +151,11 @@ func (o Options) checkAdmin() check {
 			ctx, cancel := context.WithTimeout(ctx, askTime)
 			defer cancel()
 			var there admin.Calls
-			if file := cmp.Or(o.Config.AdminTokenFile, o.Config.AdminLookTokenFile); file != "" {
-				client.Token = func() (token.Token, error) { return token.ReadOne(file) }
-			}
-			if failed := client.Do(ctx, http.MethodGet, "/calls", nil, &there); failed == nil {
+			switch failed := client.Do(ctx, http.MethodGet, "/calls", nil, &there); { // without a token: it may be anybody
+			case failed == nil:
 				return []Finding{good(name, "%s is had by a MoIP that runs; calls under way: %d", address, len(there.Calls))}
+			case errors.Is(failed, admin.ErrUnknown):
+				return []Finding{good(name, "%s is had by a MoIP that runs, and wants to know who asks", address)}
 			}
 		}
 		f := problem(name, "name another with --admin ADDR:PORT, or none", "%s cannot be had: %v", address, err)

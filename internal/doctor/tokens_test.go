@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"strings"
 	"testing"
@@ -63,7 +65,8 @@ func TestTokens(t *testing.T) {
 	says(file + " can be read or written by everybody on this machine (mode 0644) chmod 640 " + file)
 }
 
-// The doctor shows the tokens that the gateway goes by: to itself, and to its portal.
+// The doctor shows the token of the link to the portal, and those of operators to nobody:
+// whoever has taken their address may not be the gateway.
 func TestTokensShown(t *testing.T) {
 	t.Parallel()
 	o := quiet(t)
@@ -91,11 +94,20 @@ func TestTokensShown(t *testing.T) {
 	defer links.Shutdown(context.Background())
 	o.Config.Portal.URL, o.Config.Link = "tcp://127.0.0.1:1", "ws://"+at[1]
 	o.Config.Admin = at[0]
-	for known, want := range map[string]string{file: "is had by a MoIP that runs", "": "cannot be had"} {
-		o.Config.AdminTokenFile = known
-		if f := o.checkAdmin().look(t.Context()); !strings.Contains(f[0].Found, want) {
-			t.Errorf("with %q: %+v", known, f)
+	o.Config.AdminTokenFile = file
+	if f := o.checkAdmin().look(t.Context()); !strings.Contains(f[0].Found, "is had by a MoIP that runs") {
+		t.Errorf("it is %+v", f)
+	}
+	thief := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if shown := r.Header.Get("Authorization"); shown != "" {
+			t.Errorf("somebody is shown %q", shown)
 		}
+		w.WriteHeader(http.StatusUnauthorized)
+	}))
+	defer thief.Close()
+	o.Config.Admin = thief.Listener.Addr().String()
+	if f := o.checkAdmin().look(t.Context()); !strings.Contains(f[0].Found, "cannot be had") {
+		t.Errorf("of somebody it says %+v", f)
 	}
 	for known, want := range map[string]string{file: "takes it", "": "it answers 401"} {
 		o.Config.LinkTokenFile = known

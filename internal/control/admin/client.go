@@ -16,6 +16,7 @@ import (
 	"syscall"
 	"time"
 
+	"moip/internal/control/admin/access"
 	"moip/internal/policy/token"
 )
 
@@ -201,6 +202,14 @@ func (c *Client) stream(ctx context.Context, path, last string, tell func(data [
 	return lines.Err()
 }
 
+// ErrUnknown is that of a request that a gateway refuses to whom it does not know.
+var ErrUnknown = errors.New("who asks is not known")
+
+// An unknown is ErrUnknown, in the words of the gateway.
+type unknown struct{ error }
+
+func (unknown) Is(target error) bool { return target == ErrUnknown }
+
 // reasonOf returns what the gateway has to say about a request that it refuses.
 func reasonOf(r *http.Request, w *http.Response) error {
 	var told Error
@@ -209,6 +218,9 @@ func reasonOf(r *http.Request, w *http.Response) error {
 			return fmt.Errorf("%s answers %s (if it has TLS, write https://%[1]s)", r.URL.Host, w.Status)
 		}
 		return fmt.Errorf("%s answers %s", r.URL.Host, w.Status)
+	}
+	if w.StatusCode == http.StatusUnauthorized && strings.HasPrefix(w.Header.Get("WWW-Authenticate"), access.Challenge) {
+		return unknown{errors.New(told.Error)}
 	}
 	return errors.New(told.Error)
 }

@@ -326,6 +326,9 @@ func (g *Gate) watch(ctx context.Context, secured *tls.ConnectionState, out func
 	out()
 }
 
+// Challenge is how a gateway begins its demand for a token (RFC 6750, section 3).
+const Challenge = `Bearer realm="MoIP"`
+
 // A refusal is why a request is not answered. The zero one is none.
 type refusal struct {
 	status int
@@ -349,7 +352,7 @@ func (g *Gate) refuse(w http.ResponseWriter, r *http.Request, no refusal) {
 	}
 	switch no.status {
 	case http.StatusUnauthorized:
-		challenge := `Bearer realm="MoIP"`
+		challenge := Challenge
 		if no.reason == "wrong" {
 			challenge += `, error="invalid_token"` // RFC 6750, section 3.1
 		}
