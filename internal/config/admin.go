@@ -38,6 +38,10 @@ func (c *Config) adminKnows() bool {
 	return c.AdminTokenFile != "" || c.AdminLookTokenFile != "" || secure && c.TLS.AdminClientCA != ""
 }
 
+// AdminUnasked reports whether nobody is asked for the certificates by which operators were
+// to be known, and everybody may do everything: they do not come by TLS.
+func (c *Config) AdminUnasked() bool { return c.TLS.AdminClientCA != "" && c.AdminOpen() }
+
 // adminPlace returns where the operators' address is, and whether it is one with TLS.
 func (c *Config) adminPlace() (secure bool, host, port string) {
 	address, _ := c.AdminAddress()
@@ -61,7 +65,7 @@ func (c *Config) checkAdmin(fault report) {
 			fault("admin_hosts", "%.60q is neither a name nor an address of this machine (write hub.example, without a port)", host)
 		}
 	}
-	address, _ := c.AdminAddress()
+	address, asked := c.AdminAddress()
 	if address == "" {
 		return
 	}
@@ -69,7 +73,7 @@ func (c *Config) checkAdmin(fault report) {
 	switch {
 	case port == "":
 		fault("admin", "%.60q is not an address with a port (write %s, or none)", address, DefaultAdmin)
-	case c.TLS.AdminClientCA != "" && c.AdminOpen():
+	case asked && c.AdminUnasked():
 		fault("tls.admin_client_ca", `nobody at "%[1]s" is asked for a certificate, and everybody there may do everything (write admin = "https://%[1]s")`, address)
 	case isOwn(host):
 	case !c.adminKnows():

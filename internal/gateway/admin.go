@@ -32,6 +32,9 @@ func (g *gateway) openAdmin() (err error) {
 		g.log.Warn("operators cannot reach this gateway; --admin names another address", "error", err)
 		return nil
 	}
+	if g.cfg.AdminUnasked() {
+		g.log.Warn("operators do not come by TLS: nobody is asked for a certificate of tls.admin_client_ca, and everybody may do everything", "at", address)
+	}
 	g.gate = access.New(rules, g.log)
 	o := admin.Options{
 		Gate:  g.gate,

@@ -106,6 +106,13 @@ func newPass(parent context.Context, v Visitor) *pass {
 	return &pass{v, ctx, end}
 }
 
+// called returns the same pass by another name.
+func (p *pass) called(name string) *pass {
+	same := *p
+	same.Name = name
+	return &same
+}
+
 // New returns a Gate.
 func New(rules Rules, log *slog.Logger) *Gate {
 	g := &Gate{log: log, sessions: map[key]*pass{}, refused: map[string]uint64{}}
@@ -120,6 +127,7 @@ func (g *Gate) Change(rules Rules) {
 	defer g.mu.Unlock()
 	tokens, passes := g.tokens, g.passes
 	g.vouch = rules.Vouch
+	stays := map[string]string{} // the names of those that do, by those that they had
 	g.tokens, g.passes, g.hosts, g.proxies = nil, nil, rules.Hosts, cmp.Or(rules.Proxies, new(proxied.Trust))
 	for _, list := range []struct {
 		role   Role
@@ -127,17 +135,23 @@ func (g *Gate) Change(rules Rules) {
 	}{{Full, rules.Full}, {Look, rules.Look}} {
 		for i, t := range list.tokens {
 			g.tokens = append(g.tokens, t)
+			name := fmt.Sprintf("%v token %d", list.role, i+1)
 			if had := token.Find(tokens, t.Secret()); had >= 0 && passes[had].Role == list.role {
-				g.passes = append(g.passes, passes[had])
+				stays[passes[had].Name] = name
+				g.passes = append(g.passes, passes[had].called(name))
 				continue
 			}
-			name := fmt.Sprintf("%v token %d", list.role, i+1)
 			g.passes = append(g.passes, newPass(context.Background(), Visitor{Role: list.role, By: "token", Name: name}))
 		}
 	}
 	for _, p := range passes {
-		if !slices.Contains(g.passes, p) {
+		if stays[p.Name] == "" {
 			p.end()
+		}
+	}
+	for k, p := range g.sessions {
+		if name := stays[p.Name]; name != "" {
+			g.sessions[k] = p.called(name)
 		}
 	}
 	switch open := rules.Open && len(g.tokens) == 0; {

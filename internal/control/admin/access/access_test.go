@@ -425,3 +425,25 @@ func TestCertificateNoMore(t *testing.T) {
 		}
 	})
 }
+
+// The log calls tokens by where they are in their file now, also those of sessions.
+func TestNames(t *testing.T) {
+	d := guards(t, Rules{Full: tokens(t, other, full)})
+	session := d.logsIn(full)
+	d.gate.Change(Rules{Full: tokens(t, full, look)})
+	d.log.Reset()
+	for by, headers := range map[string][]string{"full token 1": bearer(full), "full token 2": bearer(look)} {
+		d.log.Reset()
+		d.asks("POST", "/do", headers...)
+		if !strings.Contains(d.log.String(), by) {
+			t.Errorf("who is %s is called so:\n%s", by, &d.log)
+		}
+	}
+	d.log.Reset()
+	d.gets("full, session", "POST", "/do", "Cookie", session)
+	if !strings.Contains(d.log.String(), "full token 1") {
+		t.Errorf("who has logged in is called so:\n%s", &d.log)
+	}
+	d.gate.Change(Rules{})
+	d.gets(401, "POST", "/do", "Cookie", session)
+}
