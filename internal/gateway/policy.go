@@ -1,7 +1,9 @@
 package gateway
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
 	"net/netip"
 
 	"moip/internal/downstream"
@@ -41,10 +43,23 @@ func (g *gateway) kept(from netip.AddrPort, transport string) *downstream.Refusa
 
 // refuse sees to it that operators hear of a caller who is refused.
 func (g *gateway) refuse(from netip.AddrPort, transport, reason string, r downstream.Refusal) *downstream.Refusal {
-	g.metrics.CountRefusal(transport, reason)
-	if n, aloud := g.hush.Tell(from.Addr()); aloud {
-		g.log.Info("caller refused", "from", from, "by", transport, "reason", reason, "refused", n)
-		g.events.NoteRefusal(from, transport, reason, n)
-	}
+	g.noteRefusal(from, transport, reason, slog.LevelInfo)
 	return &r
+}
+
+// refuseUnknown is told of a caller who is refused because a proxy, from an address, has
+// not said who calls. It is no fault of that address's.
+func (g *gateway) refuseUnknown(from netip.AddrPort, transport, reason string, err error) {
+	g.noteRefusal(from, transport, reason, slog.LevelWarn, "error", err)
+}
+
+// noteRefusal tells of a crowd no more than hush does.
+func (g *gateway) noteRefusal(from netip.AddrPort, transport, reason string, level slog.Level, more ...any) {
+	g.metrics.CountRefusal(transport, reason)
+	n, aloud := g.hush.Tell(from.Addr())
+	if !aloud {
+		return
+	}
+	g.log.Log(context.Background(), level, "caller refused", append([]any{"from", from, "by", transport, "reason", reason, "refused", n}, more...)...)
+	g.events.NoteRefusal(from, transport, reason, n)
 }
