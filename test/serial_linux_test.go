@@ -14,7 +14,6 @@ import (
 // A Minitel by its socket is put through to a gateway, which is not there at first,
 // and goes and comes back in the middle of a call.
 func TestSerialBridge(t *testing.T) {
-	t.Parallel()
 	m := minitest.New(t, minitest.Telic1B)
 	m.On()
 	before := m.State()
@@ -54,8 +53,7 @@ func TestSerialBridge(t *testing.T) {
 
 // A Minitel is a caller of a gateway without any network, and the gateway stops in
 // the middle of its call.
-func TestSerialListener(t *testing.T) {
-	t.Parallel()
+func TestSerialListener(t *testing.T) { // alone, as all here: a line keeps its time
 	m := minitest.New(t, minitest.Philips2)
 	m.On()
 	file := filepath.Join(t.TempDir(), "moip.toml")
@@ -83,7 +81,6 @@ func TestSerialListener(t *testing.T) {
 
 // A Minitel by its socket watches a recording, at its own speed, by pressing a key.
 func TestSerialReplay(t *testing.T) {
-	t.Parallel()
 	m := minitest.New(t, minitest.Telic1B)
 	m.On()
 	file := filepath.Join(t.TempDir(), "call.cast")

@@ -2,6 +2,7 @@ package test
 
 import (
 	"bufio"
+	"bytes"
 	"crypto/tls"
 	"io"
 	"net"
@@ -178,15 +179,33 @@ func TestShieldCalls(t *testing.T) {
 	op.does(line("history"), "foreign")
 }
 
+// clientHello returns what a browser begins TLS with.
+func clientHello(t *testing.T) string {
+	t.Helper()
+	near, far := net.Pipe()
+	defer near.Close()
+	go func() {
+		defer far.Close()
+		tls.Client(far, &tls.Config{InsecureSkipVerify: true}).Handshake()
+	}()
+	said := make([]byte, 4096)
+	n, err := near.Read(said)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(said[:n])
+}
+
 // Honest callers of all sorts are neither refused nor kept waiting.
 func TestShieldHonest(t *testing.T) {
 	t.Parallel()
 	g, op, _ := shielded(t)
+	hello := clientHello(t)
 	for range 4 { // a browser, opened on the wrong port and reloaded
 		for range 2 {
-			config := &tls.Config{InsecureSkipVerify: true}
-			if conn, err := tls.DialWithDialer(from("127.0.0.2"), "tcp", g.doors["telnet"], config); err == nil || !strings.Contains(err.Error(), "handshake failure") {
-				t.Errorf("TLS is %v, %v", conn, err)
+			conn := by(t, g.doors["telnet"], "127.0.0.2", hello)
+			if said, _ := io.ReadAll(conn); !bytes.HasPrefix(said, []byte{0x15, 3}) || said[len(said)-1] != 40 {
+				t.Errorf("TLS is told % X, and not that it fails (RFC 8446, section 6)", said)
 			}
 		}
 		for _, path := range []string{"/", "/", "/favicon.ico"} {
