@@ -60,6 +60,7 @@ func (g *gateway) noteRefusal(from netip.AddrPort, transport, reason string, lev
 	if !aloud {
 		return
 	}
-	g.log.Log(context.Background(), level, "caller refused", append([]any{"from", from, "by", transport, "reason", reason, "refused", n}, more...)...)
+	told := append(append([]any{"from", from, "by", transport, "reason", reason}, more...), "refused", n)
+	g.log.Log(context.Background(), level, "caller refused", told...)
 	g.events.NoteRefusal(from, transport, reason, n)
 }
