@@ -13,7 +13,6 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
-
 	"time"
 
 	"github.com/caddyserver/certmagic"
