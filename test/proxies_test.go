@@ -103,31 +103,15 @@ http {
 // nosy is a portal that learns by the PROXY protocol who calls, and tells the caller.
 func nosy(t *testing.T) (address string) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var talking sync.WaitGroup
-	talking.Go(func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			talking.Go(func() {
-				defer conn.Close()
-				r := bufio.NewReader(conn)
-				header, err := proxyproto.Read(r)
-				if err != nil {
-					return
-				}
-				fmt.Fprintf(conn, "\fVous appelez de <%v>", header.SourceAddr)
-				io.Copy(io.Discard, r)
-			})
+	return serves(t, func(conn net.Conn) {
+		r := bufio.NewReader(conn)
+		header, err := proxyproto.Read(r)
+		if err != nil {
+			return
 		}
+		fmt.Fprintf(conn, "\fVous appelez de <%v>", header.SourceAddr)
+		io.Copy(io.Discard, r)
 	})
-	t.Cleanup(func() { l.Close(); talking.Wait() })
-	return l.Addr().String()
 }
 
 // isTold expects that the portal tells the caller at the other end where it calls from.
