@@ -43,7 +43,9 @@ func (r *run) need(idle *row) *grid {
 	row(fmt.Sprintf("memory of the kernel, at %d to %d KiB, MiB", kernelLeast, kernelMost), func(calls float64) string {
 		return number(kernelLeast*calls/1024) + " to " + number(kernelMost*calls/1024)
 	})
-	row("descriptors, at 2", func(calls float64) string { return number(2 * calls) })
+	row("descriptors, at 2, or 3 where a portal of your own puts callers through", func(calls float64) string {
+		return number(2*calls) + " to " + number(3*calls)
+	})
 	if message > 0 {
 		row(fmt.Sprintf("cores, when each types a key every 10 s, at %s µs a message", number(message)), func(calls float64) string {
 			return number(2 * calls / 10 * message / 1e6)

@@ -3,6 +3,7 @@ package report
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -148,8 +149,8 @@ func (r *run) scenarios() (names []string) {
 	return names
 }
 
-// rows returns the rows of a scenario, those of a path together, paths and peers as they
-// come, and how many rounds there were.
+// rows returns the rows of a scenario, those of a path together, paths as they come, and how
+// many rounds there were.
 func (r *run) rows(scenario string) (rows []*row, rounds int) {
 	var paths []string
 	for _, m := range r.measured {
@@ -174,9 +175,20 @@ func (r *run) rows(scenario string) (rows []*row, rounds int) {
 		}
 	}
 	slices.SortStableFunc(rows, func(a, b *row) int {
-		return slices.Index(paths, a.path) - slices.Index(paths, b.path)
+		return cmp.Or(slices.Index(paths, a.path)-slices.Index(paths, b.path), a.rank()-b.rank())
 	})
 	return rows, rounds
+}
+
+// rank puts what there is without a gateway first, and then ours.
+func (w *row) rank() int {
+	switch w.peer {
+	case direct:
+		return 0
+	case ours:
+		return 1
+	}
+	return 2
 }
 
 // spread returns what a figure was in the rounds of a row.

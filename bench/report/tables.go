@@ -10,7 +10,11 @@ import (
 	"moip/bench/result"
 )
 
-const ours = "MoIP" // among the peers
+// Peers that have a place of their own in tables.
+const (
+	ours   = "MoIP"
+	direct = "direct" // nothing between callers and service
+)
 
 // figures is how each figure is shown, in the order of columns.
 var figures = []struct {

@@ -33,7 +33,6 @@ type bound struct {
 	limit   float64
 	text    string // what it is, in words
 	against string // the peer of which limit is a multiple, "" if it is in the target's unit
-	path    string // of that peer
 }
 
 func atMost(limit float64, unit string) bound {
@@ -64,12 +63,12 @@ var targets = []target{
 	{"memory of an idle call, ws→ws", idle, "ws→ws", 9000, rss, "KiB", 1, bound{}, atMost(3, "KiB")},
 	{"memory of an idle call, TLS to the caller, wss→ws", idle, "wss→ws", 1000, rss, "KiB", 1, atMost(20, "KiB"), atMost(14, "KiB")},
 	{"CPU for a key relayed, ws→ws", keys5000, "ws→ws", 9000, cpu, "µs", 1, times(1.3, "HAProxy HTTP"), times(1, "HAProxy HTTP")},
-	{"latency of a key, p50, ws→ws", keys5000, "ws→ws", 9000, []result.Figure{result.P50}, "µs", 1, times(1, "HAProxy HTTP"), times(1, "nginx HTTP")},
-	{"latency of a key, p99, ws→ws", keys5000, "ws→ws", 9000, []result.Figure{result.P99}, "µs", 1, times(1, "HAProxy HTTP"), times(1, "nginx HTTP")},
+	{"latency of a key, p50, ws→ws", keys5000, "ws→ws", 9000, []result.Figure{result.P50}, "µs", 1, times(1, "HAProxy HTTP"), times(1, "nginx")},
+	{"latency of a key, p99, ws→ws", keys5000, "ws→ws", 9000, []result.Figure{result.P99}, "µs", 1, times(1, "HAProxy HTTP"), times(1, "nginx")},
 	{"new calls a second, page delivered, ws→ws", churn, "ws→ws", 1, []result.Figure{result.PerSecond}, "/s", 1, times(0.7, "HAProxy HTTP"), times(1, "HAProxy HTTP")},
 	{"memory of an idle call, ws→tcp", idle, "ws→tcp", 100, rss, "KiB", 1, part(10, "websockify"), part(50, "websockify")},
 	{"CPU for a key relayed, ws→tcp", "keys, 1000/s", "ws→tcp", 100, cpu, "µs", 1, part(10, "websockify"), part(50, "websockify")},
-	{"memory with 10,000 idle calls on the built-in portal", idle, "ws→portal", 9000, []result.Figure{result.RSS}, "MB", 1.048576, atMost(80, "MB"), atMost(50, "MB")},
+	{"memory with 10,000 idle calls on the built-in portal", idle, "ws→builtin", 9000, []result.Figure{result.RSS}, "MB", 1.048576, atMost(80, "MB"), atMost(50, "MB")},
 	{"growth of the memory of a call", growth, "ws→ws", 1000, rss, "KiB", 1, times(1.1, smallest), times(1.02, smallest)},
 }
 
