@@ -60,6 +60,9 @@ func read(from io.Reader, name string) ([]*run, error) {
 			return fault(errors.New("a measurement, before any line that says what was measured on (date, machine)"))
 		}
 		id := fmt.Sprintf("%q of %q by %q with %d calls in round %d", m.Scenario, m.Peer, m.Path, m.Calls, m.Round)
+		if m.Failed != "" {
+			id += ", failed," // perhaps after it had figures
+		}
 		if before := seen[id]; before > 0 {
 			return fault(fmt.Errorf("%s is on line %d, too: each run must begin with a line of its own, which says what was measured on", id, before))
 		}
@@ -173,6 +176,9 @@ func (r *run) rows(scenario string) (rows []*row, rounds int) {
 		} else {
 			rows[i].rounds[m.Round] = m.Figures
 		}
+	}
+	for _, w := range rows {
+		maps.DeleteFunc(w.rounds, func(round int, _ map[result.Figure]float64) bool { return w.failed[round] != "" })
 	}
 	slices.SortStableFunc(rows, func(a, b *row) int {
 		return cmp.Or(slices.Index(paths, a.path)-slices.Index(paths, b.path), a.rank()-b.rank())

@@ -208,8 +208,8 @@ var compared = []struct {
 	title   string
 	figures []result.Figure
 }{
-	{"memory", []result.Figure{result.RSSCall, result.RSS}},
-	{"CPU", []result.Figure{result.CPUMessage, result.CPUCall, result.CPUCores}},
+	{"memory", []result.Figure{result.RSSCall}},
+	{"CPU", []result.Figure{result.CPUMessage, result.CPUCall}},
 	{"p50", []result.Figure{result.P50}},
 	{"p99", []result.Figure{result.P99}},
 	{"all reached", []result.Figure{result.AllReached}},
