@@ -88,7 +88,7 @@ func short(text string) string {
 
 // about says on what, when and with what a run was measured.
 func (r *run) about() string {
-	text := fmt.Sprintf("%s: %s; MoIP at %s", r.Date, r.Machine, r.commit())
+	text := fmt.Sprintf("%s: %s; MoIP at %s", strings.TrimSpace(r.Date+" "+r.Time), r.Machine, r.commit())
 	for _, name := range sortedKeys(r.Versions) {
 		text += fmt.Sprintf(", %s %s", name, r.Versions[name])
 	}

@@ -14,6 +14,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"moip/bench/result"
 )
 
 // Print prints what was measured on, the table of targets and that of ratios of the
@@ -57,13 +59,15 @@ func Write(file, doc string) error {
 }
 
 func open(file string) (*report, error) {
-	f, err := os.Open(file)
+	measured, err := result.ReadFile(file)
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	runs, err := read(f, file)
-	return &report{runs}, err
+	r := new(report)
+	for i, m := range measured {
+		r.runs = append(r.runs, &run{m.Run, i + 1, m.All})
+	}
+	return r, nil
 }
 
 // A document is where a report is written.

@@ -3,7 +3,6 @@ package report
 import (
 	"encoding/xml"
 	"errors"
-	"fmt"
 	"io"
 	"math"
 	"os"
@@ -98,41 +97,6 @@ func TestSeveralRuns(t *testing.T) {
 	}
 }
 
-func TestUnreadable(t *testing.T) {
-	const (
-		begin = `{"date":"2026-11-28","machine":"m"}` + "\n"
-		one   = `{"scenario":"s","peer":"MoIP","path":"ws→ws","round":1,"calls":1,"figures":{"p50_us":1}}` + "\n"
-	)
-	for _, tt := range []struct{ name, text, want string }{
-		{"empty", "", "f: no measurements"},
-		{"no beginning", one, "f:1: a measurement, before any line"},
-		{"cut", begin + one[:40], "f:2: the line is cut"},
-		{"not JSON", begin + "\nx\n", "f:3: invalid character"},
-		{"another word", begin + `{"scenario":"s","speed":1}`, `f:2: json: unknown field "speed"`},
-		{"of another kind", begin + `{"scenario":"s","peer":"p","round":"x"}`, "f:2: json: cannot unmarshal string"},
-		{"two on a line", begin + strings.TrimSpace(one) + one, "f:2: more than one object"},
-		{"both", `{"date":"2026-11-28","peer":"p"}`, "f:1: a run and a measurement"},
-		{"neither", begin + "{}", "f:2: neither a run"},
-		{"no date", `{"date":"today","machine":"m"}`, `f:1: date: "today"`},
-		{"no machine", `{"date":"2026-11-28"}`, "f:1: machine:"},
-		{"no peer", begin + `{"scenario":"s","round":1,"calls":1,"failed":"x"}`, "f:2: scenario and peer"},
-		{"round 0", begin + `{"scenario":"s","peer":"p","calls":1,"failed":"x"}`, "f:2: round: 0"},
-		{"no calls", begin + `{"scenario":"s","peer":"p","round":1,"failed":"x"}`, "f:2: calls: 0"},
-		{"nothing", begin + `{"scenario":"s","peer":"p","round":1,"calls":1}`, "f:2: neither figures"},
-		{"figures of a failure", begin + strings.Replace(one, "}}", `},"failed":"x"}`, 1), "f:2: figures of what failed"},
-		{"another run's", begin + one + one, `f:3: "s" of "MoIP" by "ws→ws" with 1 calls in round 1 is on line 2, too`},
-		{"too long", begin + one + strings.Repeat(" ", maxLine+1), "f:3: bufio.Scanner: token too long"},
-	} {
-		_, err := read(strings.NewReader(tt.text), "f")
-		if err == nil || !strings.HasPrefix(err.Error(), tt.want) {
-			t.Errorf("%s: %v, want %s…", tt.name, err, tt.want)
-		}
-	}
-	if runs, err := read(strings.NewReader(begin+one+begin+one), "f"); err != nil || len(runs) != 2 {
-		t.Errorf("two runs: %d, %v", len(runs), err)
-	}
-}
-
 func TestBadDocument(t *testing.T) {
 	for _, tt := range []struct{ text, want string }{
 		{"a\n<!-- bench: run -->\n", "line 2: the section does not end"},
@@ -208,34 +172,6 @@ func checkTables(t *rapid.T, text string) {
 			t.Errorf("%q has %d columns, the table %d", line, n, columns)
 		}
 	}
-}
-
-func FuzzRead(f *testing.F) {
-	for _, name := range []string{"testdata/results.jsonl", "testdata/runs.jsonl"} {
-		text, err := os.ReadFile(name)
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(text[:min(len(text), 2000)])
-	}
-	f.Fuzz(func(t *testing.T, text []byte) {
-		runs, err := read(strings.NewReader(string(text)), "f")
-		if err != nil {
-			var line int
-			if n, _ := fmt.Sscanf(err.Error(), "f:%d: ", &line); n == 0 && err.Error() != "f: no measurements" {
-				t.Errorf("%v does not name a line", err)
-			}
-			if most := strings.Count(string(text), "\n") + 1; line > most {
-				t.Errorf("%v, of %d lines", err, most)
-			}
-			return
-		}
-		r := &report{runs}
-		_ = r.about() + r.targets() + r.ratios() + r.scale()
-		for _, c := range charts {
-			wellFormed(t, c.name, string(r.picture(c)))
-		}
-	})
 }
 
 func TestNumbers(t *testing.T) {
