@@ -102,13 +102,7 @@ func bands(rows []*row) (all []band, calls int) {
 // what is comparable: a bar that is many times all others ends in a point.
 func (c *chart) bars(rows []*row, from string) []byte {
 	figure := c.figures[0]
-	var most []float64
-	for _, w := range rows {
-		if s := w.spread(figure); s.rounds > 0 {
-			most = append(most, s.most)
-		}
-	}
-	sc := linear(comparable(most), left, right)
+	sc := linear(highest(rows, figure), left, right)
 	return c.table(rows, from, sc, func(s *svg, w *row, y float64) {
 		v := w.spread(figure)
 		end := sc.at(v.median)
@@ -122,19 +116,25 @@ func (c *chart) bars(rows []*row, from string) []byte {
 	})
 }
 
-// comparable returns the greatest of values without those that are more than four times
-// the next.
-func comparable(values []float64) float64 {
-	if len(values) == 0 {
-		return 0
-	}
-	slices.Sort(values)
-	for i := 1; i < len(values); i++ {
-		if values[i-1] > 0 && values[i] > 4*values[i-1] {
-			return values[i-1]
+// highest returns the most that rows have of a figure, without those of others that have
+// ten times what the next has, and more.
+func highest(rows []*row, figure result.Figure) (most float64) {
+	var others []float64
+	for _, w := range rows {
+		if s := w.spread(figure); w.peer == ours {
+			most = max(most, s.most)
+		} else {
+			others = append(others, s.most)
 		}
 	}
-	return values[len(values)-1]
+	slices.Sort(others)
+	for _, v := range others {
+		if most > 0 && v > 10*most {
+			break
+		}
+		most = max(most, v)
+	}
+	return most
 }
 
 // dots draws two figures on one scale by powers of ten, a full dot and a hollow one.
@@ -223,19 +223,14 @@ func (c *chart) lines(rows []*row, from string) []byte {
 	const height, bottom = 360, 300.0
 	all := c.series(rows)
 	figure := c.figures[0]
-	var highest []float64
-	calls := 0
-	for _, w := range rows {
-		if s := w.spread(figure); s.rounds > 0 {
-			highest = append(highest, s.most)
-			calls = max(calls, w.calls)
-		}
-	}
-	if len(highest) == 0 {
+	if len(all) == 0 {
 		return nil
 	}
-	limit := comparable(highest)
-	y, x := linear(limit, bottom, top), linear(float64(calls), 56, 520)
+	calls := 0
+	for _, l := range all {
+		calls = max(calls, l.rows[len(l.rows)-1].calls)
+	}
+	y, x := linear(highest(rows, figure), bottom, top), linear(float64(calls), 56, 520)
 	var s svg
 	s.text(margin, 28, "title", "start", c.title)
 	for _, v := range y.ticks {

@@ -261,13 +261,14 @@ func ratiosTo(other *row, rows []*row, rounds int) []string {
 		calls = count(mine.calls) + " ÷ " + calls
 	}
 	cells := []string{other.path, other.peer, calls}
-	compares := len(other.rounds) == 0 // what failed is not left out
+	compares := len(mine.rounds) == 0 || len(other.rounds) == 0 // what failed is not left out
 	fewest := rounds
 	for _, c := range compared {
 		cell := "–"
 		for _, f := range c.figures {
+			compares = compares || mine.spread(f).rounds > 0 && other.spread(f).median > 0
 			if s := mine.ratio(other, f); s.rounds > 0 {
-				cell, compares, fewest = s.String(), true, min(fewest, s.rounds)
+				cell, fewest = s.String(), min(fewest, s.rounds)
 				break
 			}
 		}
@@ -279,6 +280,8 @@ func ratiosTo(other *row, rows []*row, rounds int) []string {
 	switch {
 	case len(other.rounds) == 0:
 		cells[1] += ", failed"
+	case len(mine.rounds) == 0:
+		cells[1] += ", MoIP failed"
 	case fewest < rounds:
 		cells[1] += fmt.Sprintf(", in %d of %d rounds", fewest, rounds)
 	}
