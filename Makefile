@@ -37,7 +37,7 @@ lint:
 fuzz:
 	ci/fuzz $(FUZZTIME)
 
-# The table of doc/performance.md. Installs nothing; says what is missing.
+# The tables and charts of doc/performance.md. Installs nothing; says what is missing.
 bench:
 	go run ./bench
 

@@ -84,6 +84,38 @@ func TestWrite(t *testing.T) {
 	}
 }
 
+// What is told in doc/performance.md is what was measured: nobody has changed the one
+// without the other.
+func TestDocument(t *testing.T) {
+	const folder = "../../doc/performance"
+	want, err := os.ReadFile(folder + ".md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	doc := filepath.Join(dir, "performance.md")
+	if err := os.WriteFile(doc, want, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := Write("../results.jsonl", doc); err != nil {
+		t.Fatal(err)
+	}
+	if got, _ := os.ReadFile(doc); string(got) != string(want) {
+		t.Errorf("%s.md is not of bench/results.jsonl: go run ./bench -report", folder)
+	}
+	drawn, _ := filepath.Glob(filepath.Join(dir, "performance", "*.svg"))
+	kept, _ := filepath.Glob(folder + "/*.svg")
+	if len(drawn) != len(kept) {
+		t.Errorf("%s has %d pictures, want %d: go run ./bench -report", folder, len(kept), len(drawn))
+	}
+	for _, path := range drawn {
+		got, _ := os.ReadFile(path)
+		if want, _ := os.ReadFile(filepath.Join(folder, filepath.Base(path))); string(got) != string(want) {
+			t.Errorf("%s is not of bench/results.jsonl: go run ./bench -report", filepath.Base(path))
+		}
+	}
+}
+
 // Rows of several runs say so, wherever they stand together.
 func TestSeveralRuns(t *testing.T) {
 	doc, _ := written(t, "testdata/runs.jsonl")

@@ -35,6 +35,7 @@ var figures = []struct {
 	{result.AllReached, "all reached, ms"},
 	{result.PerSecond, "in a second"},
 	{result.Throughput, "KiB/s"},
+	{result.LoadCPU, "CPU of callers and service a message, µs"},
 	{result.Unanswered, "unanswered"},
 }
 
