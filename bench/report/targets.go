@@ -75,11 +75,12 @@ var targets = []target{
 
 // targets shows all of them, and how far they are reached.
 func (r *report) targets() string {
-	g := grid{figures: 1}
+	var g grid
 	head := []string{"what", "measured", "at least", "", "go for", ""}
 	if r.several() {
 		head = append(head, "run")
 	}
+	g.figures = len(head) // none to be set to the right
 	g.add(head...)
 	for _, t := range targets {
 		measured := false
