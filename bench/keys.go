@@ -10,7 +10,7 @@ import (
 	"moip/bench/result"
 )
 
-// keys types over all calls, at two rates.
+// keys types over all calls, at two rates, and then has all of them sent pages.
 func keys(ctx context.Context, t *trial) error {
 	s, err := t.stand(ctx)
 	if err != nil {
@@ -26,8 +26,9 @@ func keys(ctx context.Context, t *trial) error {
 	for _, at := range []struct {
 		scenario string
 		rate     int
-	}{{"keys-1000", 1000}, {"keys", 5000}} {
-		figures, err := typing(ctx, t, s, c, at.rate, 3*time.Second)
+		lasts    time.Duration
+	}{{"keys-1000", 1000, 2 * time.Second}, {"keys", 5000, 3 * time.Second}} {
+		figures, err := typing(ctx, t, s, c, at.rate, at.lasts)
 		if err != nil {
 			return fmt.Errorf("%d keys a second: %w", at.rate, err)
 		}
@@ -35,7 +36,7 @@ func keys(ctx context.Context, t *trial) error {
 			return err
 		}
 	}
-	return nil
+	return pages(ctx, t, s, c)
 }
 
 // typing measures keys that are typed at a rate, a second.
@@ -68,7 +69,7 @@ func pingPong(ctx context.Context, t *trial) error {
 		return err
 	}
 	before, began := s.process.Use(), time.Now()
-	e, err := c.Exchange(ctx, t.lasts(2*time.Second))
+	e, err := c.Exchange(ctx, t.lasts(1500*time.Millisecond))
 	if err != nil {
 		return err
 	}

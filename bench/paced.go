@@ -12,15 +12,13 @@ import (
 type evening struct {
 	title string
 	query string        // of the address they call
-	every time.Duration // how often they ask for a page, 0 for never
-	bulk  bool          // they are sent pages without end
+	every time.Duration // how often they ask for a page; 0 for pages without end
 }
 
 var evenings = []evening{
-	{title: "idle", query: "?speed=1200"},
 	{title: "a page a minute, no speed", every: time.Minute},
 	{title: "a page a minute", query: "?speed=1200", every: time.Minute},
-	{title: "pages without end", query: "?speed=1200", bulk: true},
+	{title: "pages without end", query: "?speed=1200"},
 }
 
 // paced measures what callers cost who read at the speed of a line.
@@ -36,12 +34,11 @@ func paced(ctx context.Context, t *trial) error {
 	if err != nil {
 		return err
 	}
-	settling := 10 * time.Second
-	switch {
-	case e.bulk:
+	settling := 9 * time.Second // as long as a page takes
+	if e.every == 0 {
+		settling = 15 * time.Second // until queues are full
 		c.AskBulk()
-		settling = 20 * time.Second // until the queues of all are full
-	case e.every > 0:
+	} else {
 		asking, cancel := context.WithCancel(ctx)
 		asked := make(chan struct{})
 		go func() {
@@ -54,7 +51,7 @@ func paced(ctx context.Context, t *trial) error {
 		return err
 	}
 	before, began, heard := s.process.Use(), time.Now(), c.Heard()
-	if err := c.Pass(ctx, t.lasts(10*time.Second)); err != nil {
+	if err := c.Pass(ctx, t.lasts(8*time.Second)); err != nil {
 		return err
 	}
 	after, took, read := s.process.Use(), time.Since(began).Seconds(), c.Heard()-heard

@@ -10,16 +10,8 @@ import (
 )
 
 // pages has all callers sent a page at once, some times.
-func pages(ctx context.Context, t *trial) error {
-	const times = 5
-	s, err := t.stand(ctx)
-	if err != nil {
-		return err
-	}
-	c, _, err := t.calling(ctx, s, t.Calls, load.Line{})
-	if err != nil {
-		return err
-	}
+func pages(ctx context.Context, t *trial, s *stand, c *load.Callers) error {
+	const times = 3
 	var all, half []time.Duration
 	before := s.process.Use()
 	for range times {
@@ -36,7 +28,7 @@ func pages(ctx context.Context, t *trial) error {
 	after := s.process.Use()
 	slices.Sort(all)
 	slices.Sort(half)
-	return t.found(t.Scenario, map[result.Figure]float64{
+	return t.found("page", map[result.Figure]float64{
 		result.AllReached: µs(all[times/2]) / 1000,
 		result.Worst:      µs(all[times-1]),
 		result.P50:        µs(half[times/2]),

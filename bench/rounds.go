@@ -41,7 +41,7 @@ func (s scenario) run(ctx context.Context, moip string) (found []result.Measurem
 }
 
 // atOnce is how many peers are measured at once whose calls only stand there.
-const atOnce = 6
+const atOnce = 16
 
 func (s scenario) round(ctx context.Context, specs []spec) (found []result.Measurement, err error) {
 	var (

@@ -34,8 +34,8 @@ var scenarios = []scenario{
 		sizes: []int{1000, 5000, 10_000}, together: true, with: comparable, measure: idle,
 	},
 	{
-		name: "keys", what: "5,000 keys a second over all calls; keys-1000 is 1,000",
-		also: []string{"keys-1000"}, calls: math.MaxInt, with: outside, measure: keys,
+		name: "keys", what: "5,000 keys a second over all calls; keys-1000 is 1,000; page is a page of 1,000 bytes to all at once",
+		also: []string{"keys-1000", "page"}, calls: math.MaxInt, with: outside, measure: keys,
 	},
 	{
 		name: "ping-pong", what: "one call, a key as soon as the one before is back",
@@ -50,12 +50,8 @@ var scenarios = []scenario{
 		calls: 32, with: func(p peer.Peer) bool { return p.Caller == load.WSS }, measure: churn,
 	},
 	{
-		name: "page", what: "a page of 1,000 bytes to all callers at once",
-		calls: math.MaxInt, with: outside, measure: pages,
-	},
-	{
 		name: "slow", what: "keys, while a tenth of the callers take little of pages without end",
-		calls: 1000, with: func(p peer.Peer) bool { return outside(p) && p.Caller != load.WSS && p.Caller == p.Service }, measure: slow,
+		calls: 1000, with: func(p peer.Peer) bool { return p.Path() == "ws→ws" }, measure: slow,
 	},
 	{
 		name: "paced", what: "callers on lines of 1,200 bit/s",

@@ -74,7 +74,7 @@ func (t *trial) end() {
 // lasts is how long something goes on.
 func (t *trial) lasts(d time.Duration) time.Duration {
 	if t.Quick {
-		return d / 5
+		return d / 10
 	}
 	return d
 }

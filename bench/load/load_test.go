@@ -87,11 +87,14 @@ func TestKeysThatDoNot(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s, c := serve(t, TCP, 2)
+			replaced := make(chan struct{})
 			s.loop.do(func() {
+				defer close(replaced)
 				for e := range s.calls {
 					e.heard = func(p []byte) { test.does(s, e, p) }
 				}
 			})
+			<-replaced
 			e, err := c.Type(t.Context(), 10, 1000)
 			switch {
 			case test.want == "" && (err != nil || e.Unanswered != test.missing):

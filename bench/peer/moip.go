@@ -36,6 +36,6 @@ func moip(p Peer, at Place) (*exec.Cmd, error) {
 		}
 		fmt.Fprintln(&c, "[tls]\ncert = [\"cert.pem\"]\nkey = [\"key.pem\"]")
 	}
-	fmt.Fprintln(&c, "[limits]\nnew_calls = 1000000\nkeys = 1000000")
+	fmt.Fprintln(&c, "[limits]\nmax_calls = 20000\nnew_calls = 1000000\nkeys = 1000000")
 	return exec.Command(at.MoIP, "--config", "moip.toml"), os.WriteFile(filepath.Join(at.Dir, "moip.toml"), []byte(c.String()), 0o600)
 }

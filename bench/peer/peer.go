@@ -37,6 +37,7 @@ type Place struct {
 const (
 	direct   = "direct"
 	moipName = "MoIP"
+	fewer    = 5000 // calls by TLS, since handshakes take so long
 )
 
 // All are those that there are, MoIP last of those of one path: it is compared with what
@@ -53,9 +54,9 @@ var All = []Peer{
 	{Name: "HAProxy HTTP", Caller: load.WS, Service: load.WS, Program: "haproxy", command: haproxy("http")},
 	{Name: moipName, Caller: load.WS, Service: load.WS, command: moip},
 
-	{Name: "nginx", Caller: load.WSS, Service: load.WS, Program: "nginx", command: nginxProxy},
-	{Name: "HAProxy HTTP", Caller: load.WSS, Service: load.WS, Program: "haproxy", command: haproxy("http")},
-	{Name: moipName, Caller: load.WSS, Service: load.WS, command: moip},
+	{Name: "nginx", Caller: load.WSS, Service: load.WS, Most: fewer, Program: "nginx", command: nginxProxy},
+	{Name: "HAProxy HTTP", Caller: load.WSS, Service: load.WS, Most: fewer, Program: "haproxy", command: haproxy("http")},
+	{Name: moipName, Caller: load.WSS, Service: load.WS, Most: fewer, command: moip},
 
 	// It forks for each call.
 	{Name: "websockify", Caller: load.Binary, Service: load.TCP, Most: 500, Program: "websockify", command: websockify},
