@@ -100,9 +100,9 @@ type Call struct {
 
 	recorder Recorder    // nil unless the call is recorded
 	order    recordOrder // of an operator, whether it is to be
-	last     last        // what the recording has still to wait for
+	last     *last       // what the recording has still to wait for, nil for nothing
 
-	route   Route         // of the visit under way
+	route   *Route        // of the visit under way, nil at the portal
 	attempt *attempt      // to reach the service
 	seeking *attempt      // to reach the portal
 	reached *Route        // by which the portal is, or was last, sought
