@@ -9,7 +9,7 @@ import (
 // A guest is the connection of somebody who has come. Whatever becomes of it, a call, a
 // page or nothing, it is closed in the end, and what it owes is given back then.
 type guest struct {
-	socket
+	socket // nil once it has Moved; then nobody asks for it
 
 	mu     sync.Mutex // guards what follows
 	left   func()     // it is no longer somebody who is no call yet; nil once that is told
@@ -62,15 +62,26 @@ func (g *guest) leaves() {
 
 // shut is Close for one that has left.
 func (g *guest) shut() error {
-	err := g.socket.Close()
 	g.mu.Lock()
-	owed := g.owed
+	socket, owed := g.socket, g.owed
 	g.owed, g.closed = nil, true
 	g.mu.Unlock()
+	var err error
+	if socket != nil {
+		err = socket.Close()
+	}
 	if owed != nil {
 		owed()
 	}
 	return err
+}
+
+// Moved lets go of the socket, which was closed while the connection goes on by another
+// descriptor.
+func (g *guest) Moved() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.socket = nil
 }
 
 // NetConn returns the socket.

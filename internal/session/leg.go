@@ -8,15 +8,15 @@ import (
 // A leg is one of the connections of a call. Its fields belong to whoever
 // holds the call's lock.
 type leg struct {
-	call  *Call
-	which Leg
-	end   Endpoint
-	sleep func() bool // of a Sleeper, nil if Receive waits
-	held  bool        // nobody reads, until there is room
-	busy  bool        // a goroutine is in Flush
-	more  bool        // something was kept since
-	gone  bool        // nothing more is heard from it, or told it
-	sent  int         // bytes of keys sent while busy
+	call    *Call
+	which   Leg
+	end     Endpoint
+	sleeper Sleeper // end, nil if Receive waits
+	held    bool    // nobody reads, until there is room
+	busy    bool    // a goroutine is in Flush
+	more    bool    // something was kept since
+	gone    bool    // nothing more is heard from it, or told it
+	sent    int     // bytes of keys sent while busy
 }
 
 // maxAhead bounds the keys that wait for a leg, maxDialed those that wait for one that is
@@ -36,7 +36,7 @@ func (c *Call) join(which Leg, e Endpoint) *leg {
 	l := &leg{call: c, which: which, end: e}
 	c.tapLeg(which, l)
 	if s, ok := e.(Sleeper); ok && s.Attend(l.wake) {
-		l.sleep = s.Sleep
+		l.sleeper = s
 	}
 	c.running++ // until the leg is gone, and its reader with it
 	go l.listen()
@@ -63,7 +63,7 @@ func (l *leg) wake() {
 func (l *leg) hear() bool {
 	p, err := l.end.Receive()
 	if err == ErrQuiet {
-		return !l.sleep()
+		return !l.sleeper.Sleep()
 	}
 	return l.call.heard(l, p, err)
 }
