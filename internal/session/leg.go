@@ -8,15 +8,15 @@ import (
 // A leg is one of the connections of a call. Its fields belong to whoever
 // holds the call's lock.
 type leg struct {
-	call  *Call
-	which Leg
-	end   Endpoint
-	sleep func() bool // of a Sleeper, nil if Receive waits
-	held  bool        // nobody reads, until there is room
-	busy  bool        // a goroutine is in Flush
-	more  bool        // something was kept since
-	gone  bool        // nothing more is heard from it, or told it
-	sent  int         // bytes of keys sent while busy
+	call    *Call
+	which   Leg
+	end     Endpoint
+	sleeper Sleeper // end, nil if Receive waits
+	held    bool    // nobody reads, until there is room
+	busy    bool    // a goroutine is in Flush
+	more    bool    // something was kept since
+	gone    bool    // nothing more is heard from it, or told it
+	sent    int     // bytes of keys sent while busy
 }
 
 // maxAhead bounds the keys that wait for a leg, maxDialed those that wait for one that is
@@ -36,7 +36,7 @@ func (c *Call) join(which Leg, e Endpoint) *leg {
 	l := &leg{call: c, which: which, end: e}
 	c.tapLeg(which, l)
 	if s, ok := e.(Sleeper); ok && s.Attend(l.wake) {
-		l.sleep = s.Sleep
+		l.sleeper = s
 	}
 	c.running++ // until the leg is gone, and its reader with it
 	go l.listen()
@@ -48,7 +48,7 @@ func (l *leg) listen() {
 	for {
 		p, err := l.end.Receive()
 		if err == ErrQuiet {
-			if l.sleep() {
+			if l.sleeper.Sleep() {
 				return
 			}
 		} else if !l.heard(p, err) {
@@ -66,7 +66,7 @@ func (l *leg) wake() {
 	for range 2 { // what has come, and that it was all
 		p, err := l.end.Receive()
 		if err == ErrQuiet {
-			if l.sleep() {
+			if l.sleeper.Sleep() {
 				return
 			}
 			continue
