@@ -56,7 +56,7 @@ type Options struct {
 	Admit func(from netip.AddrPort, transport string) *Refusal
 
 	// Arrive is told of each connection that is no call yet, and left is called when it
-	// is one, or closed, perhaps twice. It may have connections closed by calling out, its
+	// is one, or closed. It may have connections closed by calling out, its
 	// own not before it has returned. It must not block. nil is told nothing.
 	Arrive func(from netip.AddrPort, transport string, out func()) (left func())
 

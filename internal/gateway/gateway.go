@@ -112,6 +112,7 @@ func open(ctx context.Context, p Plan, log *logbook, sockets *handover.Sockets) 
 		}
 	}
 	g.redirectBy()
+	g.work = append(g.work, g.tidy)
 	return g, nil
 }
 
