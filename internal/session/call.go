@@ -117,6 +117,7 @@ type Call struct {
 	due     [alarms]time.Duration
 	timer   *time.Timer
 	armed   time.Duration // when timer goes off, 0 if it does not
+	stood   bool          // it went off late, and goes off again
 
 	reason   Reason // why the call is Over
 	cause    error

@@ -28,6 +28,10 @@ const (
 	// that asks for answers and does not take them.
 	maxKept = 64 << 10
 
+	// standstill is how late an alarm is when it is we who did nothing, stopped by
+	// somebody or with the machine, and not the peer.
+	standstill = time.Second
+
 	// smallBuffer is what Receive keeps where it cannot wait without a buffer.
 	smallBuffer = 1 << 10
 )
@@ -287,8 +291,12 @@ func (w *wire) flushSoon() {
 func (w *wire) drain() {
 	p := w.written(0)
 	for p != nil {
-		w.conn.SetWriteDeadline(time.Now().Add(w.stall)) // fails if closed, as will writing
+		late := time.Now().Add(w.stall)
+		w.conn.SetWriteDeadline(late) // fails if closed, as will writing
 		n, err := w.writeSome(p)
+		if n == 0 && errors.Is(err, os.ErrDeadlineExceeded) && time.Since(late) > standstill {
+			continue // there may be room by now
+		}
 		switch {
 		case n > 0 || err == nil:
 		case errors.Is(err, os.ErrDeadlineExceeded):
