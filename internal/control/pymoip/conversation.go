@@ -2,6 +2,7 @@ package pymoip
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"regexp"
 	"strconv"
@@ -13,6 +14,7 @@ import (
 
 const (
 	pongLimit     = 20 * time.Second
+	standstill    = time.Second // how late an alarm is when we have stood still
 	farewellLimit = time.Second // for what is queued and the close handshake
 
 	quoteLimit  = 200 // bytes of a message shown in the log
@@ -47,10 +49,21 @@ func keepAlive(life context.Context, conn *websocket.Conn, ping time.Duration) e
 		case <-life.Done():
 			return context.Cause(life)
 		}
-		limited, cancel := context.WithTimeout(life, pongLimit)
+		if err := answersPing(life, conn); err != nil {
+			return err
+		}
+	}
+}
+
+// answersPing waits for the peer to answer a ping. If it is we who did nothing meanwhile,
+// stopped by somebody or with the machine, its answer may be there, and it is asked again.
+func answersPing(life context.Context, conn *websocket.Conn) error {
+	for {
+		late := time.Now().Add(pongLimit)
+		limited, cancel := context.WithDeadline(life, late)
 		err := conn.Ping(limited)
 		cancel()
-		if err != nil {
+		if !errors.Is(err, context.DeadlineExceeded) || time.Since(late) < standstill {
 			return err
 		}
 	}
