@@ -114,7 +114,7 @@ func (c *Call) ring(a alarm) {
 			c.hangup(ReasonFin, nil)
 		}
 	case retry:
-		c.seek()
+		c.ringRetry()
 	case waited:
 		c.ringWaited()
 	case remind:

@@ -37,6 +37,11 @@ type Config struct {
 	DialService Dial
 	Limits      Limits
 
+	// Turn is asked by each call that is to dial the portal again, and says in how long it
+	// may, 0 for at once. It is called with the call's lock held, and must not block. nil
+	// where the portal bears all of them at once.
+	Turn func() time.Duration
+
 	// Emit is told of every event. It is called with the call's lock held:
 	// it must neither block nor call a method of the Call.
 	Emit func(Event)
@@ -107,6 +112,7 @@ type Call struct {
 	seeking *attempt      // to reach the portal
 	reached *Route        // by which the portal is, or was last, sought
 	waiting bool          // the caller sees that the portal is away
+	queued  bool          // it is dialled when retry rings, see again
 	away    bool          // it has been away, and has not lasted since
 	tries   int           // that failed to reach the portal
 	arrived time.Duration // of the portal
