@@ -136,7 +136,7 @@ func (c *Call) ring(a alarm) {
 	case badgeDue:
 		c.ringBadge()
 	case heardOut:
-		c.room.Broadcast()
+		c.readOn()
 	}
 }
 

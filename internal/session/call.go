@@ -75,8 +75,7 @@ type Call struct {
 	who   Caller
 	began time.Time
 
-	mu   sync.Mutex // whoever holds it owns all that follows
-	room sync.Cond  // the screen has room again, or a leg was dropped
+	mu sync.Mutex // whoever holds it owns all that follows
 
 	*Config // see Adopt
 
@@ -146,7 +145,6 @@ func Start(cfg *Config, id ID, who Caller, e Endpoint) *Call {
 // waits until then.
 func New(cfg *Config, id ID, who Caller) *Call {
 	c := &Call{id: id, who: who, began: time.Now(), Config: cfg, reached: &cfg.Portal, speed: who.Speed}
-	c.room.L = &c.mu
 	c.mu.Lock() // until Begin
 	return c
 }
@@ -163,7 +161,7 @@ func (c *Call) Begin(e Endpoint) {
 	}
 	c.emit(Event{Type: Began})
 	c.limitCall()
-	c.caller = c.join(LegCaller, e, c.typed, c.callerGone)
+	c.caller = c.join(LegCaller, e)
 	c.followRules("", nil)
 	c.show()
 	c.seek()
@@ -181,7 +179,7 @@ func (c *Call) Adopt(cfg *Config) {
 	was := c.Limits
 	c.Config = cfg
 	c.limitAnew(was)
-	c.room.Broadcast()
+	c.readOn()
 	c.followRules("the rules have changed", nil)
 	c.show()
 }
@@ -294,7 +292,7 @@ func (c *Call) hangup(r Reason, err error) {
 	}
 	c.state, c.reason, c.cause = Over, r, err
 	c.quiet()
-	c.room.Broadcast()
+	c.readOn()
 	c.attempt.stop()
 	c.seeking.stop()
 	if c.service != nil || c.portal != nil { // else what waits is its farewell

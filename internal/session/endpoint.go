@@ -41,6 +41,24 @@ type Endpoint interface {
 	Close() error
 }
 
+// A Sleeper is an Endpoint that needs no goroutine to wait in Receive.
+type Sleeper interface {
+	Endpoint
+
+	// Attend has Receive return ErrQuiet rather than wait, and reports whether that can be
+	// done; else Receive waits as ever. It is called before the first Receive.
+	Attend(wake func()) bool
+
+	// Sleep is called after ErrQuiet. It reports whether there is still nothing to
+	// receive: then wake is called once, when there is, or the endpoint is closed. Others
+	// wait for the goroutine that calls it, so it must not block. Else nobody is woken, and
+	// Receive has something.
+	Sleep() bool
+}
+
+// ErrQuiet is what Receive returns of a Sleeper when there is nothing to receive.
+var ErrQuiet = errors.New("nothing to receive yet")
+
 // What Receive may return beside io.EOF and the errors of the transport.
 var (
 	ErrStalled = errors.New("peer takes no data")

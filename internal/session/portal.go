@@ -61,7 +61,7 @@ func (c *Call) found(e Endpoint, err error) {
 	}
 	c.clear(retry)
 	c.arrived = c.now()
-	c.portal = c.join(LegPortal, e, c.portalSaid, c.portalGone)
+	c.portal = c.join(LegPortal, e)
 	c.screen.Switch(c.portal)
 	c.articles, c.midway = videotex.ArticleReader{}, false
 	c.give(c.portal, []byte(c.reached.Start))

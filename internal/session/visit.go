@@ -99,7 +99,7 @@ func (c *Call) connected(e Endpoint, err error) {
 		return
 	}
 	c.attempt, c.state, c.lastFin = nil, AtService, 0
-	c.service = c.join(LegService, e, c.serviceSaid, c.serviceGone)
+	c.service = c.join(LegService, e)
 	c.screen.Switch(c.service)
 	c.limitVisit()
 	if len(c.visited) < 16 {

@@ -96,9 +96,11 @@ func NewWebSocket(conn net.Conn, o WebSocketOptions) *WebSocket {
 // end.
 func (e *WebSocket) Receive() ([]byte, error) {
 	e.away.Store(false)
-	defer e.away.Store(true)
 	for e.err == nil {
 		p, err := e.next()
+		if err == session.ErrQuiet {
+			return nil, err // the peer is heard as soon as it says something
+		}
 		if err != nil {
 			e.err = err
 			break
@@ -107,9 +109,11 @@ func (e *WebSocket) Receive() ([]byte, error) {
 			e.heard.Store(int64(clock()))
 		}
 		if data := e.decode(p); len(data) > 0 {
+			e.away.Store(true)
 			return data, nil
 		}
 	}
+	e.away.Store(true)
 	e.stopPings()
 	return nil, e.err
 }

@@ -51,7 +51,7 @@ func TCP(conn net.Conn, stall time.Duration) session.Endpoint {
 // A stream is what telnet and WebSocket are spoken over: an Endpoint of bytes,
 // which is also sent to by whoever is in Receive, and by timers.
 type stream interface {
-	session.Endpoint
+	session.Sleeper
 
 	// end closes the stream. Receive returns reason, unless the stream has
 	// ended already.
@@ -70,11 +70,29 @@ type stream interface {
 	Judge(j Judge)
 }
 
+// A watcher waits for a socket in place of the goroutine in Receive. But for room, rouse and
+// sleep, its methods are called under the wire's mutex, read by Receive alone.
+type watcher interface {
+	read(p []byte) (int, error)  // what is there, else errAgain; nothing and no error at the end
+	write(p []byte) (int, error) // what there is room for, else errAgain
+	closeRead()                  // the end is near: read will return no error but at it
+	close()
+
+	// room is where to wait after errAgain of write. It may say so once too often.
+	room() <-chan struct{}
+
+	// sleep reports whether nothing has come after errAgain of read. Then wake is called
+	// when something has, or after close. By rouse it is called at once, elsewhere.
+	sleep() bool
+	rouse()
+}
+
 // A wire is a stream over a connection.
 //
 // A socket is read and written without waiting, and waited for by means of
-// raw. Of other connections, such as net.Pipe, raw is nil: they are read into
-// a buffer of their own, and all that is sent to them is kept for Flush.
+// raw, or of a watcher once somebody attends. Of other connections, such as net.Pipe, raw is
+// nil: they are read into a buffer of their own, and all that is sent to them is kept for
+// Flush.
 type wire struct {
 	conn  net.Conn
 	raw   syscall.RawConn
@@ -82,6 +100,7 @@ type wire struct {
 	ear                 // of the bytes, unless there are frames or TLS around them
 
 	// Owned by Receive.
+	attended bool    // by a watcher
 	in       *buffer // lent to our caller
 	n        int     // bytes in it
 	inErr    error
@@ -89,6 +108,7 @@ type wire struct {
 	readable func(uintptr) bool // wire.read, made once
 
 	mu       sync.Mutex    // guards what follows
+	watch    watcher       // nil while Receive waits itself
 	kept     []byte        // nil when all was written
 	flusher  chan struct{} // closed and nil again when the one who writes what is kept is done
 	ended    error         // why the wire was closed here
@@ -114,8 +134,13 @@ func (w *wire) Receive() ([]byte, error) {
 		buffers.Put(w.in)
 		w.in = nil
 	}
-	if err := w.raw.Read(w.readable); err != nil {
+	if w.attended {
+		w.readWatched()
+	} else if err := w.raw.Read(w.readable); err != nil {
 		return nil, w.cause(err)
+	}
+	if w.inErr == errAgain {
+		return nil, session.ErrQuiet
 	}
 	if w.inErr != nil {
 		return nil, w.cause(w.inErr)
@@ -174,6 +199,41 @@ func (w *wire) read(fd uintptr) bool {
 	return w.inErr != errAgain
 }
 
+// readWatched reads what is there, if anything.
+func (w *wire) readWatched() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.ended != nil {
+		w.inErr = w.ended
+		return
+	}
+	b := buffers.Get().(*buffer)
+	w.n, w.inErr = w.watch.read(b[:])
+	if w.n > 0 {
+		w.in = b
+		return
+	}
+	buffers.Put(b)
+	if w.inErr == nil {
+		w.inErr = io.EOF
+	}
+}
+
+// Attend has Receive return session.ErrQuiet rather than wait, see session.Sleeper.
+func (w *wire) Attend(wake func()) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.raw == nil || w.ended != nil || w.broken != nil || w.flusher != nil {
+		return false
+	}
+	w.watch = startWatch(w.conn, wake)
+	w.attended = w.watch != nil
+	return w.attended
+}
+
+// Sleep reports whether there was nothing to receive since, see session.Sleeper.
+func (w *wire) Sleep() bool { return w.watch.sleep() }
+
 func (w *wire) receiveOwn() ([]byte, error) {
 	if w.own == nil {
 		w.own = make([]byte, smallBuffer)
@@ -220,20 +280,29 @@ func (w *wire) send(p []byte) error {
 	}
 	w.tell(true, p)
 	if w.raw != nil && w.kept == nil {
-		w.out, w.outN, w.outErr = p, 0, nil
-		err := w.raw.Write(w.writable)
-		w.out = nil
-		if err = cmp.Or(err, w.outErr); err != nil && err != errAgain {
+		n, err := w.writeOnce(p)
+		if err != nil && err != errAgain {
 			w.breakOff(err)
 			return nil
 		}
-		p = p[w.outN:]
+		p = p[n:]
 	}
 	if len(w.kept)+len(p) > maxKept {
 		return session.ErrStalled
 	}
 	w.kept = append(w.kept, p...)
 	return nil
+}
+
+// writeOnce writes what there is room for, under the lock.
+func (w *wire) writeOnce(p []byte) (n int, err error) {
+	if w.watch != nil {
+		return w.watch.write(p)
+	}
+	w.out, w.outN, w.outErr = p, 0, nil
+	err = w.raw.Write(w.writable)
+	w.out = nil
+	return w.outN, cmp.Or(err, w.outErr)
 }
 
 // write tries to write what is out.
@@ -250,7 +319,9 @@ func (w *wire) breakOff(err error) {
 		return // that is why
 	}
 	w.broken, w.kept = err, nil
-	if socket, ok := w.conn.(interface{ CloseRead() error }); ok {
+	if w.watch != nil {
+		w.watch.closeRead()
+	} else if socket, ok := w.conn.(interface{ CloseRead() error }); ok {
 		socket.CloseRead()
 	} else {
 		w.conn.Close()
@@ -292,7 +363,6 @@ func (w *wire) drain() {
 	p := w.written(0)
 	for p != nil {
 		late := time.Now().Add(w.stall)
-		w.conn.SetWriteDeadline(late) // fails if closed, as will writing
 		n, err := w.writeSome(p)
 		if n == 0 && errors.Is(err, os.ErrDeadlineExceeded) && time.Since(late) > standstill {
 			continue // there may be room by now
@@ -320,14 +390,18 @@ func (w *wire) written(n int) []byte {
 		return w.kept
 	}
 	w.kept = nil
-	w.conn.SetWriteDeadline(time.Time{})
 	close(w.flusher)
 	w.flusher = nil
 	return nil
 }
 
-// writeSome waits until the peer takes something of p.
+// writeSome waits until the peer takes something of p, for as long as it may.
 func (w *wire) writeSome(p []byte) (n int, err error) {
+	if w.watch != nil { // it is there before there is somebody to flush for
+		return w.writeWatched(p)
+	}
+	w.conn.SetWriteDeadline(time.Now().Add(w.stall)) // fails if closed, as will writing
+	defer w.conn.SetWriteDeadline(time.Time{})
 	if w.raw == nil {
 		return w.conn.Write(p)
 	}
@@ -337,6 +411,30 @@ func (w *wire) writeSome(p []byte) (n int, err error) {
 		return outErr != errAgain
 	})
 	return n, cmp.Or(err, outErr)
+}
+
+func (w *wire) writeWatched(p []byte) (n int, err error) {
+	stalled := time.NewTimer(w.stall)
+	defer stalled.Stop()
+	for {
+		if n, err = w.tryWatched(p); err != errAgain {
+			return n, err
+		}
+		select {
+		case <-w.watch.room():
+		case <-stalled.C:
+			return 0, os.ErrDeadlineExceeded
+		}
+	}
+}
+
+func (w *wire) tryWatched(p []byte) (n int, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.ended != nil {
+		return 0, w.ended
+	}
+	return w.watch.write(p)
 }
 
 func (w *wire) backlog() int {
@@ -355,25 +453,33 @@ func (w *wire) end(reason error) error {
 		return nil
 	}
 	w.ended, w.kept = reason, nil
+	watch := w.watch
+	if watch != nil {
+		readOut(watch.read)
+		watch.close()
+	}
 	w.mu.Unlock()
-	w.readOut()
-	return w.conn.Close()
+	if watch == nil && w.raw != nil {
+		w.raw.Control(func(fd uintptr) {
+			readOut(func(p []byte) (int, error) { return readNow(fd, p) })
+		})
+	}
+	err := w.conn.Close()
+	if watch != nil { // it was closed already, but for what is around it
+		return nil
+	}
+	return err
 }
 
 // readOut discards what is unread. A socket closed over unread bytes resets
 // the connection (RFC 2525, section 2.17), and the peer may lose what was sent
 // to it last.
-func (w *wire) readOut() {
-	if w.raw == nil {
-		return
-	}
+func readOut(read func([]byte) (int, error)) {
 	b := buffers.Get().(*buffer)
 	defer buffers.Put(b)
-	w.raw.Control(func(fd uintptr) {
-		for range maxKept / len(b) {
-			if n, _ := readNow(fd, b[:]); n <= 0 {
-				return
-			}
+	for range maxKept / len(b) {
+		if n, _ := read(b[:]); n <= 0 {
+			return
 		}
-	})
+	}
 }
