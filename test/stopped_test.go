@@ -3,7 +3,6 @@
 package test
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"net"
@@ -90,7 +89,7 @@ func TestStopped(t *testing.T) {
 	time.Sleep(still / 2)
 	io.WriteString(asked, "touche") // typed meanwhile
 	got := make(chan error, 1)
-	go func() { got <- readsTo(slow, "[fin]") }() // it reads again
+	go func() { got <- readsUntil(slow, "[fin]") }() // it reads again
 	time.Sleep(still / 2)
 	before := make([]int64, len(crowds))
 	for i, c := range crowds {
@@ -123,17 +122,3 @@ type homeConn struct {
 
 func (c *homeConn) Read(p []byte) (int, error)  { return c.line.Read(p) }
 func (c *homeConn) Write(p []byte) (int, error) { return c.line.Write(p) }
-
-// readsTo reads as far as end.
-func readsTo(from io.Reader, end string) error {
-	var last []byte
-	p := make([]byte, 4<<10)
-	for !bytes.HasSuffix(last, []byte(end)) {
-		n, err := from.Read(p)
-		if err != nil {
-			return err
-		}
-		last = append(last[max(0, len(last)-len(end)):], p[:n]...)
-	}
-	return nil
-}

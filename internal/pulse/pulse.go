@@ -9,8 +9,9 @@ import (
 )
 
 // Within is how long a peer that has vanished is taken for alive, unless stall asks for
-// more: what is sent is not acknowledged, and nor are probes of a connection on which
-// nothing is sent.
+// more: from when it should have acknowledged what it was sent, or from its last byte if it
+// is sent nothing. Who is sent something just before the probes of its silence would find it
+// dead has the time twice.
 const Within = 90 * time.Second
 
 const (

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 	"sync"
@@ -100,7 +101,7 @@ func cut() error {
 		}
 	}
 	took, ok := g.loses(cutOff, fmt.Sprintf(callerHosts, operatorAt))
-	fmt.Printf("  %-28s %v\n", "operator who follows events", took.Round(time.Second))
+	fmt.Printf("  %-28s %v (stated: %v, being told of these ends meanwhile)\n", "operator who follows events", took.Round(time.Second), 2*90*time.Second)
 	if !ok {
 		late = append(late, "operator")
 	}
@@ -183,10 +184,10 @@ func callIn(scheme, from string) (conn net.Conn, err error) {
 // loses waits until the gateway has no connection to a host, and returns when, since a moment.
 func (g *gateway) loses(since time.Time, host string) (took time.Duration, ok bool) {
 	to := net.ParseIP(host).To4()
-	remote := fmt.Sprintf(" %02X%02X%02X%02X:", to[3], to[2], to[1], to[0])
-	for time.Since(since) < stated {
+	established := regexp.MustCompile(fmt.Sprintf(" %02X%02X%02X%02X:[0-9A-F]{4} 01 ", to[3], to[2], to[1], to[0]))
+	for time.Since(since) < 2*stated {
 		table, _ := os.ReadFile(fmt.Sprintf("/proc/%d/net/tcp", g.command.Process.Pid))
-		if !strings.Contains(string(table), remote) {
+		if !established.Match(table) {
 			return time.Since(since), true
 		}
 		time.Sleep(200 * time.Millisecond)
