@@ -2,7 +2,6 @@ package pymoip
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"regexp"
 	"strconv"
@@ -14,7 +13,6 @@ import (
 
 const (
 	pongLimit     = 20 * time.Second
-	standstill    = time.Second // how late an alarm is when we have stood still
 	farewellLimit = time.Second // for what is queued and the close handshake
 
 	quoteLimit  = 200 // bytes of a message shown in the log
@@ -49,21 +47,10 @@ func keepAlive(life context.Context, conn *websocket.Conn, ping time.Duration) e
 		case <-life.Done():
 			return context.Cause(life)
 		}
-		if err := answersPing(life, conn); err != nil {
-			return err
-		}
-	}
-}
-
-// answersPing waits for the peer to answer a ping. If it is we who did nothing meanwhile,
-// stopped by somebody or with the machine, its answer may be there, and it is asked again.
-func answersPing(life context.Context, conn *websocket.Conn) error {
-	for {
-		late := time.Now().Add(pongLimit)
-		limited, cancel := context.WithDeadline(life, late)
+		limited, cancel := context.WithTimeout(life, pongLimit)
 		err := conn.Ping(limited)
 		cancel()
-		if !errors.Is(err, context.DeadlineExceeded) || time.Since(late) < standstill {
+		if err != nil {
 			return err
 		}
 	}
