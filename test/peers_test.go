@@ -116,16 +116,26 @@ func TestMuteService(t *testing.T) {
 
 // readsUntil reads until text has come.
 func readsUntil(conn io.Reader, text string) error {
+	_, err := readsOne(conn, text)
+	return err
+}
+
+// readsOne reads until one of some texts has come, and returns which.
+func readsOne(conn io.Reader, texts ...string) (string, error) {
 	var last []byte
 	p := make([]byte, 4<<10)
-	for !bytes.Contains(last, []byte(text)) {
+	for {
+		for _, text := range texts {
+			if bytes.Contains(last, []byte(text)) {
+				return text, nil
+			}
+		}
 		n, err := conn.Read(p)
 		if err != nil {
-			return err
+			return "", fmt.Errorf("%w before any of %q came", err, texts)
 		}
-		last = append(last[max(0, len(last)-len(text)):], p[:n]...)
+		last = append(last[max(0, len(last)-64):], p[:n]...)
 	}
-	return nil
 }
 
 // A portal and a service that send without pause are slowed by callers who read little, or
@@ -247,7 +257,13 @@ func joins(client *http.Client, door string) (wait time.Duration, line io.Closer
 		return 0, nil, err
 	}
 	if answer.StatusCode == http.StatusSwitchingProtocols {
-		return 0, answer.Body, readsUntil(answer.Body, "T")
+		const busy = "\x03\xf5too many calls" // 1013, try again later, behind a page that says so
+		said, err := readsOne(answer.Body, "Minitel sur IP", busy)
+		if said == busy {
+			answer.Body.Close()
+			return 2 * time.Second, nil, err
+		}
+		return 0, answer.Body, err
 	}
 	defer answer.Body.Close()
 	text, err := io.ReadAll(answer.Body)

@@ -180,10 +180,15 @@ func arriveBare(conn net.Conn) (again time.Duration, err error) {
 	if err = await(io.TeeReader(conn, said), welcome[1:]); err == nil {
 		return 0, nil
 	}
-	if strings.Contains(said.String(), "Trop d'appels") || strings.Contains(said.String(), "lignes") {
+	if isBusy(said.String()) {
 		return 2 * time.Second, nil
 	}
 	return 0, fmt.Errorf("%w; it was told %q", err, said)
+}
+
+// isBusy reports whether a caller is told that there are too many.
+func isBusy(text string) bool {
+	return strings.Contains(text, "Trop d'appels") || strings.Contains(text, "Toutes les lignes")
 }
 
 func stayBare(conn net.Conn) error {
@@ -203,11 +208,18 @@ func arriveWeb(conn net.Conn) (again time.Duration, err error) {
 		return 0, err
 	}
 	if answer.StatusCode == http.StatusSwitchingProtocols {
-		return 0, await(in, welcome[1:]) // nothing comes behind it before a ping does
+		said := &strings.Builder{}
+		if err = await(io.TeeReader(in, said), welcome[1:]); err == nil {
+			return 0, nil // nothing comes behind that before a ping does
+		}
+		if isBusy(said.String()) && strings.Contains(said.String(), "\x03\xf5") { // 1013, try again later
+			return 2 * time.Second, nil
+		}
+		return 0, fmt.Errorf("%w; it was told %q", err, said)
 	}
 	text, _ := io.ReadAll(answer.Body)
 	seconds, err := strconv.Atoi(answer.Header.Get("Retry-After"))
-	if err != nil || !strings.Contains(string(text), "appels") && !strings.Contains(string(text), "lignes") {
+	if err != nil || !isBusy(string(text)) {
 		return 0, fmt.Errorf("refused with %s, Retry-After %q: %q", answer.Status, answer.Header.Get("Retry-After"), text)
 	}
 	return time.Duration(seconds) * time.Second, nil
