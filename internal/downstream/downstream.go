@@ -20,6 +20,7 @@ import (
 
 	"moip/internal/prise"
 	"moip/internal/proxied"
+	"moip/internal/pulse"
 	"moip/internal/session"
 	"moip/internal/telnet"
 	"moip/internal/transport"
@@ -385,6 +386,7 @@ func (p patient) Accept() (net.Conn, error) {
 		conn, err := p.Listener.Accept()
 		if err == nil {
 			tune(conn, lowWater)
+			pulse.Take(conn, cmp.Or(p.l.options.Stall, transport.DefaultStall))
 			return p.l.arrives(conn), nil
 		}
 		if errors.Is(err, net.ErrClosed) {

@@ -54,6 +54,7 @@ type gateway struct {
 	bans      *ban.List
 	keys      *certificate.Keyring
 	limits    *limit.Turnstile
+	redials   limit.Queue // of the portal, by calls that had lost it
 	proxies   atomic.Pointer[proxied.Trust]
 	shield    *shield.Shield
 	browse    atomic.Value                   // a string: where browsers are answered, * for the host; "" for nowhere
@@ -241,6 +242,8 @@ func (g *gateway) outside() session.Config {
 		calls.Portal.Fin = session.FinClose // it hears no keys
 	}
 	calls.DialPortal = calls.DialService
+	pace := g.cfg.Limits.NewCalls
+	calls.Turn = func() time.Duration { return g.redials.Turn(pace) }
 	return calls
 }
 
