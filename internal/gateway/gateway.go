@@ -23,6 +23,7 @@ import (
 	"moip/internal/emulator"
 	"moip/internal/handover"
 	"moip/internal/history"
+	"moip/internal/memory"
 	"moip/internal/policy"
 	"moip/internal/policy/ban"
 	"moip/internal/policy/limit"
@@ -40,6 +41,7 @@ import (
 type gateway struct {
 	log       *slog.Logger
 	level     *slog.LevelVar
+	unlogged  func() uint64 // lines that the log has lost
 	sockets   *handover.Sockets
 	projector *recording.Projector
 	board     *switchboard.Board
@@ -54,6 +56,7 @@ type gateway struct {
 	bans      *ban.List
 	keys      *certificate.Keyring
 	limits    *limit.Turnstile
+	memory    *memory.Gauge
 	proxies   atomic.Pointer[proxied.Trust]
 	shield    *shield.Shield
 	browse    atomic.Value                   // a string: where browsers are answered, * for the host; "" for nowhere
@@ -90,7 +93,7 @@ type gateway struct {
 // done, nothing is waited for that is not needed to stop.
 func open(ctx context.Context, p Plan, log *logbook, sockets *handover.Sockets) (*gateway, error) {
 	g := &gateway{
-		cfg: p.Config, file: p.File, source: p.Source, version: p.Version, log: log.Logger, level: log.level, sockets: sockets,
+		cfg: p.Config, file: p.File, source: p.Source, version: p.Version, log: log.Logger, level: log.level, unlogged: log.losses, sockets: sockets,
 		projector: recording.NewProjector(log.Logger), board: switchboard.New(log.Logger), events: admin.NewEvents(),
 		began: time.Now(), gone: make(chan struct{}),
 	}
