@@ -3,6 +3,8 @@ package test
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -21,7 +23,7 @@ import (
 type honest struct {
 	number int
 	random *rand.Rand
-	doors  map[string]string
+	home   home
 	fails  func(format string, args ...any)
 
 	line      *homeLine
@@ -32,6 +34,15 @@ type honest struct {
 	visits    int
 }
 
+// newHonest returns the honest caller of a number, which decides about its habits.
+func newHonest(number int, seed uint64, doors map[string]string, fails func(string, ...any)) *honest {
+	scheme := []string{"ws", "telnet", "tcp"}[number%3]
+	return &honest{
+		number: number, random: rand.New(rand.NewPCG(seed, uint64(number))), fails: fails,
+		home: home{scheme: scheme, door: doors[scheme], address: honestAddress(number), minitel: number%2 == 0},
+	}
+}
+
 // honestAddress is where an honest caller calls from. The last ten are behind one.
 func honestAddress(number int) string {
 	if number >= honestCallers-10 {
@@ -40,15 +51,13 @@ func honestAddress(number int) string {
 	return fmt.Sprintf("127.5.1.%d", 1+number)
 }
 
-// The habits of honest callers, by number.
-func (h *honest) door() string { return []string{"ws", "telnet", "tcp"}[h.number%3] }
 func (h *honest) clumsy() bool { return h.number%20 == 7 }
 
 // evening is calls until the time is over.
 func (h *honest) evening(over <-chan struct{}) {
 	for {
 		if err := h.call(over); err != nil {
-			h.fails("honest caller %d (%s, %s), call %d: %v", h.number, h.door(), honestAddress(h.number), h.calls, err)
+			h.fails("honest caller %d (%s, %s), call %d: %v", h.number, h.home.scheme, h.home.address, h.calls, err)
 			return
 		}
 		select {
@@ -226,47 +235,76 @@ func (h *honest) reads(end string) error {
 }
 
 func (h *honest) dial() (err error) {
-	h.line, err = dialHome(h.door(), h.doors[h.door()], honestAddress(h.number), h.number%2 == 0)
+	h.line, err = h.home.dial()
 	h.reader = reader{from: h.line}
 	return err
 }
 
-// A homeLine is the line of an honest caller, with a terminal that answers questions if
-// it is a Minitel.
+// A home is where somebody calls from, and by what.
+type home struct {
+	scheme  string // as in a URL
+	door    string // address and port of the gateway's
+	query   string // of the URL, for WebSockets
+	address string
+	minitel bool        // the terminal answers questions
+	trust   *tls.Config // for schemes with TLS
+}
+
+// A homeLine is a line from home.
 type homeLine struct {
 	conn    net.Conn
+	local   string // its address and port at home
 	minitel bool
 	telnet  *telnet.Conn // nil if it is not spoken
 
 	mu sync.Mutex // of telnet, and of the order of what is written
 }
 
-// dialHome calls a door from an address.
-func dialHome(scheme, door, address string, minitel bool) (*homeLine, error) {
-	l := &homeLine{minitel: minitel}
-	var err error
-	if scheme != "ws" {
-		if l.conn, err = from(address).Dial("tcp", door); scheme == "telnet" {
-			l.telnet = telnet.New(telnet.Client)
-		}
-		return l, err
-	}
+// dial calls the gateway.
+func (h home) dial() (*homeLine, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 3*patience)
 	defer cancel()
-	client := &http.Client{Transport: &http.Transport{DialContext: from(address).DialContext, DisableKeepAlives: true}}
-	url, kind := "ws://"+door, websocket.MessageText
-	if minitel {
-		url, kind = url+"/?frames=binary", websocket.MessageBinary
+	l := &homeLine{minitel: h.minitel}
+	socket := func(ctx context.Context, network, address string) (net.Conn, error) {
+		c, err := from(h.address).DialContext(ctx, network, address)
+		if err == nil {
+			l.local = c.LocalAddr().String()
+		}
+		return c, err
 	}
-	c, w, err := websocket.Dial(ctx, url, &websocket.DialOptions{HTTPClient: client})
+	var err error
+	switch h.scheme {
+	case "ws", "wss":
+		l.conn, err = h.dialWeb(ctx, socket)
+		return l, err
+	case "telnet", "telnets":
+		l.telnet = telnet.New(telnet.Client)
+	}
+	if l.conn, err = socket(ctx, "tcp", h.door); err != nil || h.trust == nil {
+		return l, err
+	}
+	secure := tls.Client(l.conn, h.trust)
+	l.conn = secure
+	if err := secure.HandshakeContext(ctx); err != nil {
+		return l, errors.Join(err, secure.Close())
+	}
+	return l, nil
+}
+
+func (h home) dialWeb(ctx context.Context, socket func(context.Context, string, string) (net.Conn, error)) (net.Conn, error) {
+	client := &http.Client{Transport: &http.Transport{DialContext: socket, TLSClientConfig: h.trust, DisableKeepAlives: true}}
+	query, kind := h.query, websocket.MessageText
+	if h.minitel {
+		query, kind = query+"&frames=binary", websocket.MessageBinary
+	}
+	c, w, err := websocket.Dial(ctx, h.scheme+"://"+h.door+"/?"+query, &websocket.DialOptions{HTTPClient: client})
 	if err != nil {
 		if w != nil {
 			err = fmt.Errorf("%w (%s)", err, w.Status)
 		}
 		return nil, err
 	}
-	l.conn = websocket.NetConn(context.Background(), c, kind)
-	return l, nil
+	return websocket.NetConn(context.Background(), c, kind), nil
 }
 
 func (l *homeLine) Write(p []byte) (int, error) {

@@ -65,7 +65,7 @@ func TestHostileEvening(t *testing.T) {
 	over, guests, evening := make(chan struct{}), make([]*honest, honestCallers), sync.WaitGroup{}
 	before := g.needs(t)
 	for i := range guests {
-		guests[i] = &honest{number: i, random: rand.New(rand.NewPCG(seed, uint64(i))), doors: g.doors, fails: h.fault}
+		guests[i] = newHonest(i, seed, g.doors, h.fault)
 		evening.Go(func() { guests[i].evening(over) })
 	}
 	time.Sleep(*hostileFor / 8)
@@ -73,7 +73,11 @@ func TestHostileEvening(t *testing.T) {
 	ctx, end := context.WithTimeout(t.Context(), *hostileFor)
 	defer end()
 	all := attacks()
-	failed, struck := strike(ctx, all, g.doors, seed, *hostileLoad)
+	rest := 5 * time.Millisecond // with the race detector, there is no need to be fast
+	if *plain {
+		rest = 0
+	}
+	failed, struck := strike(ctx, all, g.doors, seed, *hostileLoad, rest)
 	watch := g.watches(t, ctx)
 	struck()
 	attacked := g.needs(t)
