@@ -77,6 +77,12 @@ func (h *honest) call(over <-chan struct{}) error {
 	if err := h.reads("[accueil]"); err != nil {
 		return err
 	}
+	// People look at the first page. A household whose calls are all shorter than that is
+	// one of those who make a crush, and may be refused in one.
+	h.pauses(3100, 4500)
+	if err := h.types(); err != nil {
+		return err
+	}
 	things := []func() error{h.types, h.types, h.pastes, h.pages, h.visit, h.idles}
 	for range 3 + h.random.IntN(5) {
 		if err := things[h.random.IntN(len(things))](); err != nil {
