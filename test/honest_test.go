@@ -27,6 +27,7 @@ type honest struct {
 	fails  func(format string, args ...any)
 
 	line      *homeLine
+	haste     haste
 	reader    reader
 	typed     int // keys
 	latencies []time.Duration
@@ -171,7 +172,7 @@ func (h *honest) visit() error {
 	if err := h.press('D'); err != nil {
 		return err
 	}
-	if err := h.reads("[accueil]"); err != nil {
+	if err := h.reads("[service]"); err != nil {
 		return fmt.Errorf("on the way to a service: %w", err)
 	}
 	h.visits++
@@ -226,7 +227,7 @@ func (h *honest) press(key byte) error {
 
 // sees expects a key to come back, next of all.
 func (h *honest) sees(key string, typed time.Time) error {
-	h.line.conn.SetReadDeadline(time.Now().Add(4 * patience))
+	h.waits()
 	if err := h.reader.expects(key, false); err != nil {
 		return err
 	}
@@ -236,13 +237,58 @@ func (h *honest) sees(key string, typed time.Time) error {
 
 // reads reads a page to its end.
 func (h *honest) reads(end string) error {
-	h.line.conn.SetReadDeadline(time.Now().Add(4 * patience))
+	h.waits()
 	return h.reader.expects(end, true)
 }
 
-func (h *honest) dial() (err error) {
-	h.line, err = h.home.dial()
-	h.reader = reader{from: h.line}
+// haste is how long a caller waits for what comes.
+type haste struct {
+	mu     sync.Mutex
+	since  time.Time // when it began not to wait any longer than it must, zero if it has not
+	paused bool      // it waits as long as ever nevertheless
+}
+
+// waits says how long a caller waits for what it reads next.
+func (h *honest) waits() {
+	h.haste.mu.Lock()
+	defer h.haste.mu.Unlock()
+	d := 4 * patience
+	if !h.haste.since.IsZero() && !h.haste.paused {
+		d = patience / 2
+	}
+	if h.line != nil && h.line.conn != nil {
+		h.line.conn.SetReadDeadline(time.Now().Add(d))
+	}
+}
+
+// hastens has a caller wait no longer than it must from some time on, or as long as ever.
+func (h *honest) hastens(since time.Time) {
+	h.haste.mu.Lock()
+	h.haste.since = since
+	h.haste.mu.Unlock()
+	h.waits()
+}
+
+// hasHaste reports whether a caller has waited for long enough.
+func (h *honest) hasHaste() bool {
+	h.haste.mu.Lock()
+	defer h.haste.mu.Unlock()
+	return !h.haste.since.IsZero() && !h.haste.paused && time.Since(h.haste.since) > patience/2
+}
+
+func (h *honest) pausesHaste(is bool) {
+	h.haste.mu.Lock()
+	h.haste.paused = is
+	h.haste.mu.Unlock()
+	h.waits()
+}
+
+func (h *honest) dial() error {
+	line, err := h.home.dial()
+	h.haste.mu.Lock()
+	h.line = line
+	h.haste.mu.Unlock()
+	h.reader = reader{from: line}
 	return err
 }
 
@@ -262,6 +308,7 @@ type homeLine struct {
 	local   string // its address and port at home
 	minitel bool
 	telnet  *telnet.Conn // nil if it is not spoken
+	recent  []byte       // of what the screen was sent
 
 	mu sync.Mutex // of telnet, and of the order of what is written
 }
@@ -342,6 +389,7 @@ func (l *homeLine) Read(p []byte) (int, error) {
 		}
 		l.mu.Unlock()
 	}
+	l.recent = append(l.recent[max(0, len(l.recent)-1000):], data...)
 	if l.minitel && bytes.Contains(data, enqrom) {
 		l.Write([]byte("\x01Cu<\x04"))
 	}

@@ -101,6 +101,9 @@ func TestHostileEvening(t *testing.T) {
 	}
 
 	h.accounts(t, guests)
+	if h.told == 0 {
+		t.Error("the gateway has introduced nobody")
+	}
 	watch.judge(t)
 	lines := strings.Count(g.log.String(), "\n")
 	made := int64(0)
@@ -115,7 +118,7 @@ func TestHostileEvening(t *testing.T) {
 		when string
 		needs
 	}{{"before", before}, {"with the honest alone", calm}, {"at the end of the attack", attacked}, {"afterwards", after}} {
-		t.Logf("%-26s RSS %4d MiB, descriptors %5d, goroutines %5d", n.when, n.rss>>20, n.descriptors, n.goroutines)
+		t.Logf("%-26s %v", n.when, n.needs)
 	}
 	t.Logf("banned: %d addresses, of %d", strings.Count(bans, `"127.200.`), attackerAddresses)
 	t.Logf("RSS over the attack, in MiB: %v", watch)
@@ -144,12 +147,9 @@ func (h *hub) accounts(t *testing.T, guests []*honest) {
 		if g.typed != h.next[g.number] || g.typed != h.latest[g.number]+h.lost[g.number] {
 			h.accuse("honest caller %d has typed %d keys, of which %d came", g.number, g.typed, h.latest[g.number])
 		}
-		if g.calls == 0 || g.typed == 0 {
-			h.accuse("honest caller %d has made %d calls, and typed %d keys", g.number, g.calls, g.typed)
+		if g.calls == 0 {
+			h.accuse("honest caller %d has made no calls", g.number)
 		}
-	}
-	if h.told == 0 {
-		h.accuse("the gateway has introduced nobody")
 	}
 	for _, fault := range h.faults {
 		t.Error(fault)
@@ -194,6 +194,10 @@ func honestFigures(t *testing.T, guests []*honest) {
 type needs struct {
 	rss                     int64
 	descriptors, goroutines int
+}
+
+func (n needs) String() string {
+	return fmt.Sprintf("RSS %4d MiB, descriptors %5d, goroutines %5d", n.rss>>20, n.descriptors, n.goroutines)
 }
 
 // near reports whether it is what it was before, but for what comes and goes.

@@ -47,6 +47,7 @@ type hub struct {
 	restarted chan struct{} // closed, and made anew, when the portal goes away
 	excused   map[int]int   // keys of each honest caller below that number may have been lost
 	lost      map[int]int   // how many were
+	strays    map[string]bool
 	faults    []string
 	faulty    int // faults, those that are not kept too
 }
@@ -69,7 +70,7 @@ func callsHub(t *testing.T) *hub {
 	h := &hub{
 		next: map[int]int{}, latest: map[int]int{}, announced: map[int]string{}, legs: map[int]*leg{}, orders: make(chan string, 1024),
 		asked: map[int]*asked{}, links: map[*websocket.Conn]bool{}, portals: map[*leg]bool{}, restarted: make(chan struct{}),
-		excused: map[int]int{}, lost: map[int]int{},
+		excused: map[int]int{}, lost: map[int]int{}, strays: map[string]bool{},
 	}
 	doors := http.NewServeMux()
 	doors.HandleFunc("/portal", h.answers(func(c *websocket.Conn) { h.serve(newLeg(h, 'P', c)) }))
@@ -180,6 +181,13 @@ func (h *hub) excuses(who, typed int) {
 	h.excused[who] = typed
 }
 
+// strayed reports whether a key has come that the gateway was to drop.
+func (h *hub) strayed(key string) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.strays[key]
+}
+
 // enlists has c among those of a kind until it is closed again, unless the portal is away.
 func enlists[C comparable](h *hub, kind map[C]bool, c C) (ok bool) {
 	h.mu.Lock()
@@ -200,6 +208,13 @@ func (h *hub) fault(format string, args ...any) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.accuse(format, args...)
+}
+
+// sound reports whether there were no faults.
+func (h *hub) sound() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.faulty == 0
 }
 
 // accuse is fault under the lock.
@@ -260,6 +275,14 @@ func (h *hub) hears(words []string) {
 		return
 	}
 	switch words[0] {
+	case "NewWsUser", "NewTelnetUser":
+		for l := range h.portals { // a link that was away may be why they are not introduced
+			if l.wants != "" {
+				go l.asks()
+			}
+		}
+	}
+	switch words[0] {
 	case "NewWsUser":
 		h.announced[pid] = words[1] + "," + words[2] + ",WS"
 	case "NewTelnetUser":
@@ -297,9 +320,11 @@ func (h *hub) obeyed(number, pid, told int) {
 func (h *hub) sends(l *leg, to string) {
 	h.mu.Lock()
 	pid := l.pid
-	if pid < 0 {
+	if pid < 0 { // a portal cannot say who is not introduced
+		l.wants = to
 		h.mu.Unlock()
-		return // a portal cannot say who is not introduced
+		l.asks()
+		return
 	}
 	h.session++
 	session := h.session
@@ -317,13 +342,17 @@ func (h *hub) sends(l *leg, to string) {
 }
 
 // arrived holds a key against what was typed: {P012:000034} is the 35th key of caller 12,
-// typed at the portal. {X...} is what the gateway was to drop.
+// typed at the portal. {X...} is one that the gateway was to drop, if
+// it was in time.
 func (h *hub) arrived(l *leg, key string) {
 	place, who, n := key[1], 0, 0
 	_, err := fmt.Sscanf(key[2:], "%03d:%06d}", &who, &n)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	switch {
+	case place == 'X' && l.place == 'S':
+		h.strays[key] = true
+		return
 	case err != nil || place != l.place:
 		h.accuse("%q arrives at %c, for %s", key, l.place, l.from)
 	case l.place == 'P' && l.from != "" && !strings.HasPrefix(l.from, honestAddress(who)+","):
@@ -370,6 +399,10 @@ func (h *hub) introduced(l *leg, text string) {
 		h.accuse("%q is what another call was", text)
 	}
 	h.legs[pid] = l
+	if to := l.wants; to != "" {
+		l.wants = ""
+		go h.sends(l, to)
+	}
 }
 
 // left forgets a call whose portal's leg is over, and holds what it was introduced as
@@ -398,9 +431,11 @@ func (h *hub) serve(l *leg) {
 			return
 		}
 		defer dismisses(h, h.portals, l)
-		l.sends("\x1b9{")
+		l.asks()
+		l.shows("accueil")
+	} else {
+		l.shows("service")
 	}
-	l.shows("accueil")
 	mark := false
 	for {
 		kind, p, err := l.conn.Read(context.Background())
@@ -423,7 +458,7 @@ func (h *hub) serve(l *leg) {
 func (h *hub) serveBare(c net.Conn) {
 	l := newLeg(h, 'S', nil)
 	l.bare = c
-	l.shows("accueil")
+	l.shows("service")
 	p := make([]byte, 4<<10)
 	for {
 		n, err := c.Read(p)
@@ -444,6 +479,7 @@ type leg struct {
 	pid    int    // -1 until it is introduced
 	from   string // address,port,access, as introduced
 	forges bool   // has said that it does
+	wants  string // to go there, once it is introduced
 
 	// Owned by hears.
 	key []byte // begun
@@ -465,6 +501,10 @@ func (l *leg) sends(text string) {
 	defer cancel()
 	l.conn.Write(ctx, websocket.MessageBinary, []byte(text))
 }
+
+// asks puts a question to the terminal, which the gateway answers, too, with who calls, if
+// the link is up.
+func (l *leg) asks() { l.sends("\x1b9{") }
 
 // shows draws a page of some 600 bytes.
 func (l *leg) shows(name string) {
