@@ -19,10 +19,18 @@ import (
 )
 
 var (
-	hostileFor  = flag.Duration("hostile.for", 15*time.Second, "how long the hostile evening lasts")
+	hostileFor  = flag.Duration("hostile.for", 0, "how long the hostile evening lasts, 0 for a sixth of -soak.for or 15s")
 	hostileLoad = flag.Int("hostile.load", 1, "how many times as many attackers come to it")
 	hostileSeed = flag.Uint64("hostile.seed", 0, "what the attackers are to do as they did before, 0 for something new")
 )
+
+// hostileLasts returns how long the hostile evening lasts: of a soak, the smaller part.
+func hostileLasts() time.Duration {
+	if *hostileFor > 0 {
+		return *hostileFor
+	}
+	return max(*soakFor/6, 15*time.Second)
+}
 
 const honestCallers = 100
 
@@ -44,7 +52,7 @@ stall = "5s"
 // honest caller is refused or cut, the portal takes nobody for the gateway, and what the
 // gateway needs for all that stays bounded, and is given back.
 func TestHostileEvening(t *testing.T) {
-	seed := *hostileSeed
+	seed, lasting := *hostileSeed, hostileLasts()
 	if seed == 0 {
 		seed = rand.Uint64()
 	}
@@ -68,9 +76,9 @@ func TestHostileEvening(t *testing.T) {
 		guests[i] = newHonest(i, seed, g.doors, h.fault)
 		evening.Go(func() { guests[i].evening(over) })
 	}
-	time.Sleep(*hostileFor / 8)
+	time.Sleep(lasting / 8)
 	calm := g.needs(t)
-	ctx, end := context.WithTimeout(t.Context(), *hostileFor)
+	ctx, end := context.WithTimeout(t.Context(), lasting)
 	defer end()
 	all := attacks()
 	rest := 5 * time.Millisecond // with the race detector, there is no need to be fast
@@ -251,7 +259,7 @@ type watch []int64
 // watches looks until ctx is done.
 func (g *gateway) watches(t *testing.T, ctx context.Context) (w watch) {
 	t.Helper()
-	for every := time.NewTicker(*hostileFor / 20); ; {
+	for every := time.NewTicker(hostileLasts() / 20); ; {
 		select {
 		case <-every.C:
 			w = append(w, g.rss(t)>>20)

@@ -180,16 +180,17 @@ func (s *soak) evening() {
 	last := *soakFor * 5 / 6
 	rounds := max(2, int(last/maxRound))
 	for s.round = 1; s.round <= rounds && s.hub.sound(); s.round++ {
-		guests := s.hasRound(last / time.Duration(rounds))
-		s.rest(guests)
+		guests, left := s.hasRound(last / time.Duration(rounds))
+		s.rest(guests, left)
 	}
 }
 
-// hasRound has everybody come for a while, and leave. It returns those who keep receipts.
-func (s *soak) hasRound(lasting time.Duration) (guests []*guest) {
+// hasRound has everybody come for a while, and leave. It returns those who keep receipts,
+// and how long it took all to leave.
+func (s *soak) hasRound(lasting time.Duration) (guests []*guest, left time.Duration) {
 	over := make(chan struct{})
-	ctx, end := context.WithTimeout(s.Context(), lasting)
-	defer end()
+	ctx, cancel := context.WithTimeout(s.Context(), lasting)
+	defer cancel()
 	var calling, working sync.WaitGroup
 	for _, r := range s.regulars {
 		calling.Go(func() { r.evening(over) })
@@ -214,11 +215,12 @@ func (s *soak) hasRound(lasting time.Duration) (guests []*guest) {
 	working.Go(func() { s.looks(ctx) })
 	_, struck := strike(ctx, s.attacks, s.doors(), s.seed+uint64(s.round), 1, 50*time.Millisecond)
 	<-ctx.Done()
+	close(over)
+	end := time.Now()
 	struck()
 	working.Wait()
-	close(over)
 	calling.Wait()
-	return guests
+	return guests, time.Since(end)
 }
 
 // talks has one guest after the other call from an address, until the round is over.
@@ -287,7 +289,8 @@ func (s *soak) keepsUp() {
 func (s *soak) url(path string) string { return "http://" + s.gateway.doors["admin"] + path }
 
 // rest waits until all is quiet, and holds all books against each other.
-func (s *soak) rest(guests []*guest) {
+func (s *soak) rest(guests []*guest, left time.Duration) {
+	began := time.Now()
 	if !within(func() bool { began, ended := s.journal.all(); return began == ended }) {
 		began, ended := s.journal.all()
 		s.Errorf("%d calls go on after all have left", began-ended)
@@ -312,6 +315,7 @@ func (s *soak) rest(guests []*guest) {
 		s.Errorf("round %d: what was needed is not given back: before %v, now %v\n%s", s.round, s.before, now, fetch(s.T, s.url("/metrics")))
 	}
 	s.rests = append(s.rests, now)
+	s.Logf("%s: all had left %v after the end of round %d, and all was quiet %v later", s.name, left.Round(100*time.Millisecond), s.round, time.Since(began).Round(100*time.Millisecond))
 	s.hub.mu.Lock()
 	for number, a := range s.hub.asked {
 		if a.honest && a.told > 0 {
