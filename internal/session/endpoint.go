@@ -71,6 +71,10 @@ var (
 // ErrForbidden is what a Dial returns for a route that callers may not be sent by.
 var ErrForbidden = errors.New("callers may not be sent there")
 
+// ErrScarce is why a Dial fails that says nothing of what was to be dialled: the gateway
+// has no descriptor left for it.
+var ErrScarce = errors.New("no descriptor is left for it")
+
 // Foreign is what Receive returns of a peer that speaks another protocol, its name.
 type Foreign string
 

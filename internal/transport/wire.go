@@ -28,6 +28,10 @@ const (
 	// that asks for answers and does not take them.
 	maxKept = 64 << 10
 
+	// standstill is how late an alarm is when it is we who did nothing, stopped by
+	// somebody or with the machine, and not the peer.
+	standstill = time.Second
+
 	// smallBuffer is what Receive keeps where it cannot wait without a buffer.
 	smallBuffer = 1 << 10
 )
@@ -382,7 +386,11 @@ func (w *wire) flushSoon() {
 func (w *wire) drain() {
 	p := w.written(0)
 	for p != nil {
+		late := time.Now().Add(w.stall)
 		n, err := w.writeSome(p)
+		if n == 0 && errors.Is(err, os.ErrDeadlineExceeded) && time.Since(late) > standstill {
+			continue // there may be room by now
+		}
 		switch {
 		case n > 0 || err == nil:
 		case errors.Is(err, os.ErrDeadlineExceeded):
