@@ -37,9 +37,9 @@ lint:
 fuzz:
 	ci/fuzz $(FUZZTIME)
 
-# What doc/performance.md shows, measured anew in some forty minutes on a machine that does
-# nothing else. Installs nothing; says what is missing (ci/install bench has it). In parts:
-# make bench BENCH="-run 'idle|growth'"; for a look, BENCH="-quick -out /tmp/results.jsonl".
+# The tables and charts of doc/performance.md, measured anew in some forty minutes on a
+# machine that does nothing else. Installs nothing; says what is missing (ci/install bench
+# has it). In parts: make bench BENCH="-run 'idle|growth'"; for a look, BENCH=-quick.
 bench:
 	go run ./bench $(BENCH)
 

@@ -1,51 +1,9 @@
 package main
 
 import (
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
-
-	"moip/bench/result"
 )
-
-// What is measured anew takes the place of what was, and leaves other scenarios alone.
-func TestKeep(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "results.jsonl")
-	one := func(scenario string, round int, p50 float64) result.Measurement {
-		return result.Measurement{Scenario: scenario, Peer: "MoIP", Path: "ws→ws", Round: round, Calls: 10, Figures: map[result.Figure]float64{result.P50: p50}}
-	}
-	failed := result.Measurement{Scenario: "idle", Peer: "nginx", Path: "ws→ws", Round: 1, Failed: "it ended at once"}
-	for _, step := range []struct {
-		scenarios   []string
-		found, want []result.Measurement
-	}{
-		{[]string{"keys", "page"}, []result.Measurement{one("keys", 1, 5), one("page", 1, 6)}, []result.Measurement{one("keys", 1, 5), one("page", 1, 6)}},
-		{[]string{"idle"}, []result.Measurement{failed}, []result.Measurement{one("keys", 1, 5), one("page", 1, 6), failed}},
-		{[]string{"keys", "page"}, []result.Measurement{one("keys", 1, 7)}, []result.Measurement{failed, one("keys", 1, 7)}},
-	} {
-		if err := keep(file, step.scenarios, step.found); err != nil {
-			t.Fatal(err)
-		}
-		got, err := kept(file)
-		if diff := cmp.Diff(step.want, got); err != nil || diff != "" {
-			t.Fatalf("%v\n%s", err, diff)
-		}
-	}
-	text, err := os.ReadFile(file)
-	if err != nil || !strings.Contains(strings.SplitN(string(text), "\n", 2)[0], `"machine":"`) {
-		t.Errorf("%v\n%s", err, text)
-	}
-
-	if err := os.WriteFile(file, append(text, "{\n"...), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := keep(file, nil, nil); err == nil || !strings.Contains(err.Error(), "results.jsonl:4: ") {
-		t.Errorf("got %v", err)
-	}
-}
 
 // Of a process that measures, what it finds is believed, and that it fails is not hidden.
 func TestUnderstand(t *testing.T) {

@@ -20,15 +20,17 @@ import (
 	"syscall"
 
 	"moip/bench/peer"
+	"moip/bench/result"
 )
 
 var (
 	rounds = flag.Int("rounds", 5, "how often each peer is measured")
 	calls  = flag.Int("calls", 10_000, "calls at a time at the most, as far as descriptors allow")
 	quick  = flag.Bool("quick", false, "one short round of few calls, to try it")
-	out    = flag.String("out", "bench/results.jsonl", "the `file` of what is measured; it keeps what it has of other scenarios")
+	out    = flag.String("out", results, "the `file` of what is measured; it keeps what it has of other scenarios, and doc/performance.md tells of this one")
 	only   = flag.String("run", "", "measure only the scenarios that this `regexp` matches; -list shows them")
 	peers  = flag.String("peers", "", "measure only peers whose name and path, as in \"MoIP ws→ws\", this `regexp` matches")
+	again  = flag.Bool("report", false, "measure nothing: tell again what the file has")
 	list   = flag.Bool("list", false, "show the scenarios")
 	relay  = flag.Bool("relay", false, "be a relay at ADDRESS for SERVICE, which is one of the peers")
 	one    = flag.String("one", "", "make this measurement, in `JSON`: so each is made, in a process of its own")
@@ -57,6 +59,8 @@ func run(ctx context.Context) error {
 			fmt.Printf("%-10s %s\n", s.name, s.what)
 		}
 		return nil
+	case *again:
+		return tell(*out)
 	}
 	chosen, err := choose()
 	if err != nil {
@@ -71,16 +75,20 @@ func run(ctx context.Context) error {
 	if text, err := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", moip, "./cmd/moip").CombinedOutput(); err != nil {
 		return fmt.Errorf("go build: %w\n%s", err, text)
 	}
+	if *quick && *out == results { // which is no place for it
+		*out = filepath.Join(dir, "quick.jsonl")
+	}
+	here := machine()
 	for _, s := range chosen {
 		found, err := s.run(ctx, moip)
 		if err != nil {
 			return err
 		}
-		if err := keep(*out, s.names(), found); err != nil {
+		if err := result.Keep(*out, here, s.names(), found); err != nil {
 			return err
 		}
 	}
-	return report(*out)
+	return tell(*out)
 }
 
 // choose makes sense of the flags.

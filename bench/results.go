@@ -1,15 +1,10 @@
 package main
 
 import (
-	"bytes"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -19,56 +14,6 @@ import (
 	"moip/bench/result"
 )
 
-// keep writes what was found of some scenarios to a file, in the place of what that had of
-// them. What it has of others stays.
-func keep(name string, scenarios []string, found []result.Measurement) error {
-	had, err := kept(name)
-	if err != nil {
-		return err
-	}
-	had = slices.DeleteFunc(had, func(m result.Measurement) bool { return slices.Contains(scenarios, m.Scenario) })
-	var text bytes.Buffer
-	lines := json.NewEncoder(&text)
-	if err := lines.Encode(machine()); err != nil {
-		return err
-	}
-	for _, m := range slices.Concat(had, found) {
-		if err := lines.Encode(m); err != nil {
-			return err
-		}
-	}
-	// Whole or not at all: it may have taken half an hour.
-	fresh := filepath.Join(filepath.Dir(name), "."+filepath.Base(name)+".new")
-	if err := os.WriteFile(fresh, text.Bytes(), 0o644); err != nil {
-		return err
-	}
-	return os.Rename(fresh, name)
-}
-
-// kept reads what a file has; nothing if there is none.
-func kept(name string) (had []result.Measurement, err error) {
-	text, err := os.ReadFile(name)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	n := 0
-	for line := range bytes.Lines(text) {
-		n++
-		if n == 1 { // the machine
-			continue
-		}
-		var m result.Measurement
-		if err := json.Unmarshal(line, &m); err != nil {
-			return nil, fmt.Errorf("%s:%d: %w; take the file away to begin a new one", name, n, err)
-		}
-		had = append(had, m)
-	}
-	return had, nil
-}
-
 // machine says what is measured on, and with what.
 func machine() result.Run {
 	cpu, _ := os.ReadFile("/proc/cpuinfo")
@@ -76,12 +21,13 @@ func machine() result.Run {
 	model, _, _ = strings.Cut(strings.TrimLeft(model, "\t: "), "\n")
 	release, _ := os.ReadFile("/proc/sys/kernel/osrelease")
 	kernel, _, _ := strings.Cut(strings.TrimSpace(string(release)), "-")
-	commit, _ := exec.Command("git", "rev-parse", "--short", "HEAD").Output()
+	now := time.Now()
 	run := result.Run{
-		Date:     time.Now().Format(time.DateOnly),
+		Date:     now.Format(time.DateOnly),
+		Time:     now.Format(time.TimeOnly),
 		Machine:  fmt.Sprintf("%d cores (%s), Linux %s", runtime.NumCPU(), model, kernel),
 		Versions: map[string]string{"Go": strings.TrimPrefix(runtime.Version(), "go")},
-		Commit:   strings.TrimSpace(string(commit)),
+		Commit:   commit(),
 	}
 	for _, p := range peer.All {
 		if p.Program == "" || p.Missing() != "" {
@@ -92,6 +38,20 @@ func machine() result.Run {
 		}
 	}
 	return run
+}
+
+// commit is what is built, "" outside of a repository. What is told of earlier measurements
+// makes no difference.
+func commit() string {
+	head, err := exec.Command("git", "rev-parse", "--short", "HEAD").Output()
+	if err != nil {
+		return ""
+	}
+	name := strings.TrimSpace(string(head))
+	if exec.Command("git", "diff", "--quiet", "HEAD", "--", ".", ":!"+results, ":!doc").Run() != nil {
+		name += " with changes"
+	}
+	return name
 }
 
 func sortedFigures(figures map[result.Figure]float64) []result.Figure {

@@ -1,10 +1,12 @@
 // Package result is what the benchmark keeps of its measurements, from which its tables
 // and charts are made: a file of JSON lines, the first of which says what was measured on.
+// Where a file holds what several runs have measured, each begins with such a line.
 package result
 
-// A Run is the first line of a file: what the rest was measured on.
+// A Run is the first line of a file: what those below it were measured on.
 type Run struct {
 	Date     string            `json:"date"`     // 2026-11-28
+	Time     string            `json:"time"`     // of that day when it began, which tells runs apart: 13:05:09
 	Machine  string            `json:"machine"`  // cores, processor, kernel
 	Versions map[string]string `json:"versions"` // of the peers and of Go, by name
 	Commit   string            `json:"commit"`   // of MoIP, "" if it is not known
