@@ -20,14 +20,14 @@ func keys(ctx context.Context, t *trial) error {
 	if err != nil {
 		return err
 	}
-	if err := c.Pass(ctx, time.Second); err != nil {
+	if err := c.Pass(ctx, time.Second/2); err != nil {
 		return err
 	}
 	for _, at := range []struct {
 		scenario string
 		rate     int
 		lasts    time.Duration
-	}{{"keys-1000", 1000, 2 * time.Second}, {"keys", 5000, 3 * time.Second}} {
+	}{{"keys-1000", 1000, 2 * time.Second}, {"keys", 5000, 2 * time.Second}} {
 		figures, err := typing(ctx, t, s, c, at.rate, at.lasts)
 		if err != nil {
 			return fmt.Errorf("%d keys a second: %w", at.rate, err)
@@ -69,7 +69,7 @@ func pingPong(ctx context.Context, t *trial) error {
 		return err
 	}
 	before, began := s.process.Use(), time.Now()
-	e, err := c.Exchange(ctx, t.lasts(1500*time.Millisecond))
+	e, err := c.Exchange(ctx, t.lasts(time.Second))
 	if err != nil {
 		return err
 	}

@@ -70,10 +70,8 @@ func TestKeysThatDoNot(t *testing.T) {
 		missing int
 	}{
 		{"swallows", func(s *Service, e *end, p []byte) error {
-			if string(p) == string(token(7)) {
-				return nil
-			}
-			return e.send(p)
+			// It may have come with another.
+			return e.send(bytes.ReplaceAll(p, token(7), nil))
 		}, "", 1},
 		{"doubles", func(s *Service, e *end, p []byte) error { e.send(p); return e.send(p) }, "got key 0 twice", 0},
 		{"mixes up", func(s *Service, e *end, p []byte) error {
