@@ -159,6 +159,9 @@ func (t *target) verdict(rows []*row, mine *row, b bound) string {
 	if missed <= 0 {
 		return said + "met"
 	}
+	if missed >= 1 {
+		return fmt.Sprintf("%smissed, %s times as much", said, number(missed+1))
+	}
 	return fmt.Sprintf("%smissed by %s %%", said, percent(100*missed))
 }
 
