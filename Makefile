@@ -41,9 +41,9 @@ lint:
 fuzz:
 	ci/fuzz $(FUZZTIME)
 
-# The tables and charts of doc/performance.md, measured anew in some forty minutes on a
-# machine that does nothing else. Installs nothing; says what is missing (ci/install bench
-# has it). In parts: make bench BENCH="-run 'idle|growth'"; for a look, BENCH=-quick.
+# What doc/performance.md shows, measured anew in some forty minutes on a machine that does
+# nothing else. Installs nothing; says what is missing (ci/install bench has it). In parts:
+# make bench BENCH="-run 'idle|growth'"; for a look, which is not kept, BENCH=-quick.
 bench:
 	go run ./bench $(BENCH)
 

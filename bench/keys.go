@@ -47,6 +47,9 @@ func typing(ctx context.Context, t *trial, s *stand, c *load.Callers, rate int, 
 	if err != nil {
 		return nil, err
 	}
+	if should := t.lasts(d); e.Typing > should+should/20+50*time.Millisecond {
+		return nil, fmt.Errorf("%d keys took %v to type, and not %v: this machine is too slow, or too busy", n, e.Typing, should)
+	}
 	own = peer.Own() - own
 	after := s.process.Use()
 	messages := float64(2 * n) // there and back
