@@ -167,6 +167,11 @@ func beOtherEnds() {
 	var scheme, at string
 	var n int
 	var callers []net.Conn // or they were closed when nobody has them
+	defer func() {
+		for _, conn := range callers {
+			conn.Close()
+		}
+	}()
 	for {
 		if _, err := fmt.Scanln(&scheme, &at, &n); err != nil {
 			return
@@ -219,11 +224,14 @@ func aCaller(scheme, at string) (net.Conn, error) {
 		}
 	}
 	for seen := 0; seen < 250; {
-		f, err := ws.ReadFrame(r)
+		h, err := ws.ReadHeader(r)
+		if err == nil {
+			_, err = io.CopyN(io.Discard, r, h.Length)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("no page: %w", err)
 		}
-		seen += len(f.Payload)
+		seen += int(h.Length)
 	}
 	return conn, ws.WriteFrame(conn, ws.MaskFrame(ws.NewTextFrame([]byte("A"))))
 }
