@@ -46,13 +46,12 @@ type Sleeper interface {
 	Endpoint
 
 	// Attend has Receive return ErrQuiet rather than wait, and reports whether that can be
-	// done; else Receive waits as ever. It is called before the first Receive.
+	// done; else Receive waits as ever. It is called before the first Receive. Others
+	// may wait for the goroutine on which wake is called.
 	Attend(wake func()) bool
 
-	// Sleep is called after ErrQuiet. It reports whether there is still nothing to
-	// receive: then wake is called once, when there is, or the endpoint is closed. Others
-	// wait for the goroutine that calls it, so it must not block. Else nobody is woken, and
-	// Receive has something.
+	// Sleep is called after ErrQuiet, and reports whether there is still nothing to
+	// receive. Then wake is called once, as soon as there is, or the endpoint is closed.
 	Sleep() bool
 }
 
