@@ -37,6 +37,11 @@ type Config struct {
 	DialService Dial
 	Limits      Limits
 
+	// Turn is asked by each call that is to dial the portal again, and says in how long it
+	// may, 0 for at once. It is called with the call's lock held, and must not block. nil
+	// where the portal bears all of them at once.
+	Turn func() time.Duration
+
 	// Emit is told of every event. It is called with the call's lock held:
 	// it must neither block nor call a method of the Call.
 	Emit func(Event)
@@ -85,6 +90,8 @@ type Call struct {
 	slow     bool        // the caller's line was full a moment ago
 	waiting  bool        // the caller sees that the portal is away
 	away     bool        // it has been away, and has not lasted since
+	queued   bool        // it is dialled when retry rings, see again
+	stood    bool        // timer went off late, and goes off again
 	order    recordOrder // of an operator, whether the call is to be recorded
 	identity [3]byte
 	enquired bool  // the terminal was asked for it

@@ -160,7 +160,9 @@ func (c *Call) recall(r Reason, err error) {
 	c.emit(Event{Type: Returned, Route: *route, Reason: r, Err: err})
 	c.followRules("the visit is over", service)
 	if c.portal == nil {
-		c.seek()
+		if !c.again() {
+			c.miss(nil)
+		}
 	} else {
 		c.catchUp()
 	}

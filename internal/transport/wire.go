@@ -1,9 +1,9 @@
 // Package transport holds the Endpoints of network legs: plain TCP, telnet and
 // WebSocket, with or without TLS, for callers and services alike.
 //
-// An idle leg parks one goroutine, the one in Receive, and holds no buffer:
-// a buffer is lent when bytes are there, and what the peer does not take is
-// kept only until it does.
+// An idle leg holds no buffer: one is lent when bytes are there, and what the peer does not
+// take is kept only until it does. On Linux it has no goroutine either: a poller watches its
+// socket. Elsewhere one is parked in Receive.
 package transport
 
 import (
@@ -27,6 +27,10 @@ const (
 	// the source long before; what comes here all the same comes from a peer
 	// that asks for answers and does not take them.
 	maxKept = 64 << 10
+
+	// standstill is how late an alarm is when it is we who did nothing, stopped by
+	// somebody or with the machine, and not the peer.
+	standstill = time.Second
 
 	// smallBuffer is what Receive keeps where it cannot wait without a buffer.
 	smallBuffer = 1 << 10
@@ -382,7 +386,11 @@ func (w *wire) flushSoon() {
 func (w *wire) drain() {
 	p := w.written(0)
 	for p != nil {
+		late := time.Now().Add(w.stall)
 		n, err := w.writeSome(p)
+		if n == 0 && errors.Is(err, os.ErrDeadlineExceeded) && time.Since(late) > standstill {
+			continue // there may be room by now
+		}
 		switch {
 		case n > 0 || err == nil:
 		case errors.Is(err, os.ErrDeadlineExceeded):
