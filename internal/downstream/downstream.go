@@ -20,6 +20,7 @@ import (
 
 	"moip/internal/prise"
 	"moip/internal/proxied"
+	"moip/internal/pulse"
 	"moip/internal/session"
 	"moip/internal/telnet"
 	"moip/internal/transport"
@@ -56,7 +57,7 @@ type Options struct {
 	Admit func(from netip.AddrPort, transport string) *Refusal
 
 	// Arrive is told of each connection that is no call yet, and left is called when it
-	// is one, or closed, perhaps twice. It may have connections closed by calling out, its
+	// is one, or closed. It may have connections closed by calling out, its
 	// own not before it has returned. It must not block. nil is told nothing.
 	Arrive func(from netip.AddrPort, transport string, out func()) (left func())
 
@@ -390,6 +391,7 @@ func (p patient) Accept() (net.Conn, error) {
 		conn, err := p.Listener.Accept()
 		if err == nil {
 			tune(conn, lowWater)
+			pulse.Take(conn, cmp.Or(p.l.options.Stall, transport.DefaultStall))
 			return p.l.arrives(conn), nil
 		}
 		if errors.Is(err, net.ErrClosed) {

@@ -56,6 +56,7 @@ type gateway struct {
 	bans      *ban.List
 	keys      *certificate.Keyring
 	limits    *limit.Turnstile
+	redials   limit.Queue // of the portal, by calls that had lost it
 	memory    *memory.Gauge
 	proxies   atomic.Pointer[proxied.Trust]
 	shield    *shield.Shield
@@ -117,6 +118,7 @@ func open(ctx context.Context, p Plan, log *logbook, sockets *handover.Sockets) 
 		}
 	}
 	g.redirectBy()
+	g.work = append(g.work, g.tidy)
 	return g, nil
 }
 
@@ -245,6 +247,8 @@ func (g *gateway) outside() session.Config {
 		calls.Portal.Fin = session.FinClose // it hears no keys
 	}
 	calls.DialPortal = calls.DialService
+	pace := g.cfg.Limits.NewCalls
+	calls.Turn = func() time.Duration { return g.redials.Turn(pace) }
 	return calls
 }
 

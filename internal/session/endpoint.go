@@ -2,8 +2,9 @@
 // of the farewell.
 //
 // A call has up to three legs: the caller, the portal and, while the call is
-// redirected, a service. Each leg's reader is a goroutine of its own; it hands
-// what it reads to the call and never learns where it goes. The call's state
+// redirected, a service. Each leg has a reader, which is on a goroutine while there is
+// something to read, or where its Endpoint is no Sleeper; it hands what it reads to the
+// call and never learns where it goes. The call's state
 // belongs to whoever holds its lock, and nothing that holds it ever waits for
 // a peer, so at every moment one leg has the keyboard and every key one owner.
 package session
@@ -40,6 +41,23 @@ type Endpoint interface {
 	// waiting. It unblocks Receive and Flush, and may be called again.
 	Close() error
 }
+
+// A Sleeper is an Endpoint that needs no goroutine to wait in Receive.
+type Sleeper interface {
+	Endpoint
+
+	// Attend has Receive return ErrQuiet rather than wait, and reports whether that can be
+	// done; else Receive waits as ever. It is called before the first Receive. Others
+	// may wait for the goroutine on which wake is called.
+	Attend(wake func()) bool
+
+	// Sleep is called after ErrQuiet, and reports whether there is still nothing to
+	// receive. Then wake is called once, as soon as there is, or the endpoint is closed.
+	Sleep() bool
+}
+
+// ErrQuiet is what Receive returns of a Sleeper when there is nothing to receive.
+var ErrQuiet = errors.New("nothing to receive yet")
 
 // What Receive may return beside io.EOF and the errors of the transport.
 var (
