@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -58,13 +59,10 @@ func attacks() []*attack {
 }
 
 // strike has all attacks made until ctx is done. The number of workers is multiplied.
-func strike(ctx context.Context, all []*attack, doors map[string]string, seed uint64, load int) (failed *atomic.Int64, wait func()) {
+// After each attack its worker rests.
+func strike(ctx context.Context, all []*attack, doors map[string]string, seed uint64, load int, rest time.Duration) (failed *atomic.Int64, wait func()) {
 	var striking sync.WaitGroup
 	failed = new(atomic.Int64)
-	rest := 5 * time.Millisecond // with the race detector, there is no need to be fast
-	if *plain {
-		rest = 0
-	}
 	for i, a := range all {
 		for w := range a.workers * load {
 			striking.Go(func() {
@@ -84,15 +82,38 @@ func strike(ctx context.Context, all []*attack, doors map[string]string, seed ui
 
 const attackerAddresses = 1000
 
+// A socket is what attackers do their worst at: a connection, perhaps within TLS.
+type socket interface {
+	net.Conn
+	CloseWrite() error
+	SetReadBuffer(bytes int) error
+	SetLinger(seconds int) error
+}
+
+// A tlsSocket is one within TLS, which ends without a word.
+type tlsSocket struct {
+	*tls.Conn
+	tcp *net.TCPConn
+}
+
+func (s tlsSocket) SetReadBuffer(bytes int) error { return s.tcp.SetReadBuffer(bytes) }
+func (s tlsSocket) SetLinger(seconds int) error   { return s.tcp.SetLinger(seconds) }
+func (s tlsSocket) Close() error                  { return s.tcp.Close() }
+
 // dial calls a door from one of the attackers' addresses. The connection is cut when the
-// evening is over. It returns nil if there is none.
-func (a *attacker) dial(scheme string) *net.TCPConn {
+// evening is over. Where the door is there by TLS, too, that is called as often as not, and
+// TLS spoken unless it was misunderstood. It returns nil if there is no connection.
+func (a *attacker) dial(scheme string) socket {
 	n := a.random.IntN(attackerAddresses)
 	if a.homes > 0 && a.random.IntN(2) == 0 {
 		n %= a.homes
 	}
+	door, secure := a.doors[scheme], false
+	if at, ok := a.doors[scheme+"s"]; ok && a.random.IntN(2) == 0 {
+		door, secure = at, a.random.IntN(4) > 0
+	}
 	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 200, byte(n/250), byte(1+n%250))}, Timeout: patience}
-	c, err := d.DialContext(a.ctx, "tcp", a.doors[scheme])
+	c, err := d.DialContext(a.ctx, "tcp", door)
 	if err != nil {
 		a.left.Add(1)
 		a.waits(10 * time.Millisecond)
@@ -100,6 +121,9 @@ func (a *attacker) dial(scheme string) *net.TCPConn {
 	}
 	conn := c.(*net.TCPConn)
 	conn.SetLinger(0) // there would be no ports left soon
+	if secure {
+		return tlsSocket{tls.Client(conn, &tls.Config{InsecureSkipVerify: true}), conn}
+	}
 	return conn
 }
 
@@ -107,7 +131,7 @@ func (a *attacker) dial(scheme string) *net.TCPConn {
 func (a *attacker) any() string { return []string{"ws", "telnet", "tcp"}[a.random.IntN(3)] }
 
 // at does something at a door.
-func (a *attacker) at(scheme string, do func(*net.TCPConn)) {
+func (a *attacker) at(scheme string, do func(socket)) {
 	conn := a.dial(scheme)
 	if conn == nil {
 		return
@@ -173,7 +197,7 @@ var firstBytes = []string{
 }
 
 func (a *attacker) scans() {
-	a.at(a.any(), func(conn *net.TCPConn) {
+	a.at(a.any(), func(conn socket) {
 		n := a.random.IntN(len(firstBytes) + 3)
 		p := a.bytes(1 + a.random.IntN(600))
 		if n < len(firstBytes) {
@@ -185,12 +209,12 @@ func (a *attacker) scans() {
 }
 
 func (a *attacker) staysSilent() {
-	a.at(a.any(), func(conn *net.TCPConn) { hangsOn(conn, time.Hour) })
+	a.at(a.any(), func(conn socket) { hangsOn(conn, time.Hour) })
 	a.waits(100 * time.Millisecond)
 }
 
 func (a *attacker) resets() {
-	a.at(a.any(), func(conn *net.TCPConn) {
+	a.at(a.any(), func(conn socket) {
 		if a.random.IntN(2) == 0 {
 			conn.Write(a.bytes(20))
 			a.waits(time.Duration(a.random.IntN(20)) * time.Millisecond)
@@ -199,7 +223,7 @@ func (a *attacker) resets() {
 }
 
 func (a *attacker) halfCloses() {
-	a.at(a.any(), func(conn *net.TCPConn) {
+	a.at(a.any(), func(conn socket) {
 		if a.random.IntN(2) == 0 {
 			io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
 		}
@@ -211,7 +235,7 @@ func (a *attacker) halfCloses() {
 const upgradeHead = "GET / HTTP/1.1\r\nHost: minitel.example\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
 
 func (a *attacker) dripsUpgrade() {
-	a.at("ws", func(conn *net.TCPConn) {
+	a.at("ws", func(conn socket) {
 		for _, b := range []byte(upgradeHead) {
 			if _, err := conn.Write([]byte{b}); err != nil {
 				return
@@ -235,7 +259,7 @@ func (a *attacker) pours(conn net.Conn, d, rest time.Duration, next func(n int) 
 }
 
 func (a *attacker) headsForEver() {
-	a.at("ws", func(conn *net.TCPConn) {
+	a.at("ws", func(conn socket) {
 		io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\n")
 		a.pours(conn, 20*time.Second, 10*time.Millisecond, func(n int) []byte { return fmt.Appendf(nil, "X-%d: y\r\n", n) })
 		a.waits(10 * time.Millisecond)
@@ -243,7 +267,7 @@ func (a *attacker) headsForEver() {
 }
 
 func (a *attacker) headsHuge() {
-	a.at("ws", func(conn *net.TCPConn) {
+	a.at("ws", func(conn socket) {
 		if a.random.IntN(2) == 0 {
 			io.WriteString(conn, upgradeHead+"X: ")
 		} else {
@@ -256,7 +280,7 @@ func (a *attacker) headsHuge() {
 }
 
 func (a *attacker) pipelines() {
-	a.at("ws", func(conn *net.TCPConn) {
+	a.at("ws", func(conn socket) {
 		many := strings.Repeat("GET /%?x="+strings.Repeat("y", 100)+" HTTP/1.1\r\nHost: x\r\n\r\n"+"GET / HTTP/1.1\r\nHost: x\r\n\r\n", 50)
 		if a.random.IntN(2) == 0 { // and what comes back is read, or not
 			go io.Copy(io.Discard, conn)
@@ -267,7 +291,7 @@ func (a *attacker) pipelines() {
 }
 
 func (a *attacker) bodies() {
-	a.at("ws", func(conn *net.TCPConn) {
+	a.at("ws", func(conn socket) {
 		head := []string{
 			"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\n",
 			"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nFFFFFFF\r\n",
@@ -283,7 +307,7 @@ func (a *attacker) bodies() {
 }
 
 func (a *attacker) upgradesBadly() {
-	a.at("ws", func(conn *net.TCPConn) {
+	a.at("ws", func(conn socket) {
 		io.WriteString(conn, []string{
 			strings.Replace(upgradeHead, "Version: 13", "Version: 8", 1) + "\r\n",
 			strings.Replace(upgradeHead, "dGhlIHNhbXBsZSBub25jZQ==", "AA==", 1) + "\r\n",
@@ -302,8 +326,8 @@ func (a *attacker) upgradesBadly() {
 }
 
 // upgraded calls by WebSocket, with more headers.
-func (a *attacker) upgraded(more string, do func(*net.TCPConn)) {
-	a.at("ws", func(conn *net.TCPConn) {
+func (a *attacker) upgraded(more string, do func(socket)) {
+	a.at("ws", func(conn socket) {
 		io.WriteString(conn, upgradeHead+more+"\r\n")
 		conn.SetReadDeadline(time.Now().Add(patience))
 		w, err := http.ReadResponse(bufio.NewReader(conn), nil)
@@ -340,7 +364,7 @@ func (a *attacker) framesBadly() {
 	if a.random.IntN(3) == 0 {
 		more = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n"
 	}
-	a.upgraded(more, func(conn *net.TCPConn) {
+	a.upgraded(more, func(conn socket) {
 		text := []byte("abc")
 		frames := [][]byte{
 			masked(0x81, text, 1<<62),
@@ -373,7 +397,7 @@ func (a *attacker) framesBadly() {
 
 // framesForEver sends some without end, and reads what comes back or does not.
 func (a *attacker) framesForEver() {
-	a.upgraded("", func(conn *net.TCPConn) {
+	a.upgraded("", func(conn socket) {
 		var frame []byte
 		switch a.random.IntN(6) {
 		case 0: // a message of fragments
@@ -402,7 +426,7 @@ func (a *attacker) framesForEver() {
 
 // storms negotiates without end, also with those who do not speak telnet.
 func (a *attacker) storms() {
-	a.at([]string{"telnet", "telnet", "tcp"}[a.random.IntN(3)], func(conn *net.TCPConn) {
+	a.at([]string{"telnet", "telnet", "tcp"}[a.random.IntN(3)], func(conn socket) {
 		if a.random.IntN(2) == 0 {
 			go io.Copy(io.Discard, conn)
 		}
@@ -499,10 +523,10 @@ func (a *attacker) forges() {
 	}
 	scheme := a.any()
 	if scheme == "ws" && front == "" {
-		a.upgraded(more, func(conn *net.TCPConn) { says(conn, []byte{0x81, 0x82}[a.random.IntN(2)]) })
+		a.upgraded(more, func(conn socket) { says(conn, []byte{0x81, 0x82}[a.random.IntN(2)]) })
 		return
 	}
-	a.at(scheme, func(conn *net.TCPConn) {
+	a.at(scheme, func(conn socket) {
 		io.WriteString(conn, front)
 		says(conn, 0)
 	})
@@ -511,7 +535,7 @@ func (a *attacker) forges() {
 // neverReads asks for pages, and does not read them.
 func (a *attacker) neverReads() {
 	ask := []byte("\x13C")
-	nag := func(conn *net.TCPConn) {
+	nag := func(conn socket) {
 		conn.SetReadBuffer(2 << 10)
 		a.pours(conn, 15*time.Second, 200*time.Millisecond, func(int) []byte { return ask })
 	}
@@ -527,7 +551,7 @@ func (a *attacker) neverReads() {
 // floods types faster than anybody can.
 func (a *attacker) floods() {
 	keys := bytes.Repeat([]byte("x\x13A\x13Ey\x08\x1b[A"), 100)
-	flood := func(conn *net.TCPConn) {
+	flood := func(conn socket) {
 		go io.Copy(io.Discard, conn)
 		a.pours(conn, 2*time.Second, 5*time.Millisecond, func(int) []byte { return keys })
 	}
@@ -542,7 +566,7 @@ func (a *attacker) floods() {
 
 // hammers calls and is gone, as fast as it can.
 func (a *attacker) hammers() {
-	a.at(a.any(), func(conn *net.TCPConn) {
+	a.at(a.any(), func(conn socket) {
 		switch a.random.IntN(4) {
 		case 0:
 			io.WriteString(conn, upgradeHead+"\r\n")

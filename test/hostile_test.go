@@ -19,10 +19,18 @@ import (
 )
 
 var (
-	hostileFor  = flag.Duration("hostile.for", 15*time.Second, "how long the hostile evening lasts")
+	hostileFor  = flag.Duration("hostile.for", 0, "how long the hostile evening lasts, 0 for a sixth of -soak.for or 15s")
 	hostileLoad = flag.Int("hostile.load", 1, "how many times as many attackers come to it")
 	hostileSeed = flag.Uint64("hostile.seed", 0, "what the attackers are to do as they did before, 0 for something new")
 )
+
+// hostileLasts returns how long the hostile evening lasts: of a soak, the smaller part.
+func hostileLasts() time.Duration {
+	if *hostileFor > 0 {
+		return *hostileFor
+	}
+	return max(*soakFor/6, 15*time.Second)
+}
 
 const honestCallers = 100
 
@@ -44,7 +52,7 @@ stall = "5s"
 // honest caller is refused or cut, the portal takes nobody for the gateway, and what the
 // gateway needs for all that stays bounded, and is given back.
 func TestHostileEvening(t *testing.T) {
-	seed := *hostileSeed
+	seed, lasting := *hostileSeed, hostileLasts()
 	if seed == 0 {
 		seed = rand.Uint64()
 	}
@@ -65,15 +73,19 @@ func TestHostileEvening(t *testing.T) {
 	over, guests, evening := make(chan struct{}), make([]*honest, honestCallers), sync.WaitGroup{}
 	before := g.needs(t)
 	for i := range guests {
-		guests[i] = &honest{number: i, random: rand.New(rand.NewPCG(seed, uint64(i))), doors: g.doors, fails: h.fault}
+		guests[i] = newHonest(i, seed, g.doors, h.fault)
 		evening.Go(func() { guests[i].evening(over) })
 	}
-	time.Sleep(*hostileFor / 8)
+	time.Sleep(lasting / 8)
 	calm := g.needs(t)
-	ctx, end := context.WithTimeout(t.Context(), *hostileFor)
+	ctx, end := context.WithTimeout(t.Context(), lasting)
 	defer end()
 	all := attacks()
-	failed, struck := strike(ctx, all, g.doors, seed, *hostileLoad)
+	rest := 5 * time.Millisecond // with the race detector, there is no need to be fast
+	if *plain {
+		rest = 0
+	}
+	failed, struck := strike(ctx, all, g.doors, seed, *hostileLoad, rest)
 	watch := g.watches(t, ctx)
 	struck()
 	attacked := g.needs(t)
@@ -97,6 +109,9 @@ func TestHostileEvening(t *testing.T) {
 	}
 
 	h.accounts(t, guests)
+	if h.told == 0 {
+		t.Error("the gateway has introduced nobody")
+	}
 	watch.judge(t)
 	lines := strings.Count(g.log.String(), "\n")
 	made := int64(0)
@@ -111,7 +126,7 @@ func TestHostileEvening(t *testing.T) {
 		when string
 		needs
 	}{{"before", before}, {"with the honest alone", calm}, {"at the end of the attack", attacked}, {"afterwards", after}} {
-		t.Logf("%-26s RSS %4d MiB, descriptors %5d, goroutines %5d", n.when, n.rss>>20, n.descriptors, n.goroutines)
+		t.Logf("%-26s %v", n.when, n.needs)
 	}
 	t.Logf("banned: %d addresses, of %d", strings.Count(bans, `"127.200.`), attackerAddresses)
 	t.Logf("RSS over the attack, in MiB: %v", watch)
@@ -133,15 +148,16 @@ func (h *hub) accounts(t *testing.T, guests []*honest) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, g := range guests {
-		if g.typed != h.next[g.number] || g.typed != h.latest[g.number] {
+		if end := g.typed - h.next[g.number]; end > 0 && g.typed <= h.excused[g.number] {
+			h.lost[g.number] += end
+			h.next[g.number] = g.typed
+		}
+		if g.typed != h.next[g.number] || g.typed != h.latest[g.number]+h.lost[g.number] {
 			h.accuse("honest caller %d has typed %d keys, of which %d came", g.number, g.typed, h.latest[g.number])
 		}
-		if g.calls == 0 || g.typed == 0 {
-			h.accuse("honest caller %d has made %d calls, and typed %d keys", g.number, g.calls, g.typed)
+		if g.calls == 0 {
+			h.accuse("honest caller %d has made no calls", g.number)
 		}
-	}
-	if h.told == 0 {
-		h.accuse("the gateway has introduced nobody")
 	}
 	for _, fault := range h.faults {
 		t.Error(fault)
@@ -186,6 +202,10 @@ func honestFigures(t *testing.T, guests []*honest) {
 type needs struct {
 	rss                     int64
 	descriptors, goroutines int
+}
+
+func (n needs) String() string {
+	return fmt.Sprintf("RSS %4d MiB, descriptors %5d, goroutines %5d", n.rss>>20, n.descriptors, n.goroutines)
 }
 
 // near reports whether it is what it was before, but for what comes and goes.
@@ -239,7 +259,7 @@ type watch []int64
 // watches looks until ctx is done.
 func (g *gateway) watches(t *testing.T, ctx context.Context) (w watch) {
 	t.Helper()
-	for every := time.NewTicker(*hostileFor / 20); ; {
+	for every := time.NewTicker(hostileLasts() / 20); ; {
 		select {
 		case <-every.C:
 			w = append(w, g.rss(t)>>20)

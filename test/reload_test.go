@@ -119,6 +119,8 @@ type reader struct {
 	from   io.Reader
 	parser videotex.Parser
 	text   string // read, and not yet asked for
+
+	skipped string // before what was asked for the latest time
 }
 
 // expects reads what is wanted; the first time, something else may be before it.
@@ -128,7 +130,7 @@ func (r *reader) expects(want string, first bool) error {
 		at := strings.Index(r.text, want)
 		switch {
 		case at == 0, at > 0 && first:
-			r.text = r.text[at+len(want):]
+			r.skipped, r.text = r.text[:at], r.text[at+len(want):]
 			return nil
 		case len(r.text) >= len(want) && !first:
 			return fmt.Errorf("%q, not %q", r.text, want)

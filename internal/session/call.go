@@ -10,7 +10,7 @@ import (
 )
 
 // State says who holds the keyboard.
-type State int
+type State int8
 
 const (
 	AtPortal  State = iota // the portal, or the gateway while there is none
@@ -79,13 +79,25 @@ type Call struct {
 
 	*Config // see Adopt
 
-	state   State
-	running int // goroutines
 	caller  *leg
 	portal  *leg // nil while away
 	service *leg // nil unless AtService
 
-	keys  videotex.KeyReader
+	// What is small stands together, here and elsewhere: there are many calls.
+	keys     videotex.KeyReader
+	state    State
+	midway   bool        // the portal must come to rest before it is shown
+	slow     bool        // the caller's line was full a moment ago
+	waiting  bool        // the caller sees that the portal is away
+	away     bool        // it has been away, and has not lasted since
+	queued   bool        // it is dialled when retry rings, see again
+	stood    bool        // timer went off late, and goes off again
+	order    recordOrder // of an operator, whether the call is to be recorded
+	identity [3]byte
+	enquired bool  // the terminal was asked for it
+	tries    int32 // that failed to reach the portal
+	running  int32 // goroutines, and legs
+
 	batch []byte // keys of one chunk, on their way to whoever holds the keyboard
 	ahead []byte // keys typed while a service or the portal is dialled
 	stars int    // asterisks typed last, for *** Sommaire
@@ -93,8 +105,6 @@ type Call struct {
 
 	screen   videotex.Mixer
 	articles videotex.ArticleReader // follows the portal
-	midway   bool                   // the portal must come to rest before it is shown
-	slow     bool                   // the caller's line was full a moment ago
 	speed    int                    // of the caller's line, 0 for none
 	free     time.Duration          // when a line of some speed is, for the next byte; 0 while it is idle
 	notice   string                 // why the last visit ended, to be shown again
@@ -102,18 +112,13 @@ type Call struct {
 
 	taps *taps // nil unless the call is traced
 
-	recorder Recorder    // nil unless the call is recorded
-	order    recordOrder // of an operator, whether it is to be
-	last     last        // what the recording has still to wait for
+	recorder Recorder // nil unless the call is recorded
+	last     *last    // what the recording has still to wait for, nil for nothing
 
-	route   Route         // of the visit under way
+	route   *Route        // of the visit under way, nil at the portal
 	attempt *attempt      // to reach the service
 	seeking *attempt      // to reach the portal
 	reached *Route        // by which the portal is, or was last, sought
-	waiting bool          // the caller sees that the portal is away
-	queued  bool          // it is dialled when retry rings, see again
-	away    bool          // it has been away, and has not lasted since
-	tries   int           // that failed to reach the portal
 	arrived time.Duration // of the portal
 
 	typedBy time.Duration // when all that came from the caller would have, at the pace of Limits.Keys
@@ -122,16 +127,12 @@ type Call struct {
 	due     [alarms]time.Duration
 	timer   *time.Timer
 	armed   time.Duration // when timer goes off, 0 if it does not
-	stood   bool          // it went off late, and goes off again
 
-	reason   Reason // why the call is Over
-	cause    error
-	in, out  uint64
-	pressed  uint64              // keys
-	seen     videotex.Afterimage // of what the caller was sent
-	visited  []string
-	identity [3]byte
-	enquired bool // the terminal was asked for it
+	ended   *Event // to be told once the call is Over, and all have left; nil before
+	in, out uint64
+	pressed uint64              // keys
+	seen    videotex.Afterimage // of what the caller was sent
+	visited []string
 }
 
 // Start answers a caller. The Call owns e from now on.
@@ -290,7 +291,7 @@ func (c *Call) hangup(r Reason, err error) {
 	if c.state == Over {
 		return
 	}
-	c.state, c.reason, c.cause = Over, r, err
+	c.state, c.ended = Over, &Event{Type: Ended, Reason: r, Err: err}
 	c.quiet()
 	c.readOn()
 	c.attempt.stop()
@@ -314,7 +315,7 @@ func (c *Call) hangup(r Reason, err error) {
 func (c *Call) settle() {
 	if c.running--; c.running == 0 && c.state == Over {
 		c.quiet()
-		end := Event{Type: Ended, Reason: c.reason, Err: c.cause}
+		end := *c.ended
 		if e, ok := c.caller.end.(interface{ Dropped() uint64 }); ok {
 			end.Dropped = e.Dropped()
 		}

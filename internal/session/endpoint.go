@@ -46,13 +46,12 @@ type Sleeper interface {
 	Endpoint
 
 	// Attend has Receive return ErrQuiet rather than wait, and reports whether that can be
-	// done; else Receive waits as ever. It is called before the first Receive.
+	// done; else Receive waits as ever. It is called before the first Receive. Others
+	// may wait for the goroutine on which wake is called.
 	Attend(wake func()) bool
 
-	// Sleep is called after ErrQuiet. It reports whether there is still nothing to
-	// receive: then wake is called once, when there is, or the endpoint is closed. Others
-	// wait for the goroutine that calls it, so it must not block. Else nobody is woken, and
-	// Receive has something.
+	// Sleep is called after ErrQuiet, and reports whether there is still nothing to
+	// receive. Then wake is called once, as soon as there is, or the endpoint is closed.
 	Sleep() bool
 }
 
@@ -71,6 +70,10 @@ var (
 
 // ErrForbidden is what a Dial returns for a route that callers may not be sent by.
 var ErrForbidden = errors.New("callers may not be sent there")
+
+// ErrScarce is why a Dial fails that says nothing of what was to be dialled: the gateway
+// has no descriptor left for it.
+var ErrScarce = errors.New("no descriptor is left for it")
 
 // Foreign is what Receive returns of a peer that speaks another protocol, its name.
 type Foreign string

@@ -8,15 +8,15 @@ import (
 // A leg is one of the connections of a call. Its fields belong to whoever
 // holds the call's lock.
 type leg struct {
-	call  *Call
-	which Leg
-	end   Endpoint
-	sleep func() bool // of a Sleeper, nil if Receive waits
-	held  bool        // nobody reads, until there is room
-	busy  bool        // a goroutine is in Flush
-	more  bool        // something was kept since
-	gone  bool        // nothing more is heard from it, or told it
-	sent  int         // bytes of keys sent while busy
+	call    *Call
+	which   Leg
+	end     Endpoint
+	sleeper Sleeper // end, nil if Receive waits
+	held    bool    // nobody reads, until there is room
+	busy    bool    // a goroutine is in Flush
+	more    bool    // something was kept since
+	gone    bool    // nothing more is heard from it, or told it
+	sent    int     // bytes of keys sent while busy
 }
 
 // maxAhead bounds the keys that wait for a leg, maxDialed those that wait for one that is
@@ -36,7 +36,7 @@ func (c *Call) join(which Leg, e Endpoint) *leg {
 	l := &leg{call: c, which: which, end: e}
 	c.tapLeg(which, l)
 	if s, ok := e.(Sleeper); ok && s.Attend(l.wake) {
-		l.sleep = s.Sleep
+		l.sleeper = s
 	}
 	c.running++ // until the leg is gone, and its reader with it
 	go l.listen()
@@ -45,33 +45,62 @@ func (c *Call) join(which Leg, e Endpoint) *leg {
 
 // listen reads for as long as there is something to read.
 func (l *leg) listen() {
-	for l.hear() {
+	for {
+		p, err := l.end.Receive()
+		if err == ErrQuiet {
+			if l.sleeper.Sleep() {
+				return
+			}
+		} else if !l.heard(p, err) {
+			return
+		}
 	}
 }
 
-// wake reads on a goroutine for which others wait: not much, and the rest elsewhere.
+// little is how many bytes are handled on the spot: a key or what shows it, not a page.
+const little = 256
+
+// wake reads on a goroutine for which others wait. So it does what takes next to no time;
+// the rest, or if somebody else has the call, is for a goroutine of the leg's own.
 func (l *leg) wake() {
-	for range 4 {
-		if !l.hear() {
+	for range 2 { // what has come, and that it was all
+		p, err := l.end.Receive()
+		if err == ErrQuiet {
+			if l.sleeper.Sleep() {
+				return
+			}
+			continue
+		}
+		if err != nil || len(p) > little || !l.call.mu.TryLock() {
+			go l.goOn(p, err)
+			return
+		}
+		more := l.hear(p, nil)
+		l.call.mu.Unlock()
+		if !more {
 			return
 		}
 	}
 	go l.listen()
 }
 
-// hear reads what is next, and reports whether to read on.
-func (l *leg) hear() bool {
-	p, err := l.end.Receive()
-	if err == ErrQuiet {
-		return !l.sleep()
+// goOn is listen after what has been read.
+func (l *leg) goOn(p []byte, err error) {
+	if l.heard(p, err) {
+		l.listen()
 	}
-	return l.call.heard(l, p, err)
 }
 
-// heard handles what was read from l, and reports whether to read on.
-func (c *Call) heard(l *leg, p []byte, err error) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+// heard handles what was read, and reports whether to read on.
+func (l *leg) heard(p []byte, err error) bool {
+	l.call.mu.Lock()
+	defer l.call.mu.Unlock()
+	return l.hear(p, err)
+}
+
+// hear is heard for whoever holds the lock.
+func (l *leg) hear(p []byte, err error) bool {
+	c := l.call
 	switch {
 	case l.gone:
 	case err != nil:

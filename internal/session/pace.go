@@ -65,7 +65,8 @@ func (c *Call) pourPaced(out []byte, speed int) {
 	}
 	// What waits is an article, if it is nothing else.
 	cut := min(int(cutTime/each), maxCut, max(c.screen.Size(), 1))
-	c.set(paced, c.free+time.Duration(max(cut, 1)-1)*each-c.now())
+	// Where sending took longer than the line takes, that is past, and now.
+	c.set(paced, max(c.free+time.Duration(max(cut, 1)-1)*each-c.now(), 1))
 }
 
 // ordered is told of orders as they leave for the terminal: one that changes the

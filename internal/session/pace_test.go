@@ -74,6 +74,21 @@ func (r *rig) drawn(speed int, pieces []string, pauses []int) (fault string) {
 	return fault
 }
 
+// The end of a page comes, too, when the machine takes longer to send what is before it
+// than the line takes for all of it.
+func TestPaceOnASlowMachine(t *testing.T) {
+	playAt(t, 9600, func(r *rig) {
+		r.caller.mu.Lock()
+		r.caller.takes = 5 * time.Millisecond
+		r.caller.mu.Unlock()
+		r.portal.say("xyz")
+		r.sleep(time.Second)
+		if got := r.caller.got(); got != "xyz" {
+			t.Errorf("a second later the caller has got %q", got)
+		}
+	})
+}
+
 // Connexion/Fin is heard while a page is drawn, and what waits is dropped.
 func TestFinOnASlowLine(t *testing.T) {
 	playAt(t, 1200, func(r *rig) {

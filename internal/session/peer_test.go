@@ -27,6 +27,7 @@ type peer struct {
 	sent  bytes.Buffer
 	stuck chan struct{} // while not nil, the peer takes nothing
 	kept  []byte
+	takes time.Duration // to send
 }
 
 func newPeer() *peer { return &peer{says: make(chan []byte), done: make(chan struct{})} }
@@ -43,6 +44,7 @@ func (p *peer) Receive() ([]byte, error) {
 func (p *peer) Send(b []byte) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	time.Sleep(p.takes)
 	if p.stuck != nil && p.err == nil {
 		p.kept = append(p.kept, b...)
 		return true

@@ -16,10 +16,10 @@ type watch struct {
 	wake   func()
 
 	state  atomic.Int32
-	ending atomic.Bool // there is an end to be read, behind the bytes
-	dry    bool        // nothing was left when it was read last; owned by Receive
-	wants  bool        // to be told of room; guarded by the wire's mutex
-	free   chan struct{}
+	ending atomic.Bool                   // there is an end to be read, behind the bytes
+	dry    bool                          // nothing was left when it was read last; owned by Receive
+	wants  bool                          // to be told of room; guarded by the wire's mutex
+	free   atomic.Pointer[chan struct{}] // where that is told; nil before there was none
 }
 
 // What Receive does.
@@ -47,7 +47,7 @@ func startWatch(conn net.Conn, wake func()) watcher {
 	if err != nil {
 		return nil
 	}
-	w := &watch{wake: wake, free: make(chan struct{}, 1)}
+	w := &watch{wake: wake}
 	refused := raw.Control(func(fd uintptr) { w.fd, err = unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 0) })
 	if refused != nil || err != nil {
 		return nil
@@ -88,13 +88,16 @@ func (w *watch) read(p []byte) (n int, err error) {
 func (w *watch) write(p []byte) (n int, err error) {
 	n, err = writeNow(uintptr(w.fd), p)
 	if full := err == errAgain; full != w.wants {
-		w.wants = full
+		if w.wants = full; full && w.free.Load() == nil {
+			free := make(chan struct{}, 1)
+			w.free.Store(&free)
+		}
 		w.by.wants(w, full)
 	}
 	return n, err
 }
 
-func (w *watch) room() <-chan struct{} { return w.free }
+func (w *watch) room() <-chan struct{} { return *w.free.Load() }
 
 func (w *watch) sleep() bool { return w.state.CompareAndSwap(awake, asleep) }
 
@@ -127,8 +130,12 @@ func (w *watch) happened(events uint32) {
 }
 
 func (w *watch) hasRoom() {
+	free := w.free.Load()
+	if free == nil {
+		return // nobody waits
+	}
 	select {
-	case w.free <- struct{}{}:
+	case *free <- struct{}{}:
 	default: // it is known
 	}
 }

@@ -90,12 +90,11 @@ type watcher interface {
 // A wire is a stream over a connection.
 //
 // A socket is read and written without waiting, and waited for by means of
-// raw, or of a watcher once somebody attends. Of other connections, such as net.Pipe, raw is
-// nil: they are read into a buffer of their own, and all that is sent to them is kept for
+// direct, or of a watcher once somebody attends. Other connections, such as net.Pipe, have
+// neither: they are read into a buffer of their own, and all that is sent to them is kept for
 // Flush.
 type wire struct {
-	conn  net.Conn
-	raw   syscall.RawConn
+	conn  net.Conn      // to be closed in the end; nil if there is no more to that than to the watcher
 	stall time.Duration // set before use
 	ear                 // of the bytes, unless there are frames or TLS around them
 
@@ -104,39 +103,48 @@ type wire struct {
 	in       *buffer // lent to our caller
 	n        int     // bytes in it
 	inErr    error
-	own      []byte             // if raw is nil
-	readable func(uintptr) bool // wire.read, made once
+	own      *[smallBuffer]byte // of what is no socket
 
-	mu       sync.Mutex    // guards what follows
-	watch    watcher       // nil while Receive waits itself
-	kept     []byte        // nil when all was written
-	flusher  chan struct{} // closed and nil again when the one who writes what is kept is done
-	ended    error         // why the wire was closed here
-	broken   error         // why it cannot be written to
-	out      []byte        // what write is to write
+	mu      sync.Mutex    // guards what follows
+	direct  *direct       // nil of what is no socket, and once there is a watcher
+	watch   watcher       // nil while Receive waits itself
+	kept    []byte        // nil when all was written
+	flusher chan struct{} // closed and nil again when the one who writes what is kept is done
+	ended   error         // why the wire was closed here
+	broken  error         // why it cannot be written to
+}
+
+// A direct is how a socket is used while there is no watcher.
+type direct struct {
+	syscall.RawConn
+	readable func(uintptr) bool // wire.read, made once
+	writable func(uintptr) bool // direct.write, likewise
+	out      []byte             // what write is to write; guarded by the wire's mutex, as what follows
 	outN     int
 	outErr   error
-	writable func(uintptr) bool // wire.write, made once
 }
 
 func newWire(conn net.Conn, stall time.Duration) *wire {
-	w := &wire{conn: conn, raw: rawConn(conn), stall: cmp.Or(stall, DefaultStall)}
-	w.readable, w.writable = w.read, w.write
+	w := &wire{conn: conn, stall: cmp.Or(stall, DefaultStall)}
+	if raw := rawConn(conn); raw != nil {
+		d := &direct{RawConn: raw, readable: w.read}
+		d.writable = d.write
+		w.direct = d
+	}
 	return w
 }
 
 // Receive waits for bytes. They are valid until the next call.
 func (w *wire) Receive() ([]byte, error) {
-	if w.raw == nil {
-		return w.receiveOwn()
-	}
 	if w.in != nil {
 		buffers.Put(w.in)
 		w.in = nil
 	}
 	if w.attended {
 		w.readWatched()
-	} else if err := w.raw.Read(w.readable); err != nil {
+	} else if d := w.direct; d == nil {
+		return w.receiveOwn()
+	} else if err := d.Read(d.readable); err != nil {
 		return nil, w.cause(err)
 	}
 	if w.inErr == errAgain {
@@ -223,12 +231,27 @@ func (w *wire) readWatched() {
 func (w *wire) Attend(wake func()) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.raw == nil || w.ended != nil || w.broken != nil || w.flusher != nil {
+	if w.direct == nil || w.ended != nil || w.broken != nil || w.flusher != nil {
 		return false
 	}
-	w.watch = startWatch(w.conn, wake)
-	w.attended = w.watch != nil
-	return w.attended
+	if w.watch = startWatch(w.conn, wake); w.watch == nil {
+		return false
+	}
+	w.attended, w.direct, w.conn = true, nil, remains(w.conn)
+	return true
+}
+
+// remains returns what is to be closed of conn when its socket is watched, and net's closed.
+// What has a method Moved has more to do when it is closed, and is told to let go of the
+// socket, which would take half a KiB of an idle call.
+func remains(conn net.Conn) net.Conn {
+	switch c := conn.(type) {
+	case *net.TCPConn:
+		return nil
+	case interface{ Moved() }:
+		c.Moved()
+	}
+	return conn
 }
 
 // Sleep reports whether there was nothing to receive since, see session.Sleeper.
@@ -236,9 +259,9 @@ func (w *wire) Sleep() bool { return w.watch.sleep() }
 
 func (w *wire) receiveOwn() ([]byte, error) {
 	if w.own == nil {
-		w.own = make([]byte, smallBuffer)
+		w.own = new([smallBuffer]byte)
 	}
-	n, err := w.conn.Read(w.own)
+	n, err := w.conn.Read(w.own[:])
 	if n > 0 {
 		return w.heard(w.own[:n]) // the error comes again
 	}
@@ -279,7 +302,7 @@ func (w *wire) send(p []byte) error {
 		return nil
 	}
 	w.tell(true, p)
-	if w.raw != nil && w.kept == nil {
+	if w.kept == nil && (w.watch != nil || w.direct != nil) {
 		n, err := w.writeOnce(p)
 		if err != nil && err != errAgain {
 			w.breakOff(err)
@@ -299,15 +322,16 @@ func (w *wire) writeOnce(p []byte) (n int, err error) {
 	if w.watch != nil {
 		return w.watch.write(p)
 	}
-	w.out, w.outN, w.outErr = p, 0, nil
-	err = w.raw.Write(w.writable)
-	w.out = nil
-	return w.outN, cmp.Or(err, w.outErr)
+	d := w.direct
+	d.out, d.outN, d.outErr = p, 0, nil
+	err = d.Write(d.writable)
+	d.out = nil
+	return d.outN, cmp.Or(err, d.outErr)
 }
 
 // write tries to write what is out.
-func (w *wire) write(fd uintptr) bool {
-	w.outN, w.outErr = writeNow(fd, w.out)
+func (d *direct) write(fd uintptr) bool {
+	d.outN, d.outErr = writeNow(fd, d.out)
 	return true // no waiting here
 }
 
@@ -402,11 +426,11 @@ func (w *wire) writeSome(p []byte) (n int, err error) {
 	}
 	w.conn.SetWriteDeadline(time.Now().Add(w.stall)) // fails if closed, as will writing
 	defer w.conn.SetWriteDeadline(time.Time{})
-	if w.raw == nil {
+	if w.direct == nil {
 		return w.conn.Write(p)
 	}
 	var outErr error
-	err = w.raw.Write(func(fd uintptr) bool {
+	err = w.direct.Write(func(fd uintptr) bool {
 		n, outErr = writeNow(fd, p)
 		return outErr != errAgain
 	})
@@ -459,10 +483,13 @@ func (w *wire) end(reason error) error {
 		watch.close()
 	}
 	w.mu.Unlock()
-	if watch == nil && w.raw != nil {
-		w.raw.Control(func(fd uintptr) {
+	if watch == nil && w.direct != nil {
+		w.direct.Control(func(fd uintptr) {
 			readOut(func(p []byte) (int, error) { return readNow(fd, p) })
 		})
+	}
+	if w.conn == nil {
+		return nil
 	}
 	err := w.conn.Close()
 	if watch != nil { // it was closed already, but for what is around it

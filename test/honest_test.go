@@ -3,6 +3,8 @@ package test
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -21,15 +23,25 @@ import (
 type honest struct {
 	number int
 	random *rand.Rand
-	doors  map[string]string
+	home   home
 	fails  func(format string, args ...any)
 
 	line      *homeLine
+	haste     haste
 	reader    reader
 	typed     int // keys
 	latencies []time.Duration
 	calls     int
 	visits    int
+}
+
+// newHonest returns the honest caller of a number, which decides about its habits.
+func newHonest(number int, seed uint64, doors map[string]string, fails func(string, ...any)) *honest {
+	scheme := []string{"ws", "telnet", "tcp"}[number%3]
+	return &honest{
+		number: number, random: rand.New(rand.NewPCG(seed, uint64(number))), fails: fails,
+		home: home{scheme: scheme, door: doors[scheme], address: honestAddress(number), minitel: number%2 == 0},
+	}
 }
 
 // honestAddress is where an honest caller calls from. The last ten are behind one.
@@ -40,15 +52,13 @@ func honestAddress(number int) string {
 	return fmt.Sprintf("127.5.1.%d", 1+number)
 }
 
-// The habits of honest callers, by number.
-func (h *honest) door() string { return []string{"ws", "telnet", "tcp"}[h.number%3] }
 func (h *honest) clumsy() bool { return h.number%20 == 7 }
 
 // evening is calls until the time is over.
 func (h *honest) evening(over <-chan struct{}) {
 	for {
 		if err := h.call(over); err != nil {
-			h.fails("honest caller %d (%s, %s), call %d: %v", h.number, h.door(), honestAddress(h.number), h.calls, err)
+			h.fails("honest caller %d (%s, %s), call %d: %v", h.number, h.home.scheme, h.home.address, h.calls, err)
 			return
 		}
 		select {
@@ -162,7 +172,7 @@ func (h *honest) visit() error {
 	if err := h.press('D'); err != nil {
 		return err
 	}
-	if err := h.reads("[accueil]"); err != nil {
+	if err := h.reads("[service]"); err != nil {
 		return fmt.Errorf("on the way to a service: %w", err)
 	}
 	h.visits++
@@ -217,7 +227,7 @@ func (h *honest) press(key byte) error {
 
 // sees expects a key to come back, next of all.
 func (h *honest) sees(key string, typed time.Time) error {
-	h.line.conn.SetReadDeadline(time.Now().Add(4 * patience))
+	h.waits()
 	if err := h.reader.expects(key, false); err != nil {
 		return err
 	}
@@ -227,52 +237,127 @@ func (h *honest) sees(key string, typed time.Time) error {
 
 // reads reads a page to its end.
 func (h *honest) reads(end string) error {
-	h.line.conn.SetReadDeadline(time.Now().Add(4 * patience))
+	h.waits()
 	return h.reader.expects(end, true)
 }
 
-func (h *honest) dial() (err error) {
-	h.line, err = dialHome(h.door(), h.doors[h.door()], honestAddress(h.number), h.number%2 == 0)
-	h.reader = reader{from: h.line}
+// haste is how long a caller waits for what comes.
+type haste struct {
+	mu     sync.Mutex
+	since  time.Time // when it began not to wait any longer than it must, zero if it has not
+	paused bool      // it waits as long as ever nevertheless
+}
+
+// waits says how long a caller waits for what it reads next.
+func (h *honest) waits() {
+	h.haste.mu.Lock()
+	defer h.haste.mu.Unlock()
+	d := 4 * patience
+	if !h.haste.since.IsZero() && !h.haste.paused {
+		d = patience / 2
+	}
+	if h.line != nil && h.line.conn != nil {
+		h.line.conn.SetReadDeadline(time.Now().Add(d))
+	}
+}
+
+// hastens has a caller wait no longer than it must from some time on, or as long as ever.
+func (h *honest) hastens(since time.Time) {
+	h.haste.mu.Lock()
+	h.haste.since = since
+	h.haste.mu.Unlock()
+	h.waits()
+}
+
+// hasHaste reports whether a caller has waited for long enough.
+func (h *honest) hasHaste() bool {
+	h.haste.mu.Lock()
+	defer h.haste.mu.Unlock()
+	return !h.haste.since.IsZero() && !h.haste.paused && time.Since(h.haste.since) > patience/2
+}
+
+func (h *honest) pausesHaste(is bool) {
+	h.haste.mu.Lock()
+	h.haste.paused = is
+	h.haste.mu.Unlock()
+	h.waits()
+}
+
+func (h *honest) dial() error {
+	line, err := h.home.dial()
+	h.haste.mu.Lock()
+	h.line = line
+	h.haste.mu.Unlock()
+	h.reader = reader{from: line}
 	return err
 }
 
-// A homeLine is the line of an honest caller, with a terminal that answers questions if
-// it is a Minitel.
+// A home is where somebody calls from, and by what.
+type home struct {
+	scheme  string // as in a URL
+	door    string // address and port of the gateway's
+	query   string // of the URL, for WebSockets
+	address string
+	minitel bool        // the terminal answers questions
+	trust   *tls.Config // for schemes with TLS
+}
+
+// A homeLine is a line from home.
 type homeLine struct {
 	conn    net.Conn
+	local   string // its address and port at home
 	minitel bool
 	telnet  *telnet.Conn // nil if it is not spoken
+	recent  []byte       // of what the screen was sent
 
 	mu sync.Mutex // of telnet, and of the order of what is written
 }
 
-// dialHome calls a door from an address.
-func dialHome(scheme, door, address string, minitel bool) (*homeLine, error) {
-	l := &homeLine{minitel: minitel}
-	var err error
-	if scheme != "ws" {
-		if l.conn, err = from(address).Dial("tcp", door); scheme == "telnet" {
-			l.telnet = telnet.New(telnet.Client)
-		}
-		return l, err
-	}
+// dial calls the gateway.
+func (h home) dial() (*homeLine, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 3*patience)
 	defer cancel()
-	client := &http.Client{Transport: &http.Transport{DialContext: from(address).DialContext, DisableKeepAlives: true}}
-	url, kind := "ws://"+door, websocket.MessageText
-	if minitel {
-		url, kind = url+"/?frames=binary", websocket.MessageBinary
+	l := &homeLine{minitel: h.minitel}
+	socket := func(ctx context.Context, network, address string) (net.Conn, error) {
+		c, err := from(h.address).DialContext(ctx, network, address)
+		if err == nil {
+			l.local = c.LocalAddr().String()
+		}
+		return c, err
 	}
-	c, w, err := websocket.Dial(ctx, url, &websocket.DialOptions{HTTPClient: client})
+	var err error
+	switch h.scheme {
+	case "ws", "wss":
+		l.conn, err = h.dialWeb(ctx, socket)
+		return l, err
+	case "telnet", "telnets":
+		l.telnet = telnet.New(telnet.Client)
+	}
+	if l.conn, err = socket(ctx, "tcp", h.door); err != nil || h.trust == nil {
+		return l, err
+	}
+	secure := tls.Client(l.conn, h.trust)
+	l.conn = secure
+	if err := secure.HandshakeContext(ctx); err != nil {
+		return l, errors.Join(err, secure.Close())
+	}
+	return l, nil
+}
+
+func (h home) dialWeb(ctx context.Context, socket func(context.Context, string, string) (net.Conn, error)) (net.Conn, error) {
+	client := &http.Client{Transport: &http.Transport{DialContext: socket, TLSClientConfig: h.trust, DisableKeepAlives: true}}
+	query, kind := h.query, websocket.MessageText
+	if h.minitel {
+		query, kind = query+"&frames=binary", websocket.MessageBinary
+	}
+	c, w, err := websocket.Dial(ctx, h.scheme+"://"+h.door+"/?"+query, &websocket.DialOptions{HTTPClient: client})
 	if err != nil {
 		if w != nil {
 			err = fmt.Errorf("%w (%s)", err, w.Status)
 		}
 		return nil, err
 	}
-	l.conn = websocket.NetConn(context.Background(), c, kind)
-	return l, nil
+	return websocket.NetConn(context.Background(), c, kind), nil
 }
 
 func (l *homeLine) Write(p []byte) (int, error) {
@@ -304,6 +389,7 @@ func (l *homeLine) Read(p []byte) (int, error) {
 		}
 		l.mu.Unlock()
 	}
+	l.recent = append(l.recent[max(0, len(l.recent)-1000):], data...)
 	if l.minitel && bytes.Contains(data, enqrom) {
 		l.Write([]byte("\x01Cu<\x04"))
 	}
