@@ -689,18 +689,16 @@ func (r *regular) vanishes() error {
 	return r.ends(reason)
 }
 
-// neverReads asks for more and more pages, and reads none.
+// neverReads asks a service for more and more pages, and reads none.
 func (r *regular) neverReads() error {
 	if r.home.query != "" {
 		return r.leavesByFin() // at that speed it would take an hour
 	}
-	if r.soak.inside {
-		if err := r.goes("UN"); err != nil {
-			return err
-		}
-		if err := r.arrives(); err != nil {
-			return err
-		}
+	if err := r.goes(r.somewhere()); err != nil { // where no portal's speed is kept to
+		return err
+	}
+	if err := r.arrives(); err != nil {
+		return err
 	}
 	over := func() bool {
 		r.soak.journal.mu.Lock()

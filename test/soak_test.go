@@ -22,12 +22,13 @@ import (
 )
 
 var (
-	soakFor  = flag.Duration("soak.for", 18*time.Second, "how long a soak lasts: five sixths of it the mixed evenings, the rest a hostile one")
+	soakFor  = flag.Duration("soak.for", 10*time.Second, "how long a soak lasts: five sixths of it the mixed evenings, the rest a hostile one")
 	soakSeed = flag.Uint64("soak.seed", 0, "what those of the mixed evenings are to do as they did before, 0 for something new")
 )
 
 // A mixed evening is made of rounds, each of which ends in a rest in which nobody calls.
 const (
+	minRound = 30 * time.Second // if there is to be more than one
 	maxRound = 5 * time.Minute
 	regulars = 60
 	talkers  = 20 // those who page, pay and chat
@@ -178,7 +179,7 @@ func (s *soak) strangers() (few []*attack) {
 // evening is all rounds.
 func (s *soak) evening() {
 	last := *soakFor * 5 / 6
-	rounds := max(2, int(last/maxRound))
+	rounds := max(1, min(int(last/minRound), max(2, int(last/maxRound))))
 	for s.round = 1; s.round <= rounds && s.hub.sound(); s.round++ {
 		guests, left := s.hasRound(last / time.Duration(rounds))
 		s.rest(guests, left)
