@@ -288,7 +288,7 @@ func (h *honest) dial() error {
 	h.haste.mu.Lock()
 	h.line = line
 	h.haste.mu.Unlock()
-	h.reader = reader{from: line}
+	h.reader = reader{from: line, ignored: h.reader.ignored}
 	return err
 }
 

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -185,17 +184,13 @@ func (r *regular) does(d deed) error {
 	return nil
 }
 
-// pagesBetween is what may come from the portal before what is waited for.
-var pagesBetween = regexp.MustCompile(`^((minitel sur ip )*\[retour\])*$`)
-
-// sees expects a key to come back, next of all but for the page that says that a visit is
-// over.
+// sees expects a key to come back, next of all.
 func (r *regular) sees(key string, typed time.Time) error {
 	r.waits()
 	if err := r.reader.expects(key, true); err != nil {
 		return err
 	}
-	if !pagesBetween.MatchString(r.reader.skipped) {
+	if r.reader.skipped != "" {
 		return fmt.Errorf("%q, not %q", r.reader.skipped, key)
 	}
 	if r.home.query == "" {
@@ -664,8 +659,8 @@ func (r *regular) isBanned() error {
 	return r.leavesByFin()
 }
 
-// isKeptOut calls in vain. By TLS there may be no time to be told why: half a second has to
-// do for the handshake, too.
+// isKeptOut calls in vain. By TLS they may not be told why: in a crowd nobody
+// is, and half a second has to do for the handshake, too.
 func (r *regular) isKeptOut() error {
 	if err := r.dial(); err != nil {
 		return nil
@@ -673,7 +668,7 @@ func (r *regular) isKeptOut() error {
 	defer r.line.conn.Close()
 	r.line.conn.SetReadDeadline(time.Now().Add(4 * patience))
 	said, err := io.ReadAll(r.line.conn)
-	if !strings.Contains(string(said), "Acc") && (r.home.trust == nil || len(said) > 0 || err == nil) {
+	if !strings.Contains(string(said), "Acc") && (r.home.trust == nil || len(said) > 0) {
 		return fmt.Errorf("who is banned is told %q, %w", said, err)
 	}
 	return nil

@@ -153,6 +153,8 @@ var schemes = []string{"ws", "telnet", "tcp", "wss", "telnets", "tcps"}
 // newRegular returns the regular of a number, who has its habits.
 func (s *soak) newRegular(number int) *regular {
 	r := &regular{honest: newHonest(number, s.seed, nil, s.hub.fault), soak: s}
+	// The portal shows it when it hears that a visit is over, which may be late.
+	r.reader.ignored = pageOf("retour")
 	r.home.scheme = schemes[number%len(schemes)]
 	r.home.door = s.doors()[r.home.scheme]
 	if strings.HasSuffix(strings.TrimSuffix(r.home.scheme, "ws"), "s") {
@@ -242,20 +244,22 @@ func (s *soak) talks(number int, over <-chan struct{}) (all []*guest) {
 	}
 }
 
-// looks looks at memory, and says once a minute how it goes.
+// looks looks at memory and counters, and says once a minute how it goes.
 func (s *soak) looks(ctx context.Context) {
 	s.peak = append(s.peak, 0)
-	look, tell := time.NewTicker(time.Second), time.NewTicker(time.Minute)
+	look, compare, tell := time.NewTicker(time.Second), time.NewTicker(5*time.Second), time.NewTicker(time.Minute)
 	defer look.Stop()
+	defer compare.Stop()
 	defer tell.Stop()
 	for {
 		select {
 		case <-look.C:
 			at := &s.peak[len(s.peak)-1]
 			*at = max(*at, s.gateway.rss(s.T)>>20)
+		case <-compare.C:
+			s.keepsUp()
 		case <-tell.C:
 			s.progress()
-			s.keepsUp()
 		case <-ctx.Done():
 			return
 		}
@@ -410,6 +414,9 @@ func (s *soak) judges() {
 	honestFigures(s.T, prompt)
 	for _, d := range slices.Concat(s.deeds, s.ends) {
 		s.Logf("%-40s%8d", d.name, d.done.Load())
+		if d.done.Load() == 0 && *soakFor >= 10*time.Minute {
+			s.Errorf("nobody %s", d.name)
+		}
 	}
 	for _, a := range s.attacks {
 		s.Logf("%-40s%8d", "strangers: "+a.name, a.made.Load())
