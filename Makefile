@@ -14,11 +14,13 @@ build:
 package:
 	cd packaging && go run . -o ../dist
 
-# All tests, with what they need installed.
+# All tests, with what they need installed; what they hold to figures of memory, without
+# the race detector, under which all is larger and pools forget.
 test:
 	ci/install
 	ci/page
 	go test -race -count=1 -timeout 20m ./...
+	go test -count=1 -timeout 10m -run 'IdleMemory|AllocatesNothing|AfterimageSize' ./internal/transport ./internal/downstream ./internal/gateway ./videotex
 
 # Mixed evenings for five sixths of SOAK and a hostile one for the rest, with the figures of
 # doc/reliability.md. make soak SOAK=10m is a smaller form.

@@ -65,6 +65,10 @@ const (
 	screenful = 1 << 10
 )
 
+// ErrQuiet is what Receive returns of a Terminal that is attended when there is nothing to
+// show.
+var ErrQuiet = errors.New("nothing to show yet")
+
 // ErrTyped ends a Terminal whose caller has typed more than can wait.
 var ErrTyped = errors.New("too many keys wait")
 
@@ -79,7 +83,9 @@ type Terminal struct {
 	over   error         // what Receive returns at last
 	busy   bool          // Receive is at work
 	ended  bool          // and what pages have begun is
-	bell   chan struct{} // rung when there is something for Receive
+	bell   chan struct{} // rung when there is something for Receive, unless somebody attends
+	rouse  func()        // of Attend, nil if Receive waits itself
+	asleep bool          // rouse is to be called when there is something
 
 	// Owned by Receive.
 	page     Page
@@ -96,9 +102,25 @@ type Terminal struct {
 
 // New returns a Terminal that shows the page first.
 func New(first Page) *Terminal {
-	t := &Terminal{page: first, stale: true, bell: make(chan struct{}, 1)}
-	t.wake()
-	return t
+	return &Terminal{page: first, stale: true, bell: make(chan struct{}, 1)}
+}
+
+// Attend has Receive return ErrQuiet rather than wait, so that no goroutine need wait there,
+// and reports true: that can be done. wake is for Sleep. It is called before Receive is.
+func (t *Terminal) Attend(wake func()) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.bell, t.rouse = nil, wake
+	return true
+}
+
+// Sleep is called after ErrQuiet. It reports whether there is still nothing to show; then
+// wake is called when there may be, once and on a goroutine of its own.
+func (t *Terminal) Sleep() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.asleep = len(t.keys) == 0 && !t.notice && t.over == nil
+	return t.asleep
 }
 
 // Send takes keys. It never blocks, keeps nothing of p, and always reports
@@ -147,8 +169,15 @@ func (t *Terminal) Notify() {
 	t.wake()
 }
 
-// wake is called with the lock held, or by New.
+// wake is called with the lock held.
 func (t *Terminal) wake() {
+	if t.rouse != nil {
+		if t.asleep {
+			t.asleep = false
+			go t.rouse() // whoever sends may hold locks that Receive's caller takes
+		}
+		return
+	}
 	select {
 	case t.bell <- struct{}{}:
 	default:
@@ -166,7 +195,9 @@ func (t *Terminal) Receive() ([]byte, error) {
 	err := t.receive()
 	t.mu.Lock()
 	t.busy = false
-	t.over = cmp.Or(t.over, err)
+	if err != ErrQuiet {
+		t.over = cmp.Or(t.over, err)
+	}
 	t.mu.Unlock()
 	t.end()
 	return t.out, err
@@ -184,6 +215,8 @@ func (t *Terminal) receive() error {
 			return nil
 		case t.hungUp:
 			return io.EOF
+		case t.bell == nil:
+			return ErrQuiet
 		}
 		<-t.bell
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -250,6 +251,80 @@ func TestEndsUnheard(t *testing.T) {
 	if _, err := v.t.Receive(); err != net.ErrClosed || left != 1 {
 		t.Errorf("%v, left %d times", err, left)
 	}
+}
+
+// Whoever attends is woken for what comes while it sleeps, and told of what has come before.
+func TestAttend(t *testing.T) {
+	v := &visit{minitel.New(newForm()), videotex.NewScreen()}
+	woken := make(chan struct{}, 1)
+	if !v.t.Attend(func() { woken <- struct{}{} }) {
+		t.Fatal("it cannot be attended")
+	}
+	quiet := minitel.ErrQuiet.Error()
+	if v.sees(); v.row(1) == "" || v.sees() != quiet {
+		t.Errorf("it has more than a page:\n%s", v.screen)
+	}
+	v.t.Send([]byte("a"))
+	if v.t.Sleep() {
+		t.Error("it sleeps, though a key has come")
+	}
+	if got := v.sees(); got != "A" || v.sees() != quiet {
+		t.Errorf("the key shows as %q", got)
+	}
+	for _, happens := range []struct {
+		what func()
+		see  string
+	}{
+		{func() { v.t.Send([]byte("b")) }, "B"},
+		{func() { v.t.Notify() }, quiet},
+		{func() { v.t.Close() }, net.ErrClosed.Error()},
+	} {
+		if !v.t.Sleep() {
+			t.Fatal("it does not sleep")
+		}
+		happens.what()
+		<-woken
+		if got := v.sees(); got != happens.see {
+			t.Errorf("woken, it shows %q, not %q", got, happens.see)
+		}
+		for v.sees() != quiet && happens.see != net.ErrClosed.Error() {
+		}
+	}
+}
+
+// Nothing is lost between what comes and falling asleep.
+func TestAttendLosesNothing(t *testing.T) {
+	v := &visit{minitel.New(&counter{}), videotex.NewScreen()}
+	const keys = 10_000
+	done := make(chan struct{})
+	var listen func()
+	listen = func() {
+		for {
+			switch got := v.sees(); {
+			case strings.HasSuffix(got, fmt.Sprintf("(%d)", keys)):
+				close(done)
+				return
+			case got == minitel.ErrQuiet.Error() && v.t.Sleep():
+				return
+			}
+		}
+	}
+	v.t.Attend(listen)
+	listen()
+	for range keys {
+		v.t.Send([]byte("x"))
+		runtime.Gosched()
+	}
+	<-done
+}
+
+// A counter counts keys.
+type counter struct{ n int }
+
+func (c *counter) Draw(*minitel.Terminal) {}
+func (c *counter) Key(t *minitel.Terminal, _ minitel.Key) {
+	c.n++
+	t.Text(fmt.Sprintf("(%d)", c.n))
 }
 
 // A clock counts what it is told.

@@ -2,6 +2,7 @@ package test
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -22,6 +23,7 @@ import (
 type refusal struct {
 	reason, transport string
 	config            string // besides what all have
+	env               string // of the gateway, "" for ours
 	told              string // to whoever is refused, "" if that is seen elsewhere
 	provoke           func(t *testing.T, g *gateway) (told string)
 }
@@ -104,8 +106,12 @@ func TestRefusals(t *testing.T) {
 			if err := os.WriteFile(filepath.Join(dir, "moip.toml"), []byte(config), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			g := runsIn(t, dir, "--config", "moip.toml", "--admin", "127.0.0.1:0")
+			g, err := startBy([]string{"env", cmp.Or(r.env, "TEST=refusals")}, dir, []string{"--config", "moip.toml", "--admin", "127.0.0.1:0"})
+			if err != nil {
+				t.Fatalf("%v\n%s", err, &g.log)
+			}
 			t.Cleanup(func() {
+				g.kill()
 				if t.Failed() {
 					t.Logf("the gateway said:\n%s", &g.log)
 				}

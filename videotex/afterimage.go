@@ -6,48 +6,64 @@ import (
 )
 
 // An Afterimage is what a terminal shows, from what it was sent, kept in little room for
-// whoever may want to look: some 1 or 2 KiB, where a Screen takes 16. The zero Afterimage
+// whoever may want to look: some 1 or 1.5 KiB, where a Screen takes 16. The zero Afterimage
 // is of a terminal that has just been switched on.
 type Afterimage struct {
 	still *still // nil if it has just been switched on
 	since []byte // what it was sent after that
 }
 
-// maxSince bounds what is kept as it was sent.
-const maxSince = 1 << 10
+// What is kept as it was sent: of a first page all, if it is short; after that little, for
+// that comes on top of the still.
+const (
+	maxFirst = 1 << 10
+	maxSince = 256
+)
 
-var scratch = sync.Pool{New: func() any { return new(Screen) }}
+// A darkroom is what it takes to make a still.
+type darkroom struct {
+	Screen
+	cells [80 * 25]Cell
+	coded []byte
+}
+
+var darkrooms = sync.Pool{New: func() any { return new(darkroom) }}
 
 // Write notes that the terminal is sent p.
 func (a *Afterimage) Write(p []byte) {
-	if len(a.since)+len(p) <= maxSince {
+	most := maxSince
+	if a.still == nil {
+		most = maxFirst
+	}
+	if len(a.since)+len(p) <= most {
 		a.since = append(a.since, p...)
 		return
 	}
-	s := scratch.Get().(*Screen)
-	a.develop(s)
-	s.Write(p)
+	d := darkrooms.Get().(*darkroom)
+	defer darkrooms.Put(d)
+	a.develop(&d.Screen, &d.cells)
+	d.Screen.Write(p)
 	if a.still == nil {
-		a.still = new(still)
+		a.still, a.since = new(still), make([]byte, 0, maxSince)
 	}
-	a.still.take(s)
+	a.still.take(d)
 	a.since = a.since[:0]
-	scratch.Put(s)
 }
 
 // Screen returns what the terminal shows. It has no Replies.
 func (a *Afterimage) Screen() *Screen {
 	s := new(Screen)
-	a.develop(s)
+	a.develop(s, new([80 * 25]Cell))
 	s.terminal.replies = nil
 	return s
 }
 
-func (a *Afterimage) develop(s *Screen) {
+// develop has s show what the terminal does, by means of cells.
+func (a *Afterimage) develop(s *Screen, cells *[80 * 25]Cell) {
 	if a.still == nil {
 		s.switchOn()
 	} else {
-		a.still.restore(s)
+		a.still.restore(s, cells)
 	}
 	s.Write(a.since)
 }
@@ -59,24 +75,36 @@ type still struct {
 	drcs  *[2][94]Glyph // nil if none are defined
 }
 
-func (t *still) take(s *Screen) {
-	t.registers = s.registers
+func (t *still) take(d *darkroom) {
+	t.registers = d.Screen.registers
 	t.terminal.replies = nil
-	t.cells = appendCells(t.cells[:0], &s.cells)
+	for i := range halves {
+		copy(d.cells[i*half:], d.Screen.half(i))
+	}
+	d.coded = appendCells(d.coded[:0], d.cells[:])
+	if n := len(d.coded); n > cap(t.cells) || n+512 < cap(t.cells) {
+		t.cells = make([]byte, 0, n+n/8) // append would take twice what it needs
+	}
+	t.cells = append(t.cells[:0], d.coded...)
 	switch {
-	case s.drcs == [2][94]Glyph{}:
+	case d.drcs == [2][94]Glyph{}:
 		t.drcs = nil
 	case t.drcs == nil:
 		t.drcs = new([2][94]Glyph)
 		fallthrough
 	default:
-		*t.drcs = s.drcs
+		*t.drcs = d.drcs
 	}
 }
 
-func (t *still) restore(s *Screen) {
+func (t *still) restore(s *Screen, cells *[80 * 25]Cell) {
+	replies := s.terminal.replies[:0]
 	s.registers = t.registers
-	readCells(&s.cells, t.cells)
+	s.terminal.replies = replies
+	readCells(cells[:], t.cells)
+	for i := range halves {
+		copy(s.half(i), cells[i*half:])
+	}
 	if t.drcs == nil {
 		s.drcs = [2][94]Glyph{}
 	} else {
@@ -84,18 +112,50 @@ func (t *still) restore(s *Screen) {
 	}
 }
 
-// appendCells appends the cells of all rows, as runs of cells that are alike but for their
-// codes: how many less one, what they have in common, and the codes.
-func appendCells(p []byte, rows *[25][80]Cell) []byte {
-	for y := range rows {
-		for cells := rows[y][:]; len(cells) > 0; {
-			c := cells[0]
-			n := count(cells, func(d Cell) bool { d.Code = c.Code; return d == c })
-			p = append(p, byte(n-1), byte(c.Set)|byte(c.Ink)<<4, byte(c.Paper))
-			p = binary.LittleEndian.AppendUint16(p, uint16(c.Attr))
-			p = appendCodes(p, cells[:n])
-			cells = cells[n:]
+const (
+	half   = 40
+	halves = 50
+)
+
+// half returns one of the halves of the rows: those of 40 columns first, then what there
+// is more in 80.
+func (s *Screen) half(i int) []Cell {
+	y, x := i%25, i/25*half
+	return s.cells[y][x : x+half]
+}
+
+// What of a run of cells is not as in the run before. The low bits are their ink.
+const (
+	otherSet = 1 << (4 + iota)
+	otherPaper
+	otherAttr
+)
+
+// maxRun is how many cells a run has at the most.
+const maxRun = 128
+
+// appendCells appends cells as runs of those that are alike but for their codes: how many
+// less one, what they have in common and have not with the run before, and the codes.
+func appendCells(p []byte, cells []Cell) []byte {
+	for was := (Cell{}); len(cells) > 0; {
+		c := cells[0]
+		n := count(cells[:min(len(cells), maxRun)], func(d Cell) bool { d.Code = c.Code; return d == c })
+		p = append(p, byte(n-1), byte(c.Ink))
+		how := len(p) - 1
+		if c.Set != was.Set {
+			p[how] |= otherSet
+			p = append(p, byte(c.Set))
 		}
+		if c.Paper != was.Paper {
+			p[how] |= otherPaper
+			p = append(p, byte(c.Paper))
+		}
+		if c.Attr != was.Attr {
+			p[how] |= otherAttr
+			p = binary.LittleEndian.AppendUint16(p, uint16(c.Attr))
+		}
+		p = appendCodes(p, cells[:n])
+		cells, was = cells[n:], c
 	}
 	return p
 }
@@ -129,22 +189,29 @@ func count(cells []Cell, like func(Cell) bool) int {
 }
 
 // readCells undoes appendCells.
-func readCells(rows *[25][80]Cell, p []byte) {
-	for y := range rows {
-		for cells := rows[y][:]; len(cells) > 0; {
-			run := cells[:p[0]+1]
-			c := Cell{Set: Set(p[1] & 0x0F), Ink: Color(p[1] >> 4), Paper: Color(p[2]), Attr: Attr(binary.LittleEndian.Uint16(p[3:]))}
-			cells = cells[len(run):]
-			for p = p[5:]; len(run) > 0; {
-				n := 1
-				if c.Code, p = p[0], p[1:]; c.Code&again != 0 {
-					c.Code, n, p = c.Code&^again, int(p[0]), p[1:]
-				}
-				for i := range run[:n] {
-					run[i] = c
-				}
-				run = run[n:]
+func readCells(cells []Cell, p []byte) {
+	for c := (Cell{}); len(cells) > 0; {
+		run, how := cells[:int(p[0])+1], p[1]
+		cells, p = cells[len(run):], p[2:]
+		c.Ink = Color(how & 0x0F)
+		if how&otherSet != 0 {
+			c.Set, p = Set(p[0]), p[1:]
+		}
+		if how&otherPaper != 0 {
+			c.Paper, p = Color(p[0]), p[1:]
+		}
+		if how&otherAttr != 0 {
+			c.Attr, p = Attr(binary.LittleEndian.Uint16(p)), p[2:]
+		}
+		for len(run) > 0 {
+			n := 1
+			if c.Code, p = p[0], p[1:]; c.Code&again != 0 {
+				c.Code, n, p = c.Code&^again, int(p[0]), p[1:]
 			}
+			for i := range run[:n] {
+				run[i] = c
+			}
+			run = run[n:]
 		}
 	}
 }

@@ -40,7 +40,7 @@ func TestAfterimage(t *testing.T) {
 			t.Fatal(err)
 		}
 		all = append(all, p...)
-		for _, n := range []int{1, 7, maxSince, maxSince + 1, len(p)} {
+		for _, n := range []int{1, 7, maxSince, maxSince + 1, maxFirst, maxFirst + 1, len(p)} {
 			checkSeen(t, p, n)
 			checkSeen(t, all, n)
 		}
@@ -57,8 +57,8 @@ func TestAfterimageSize(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		a := seen(append(p, strings.Repeat("\n", maxSince)...), 60)
-		if size := len(a.still.cells); size > 3000 {
+		a := seen(append(p, strings.Repeat("\n", maxFirst)...), 60)
+		if size := cap(a.still.cells) + cap(a.since); size > 2500 {
 			t.Errorf("%s: %d bytes", file, size)
 		} else {
 			t.Logf("%s: %d bytes", filepath.Base(file), size)
@@ -73,7 +73,7 @@ func FuzzAfterimage(f *testing.F) {
 	f.Add([]byte("\x1F\x23\x41\x30\x7F\x1F@AA\n\x1FAA\x1B:2}\x1F@A\x1B:2~\x1B:1}\x1B[?{"), uint16(3))
 	f.Add([]byte("\x1B:2}\x1B[24;79HABC\x1B[4hD\x1B[99@\x1B[99P\x1BM\x1B7\x1F@\x7Fé\x0C\n\x1B8\x0E{\x1B[1;99m\x18\x0B\x1Bc\x1B9\x7F"), uint16(9))
 	f.Fuzz(func(t *testing.T, p []byte, n uint16) {
-		p = append(p, strings.Repeat("\x1B:\x7F", maxSince/3)...) // so that there is a still, of the screen between two bytes
+		p = append(p, strings.Repeat("\x1B:\x7F", maxFirst/3)...) // so that there is a still, of the screen between two bytes
 		checkSeen(t, p[:len(p)-3*int(n%300)], int(n)+1)
 	})
 }

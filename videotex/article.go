@@ -19,8 +19,8 @@ const maxArticle = 240
 // that reaches below row 00 passes.
 type ArticleReader struct {
 	parser  Parser
-	article []byte // nil unless on row 00
 	shows   bool   // the article has shown a character, which REP may repeat
+	article []byte // nil unless on row 00
 }
 
 // Write feeds p and returns the last article that p completes, nil if none.

@@ -33,11 +33,11 @@ type Mixer struct {
 	parts   []part  // whose the queue is, in order; the last may still grow
 	echo    []byte  // what waits to be let in, see part
 	parser  Parser  // follows what was sent
+	fades   bool    // the badge is blanks, and there for one article more
+	spell   bool    // an article or an echo has gone out since glyph was shown
 	article []byte  // the newest, nil once sent
 	badge   string  // behind each article, see Badge
-	fades   bool    // the badge is blanks, and there for one article more
 	glyph   []byte  // the character REP repeats, as it was sent
-	spell   bool    // an article or an echo has gone out since glyph was shown
 }
 
 // A part is a run of the queue with one owner.

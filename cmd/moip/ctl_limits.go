@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"moip/internal/control/admin"
+	"moip/internal/memory"
 )
 
 type ctlLimits struct{}
@@ -19,6 +20,7 @@ func (ctlLimits) Run(ctx context.Context, c *ctl, out io.Writer) error {
 			l.Calls, limitOf(r.Calls), limitOf(r.HouseholdCalls), limitOf(r.NetworkCalls))
 		printf(table, "new calls a second\t%s, %s of a household\n", limitOf(r.NewCalls), limitOf(r.HouseholdNewCalls))
 		printf(table, "connections arriving\t%d of %s, %s of a household\n", l.Arriving, limitOf(r.Arriving), limitOf(r.HouseholdArriving))
+		printf(table, "memory\t%s\n", memoryOf(l.Memory))
 		if len(l.Busiest) > 0 {
 			fmt.Fprintln(table, "\nMOST CALLS\tOF")
 		}
@@ -41,4 +43,12 @@ func limitOf(n int) string {
 		return "any number"
 	}
 	return strconv.Itoa(n)
+}
+
+// memoryOf shows how much is needed of how much.
+func memoryOf(u memory.Usage) string {
+	if u.Most == 0 {
+		return fmt.Sprintf("%d MiB of any", u.Taken>>20)
+	}
+	return fmt.Sprintf("%d MiB of %d, by %s", u.Taken>>20, u.Most>>20, u.By)
 }

@@ -20,6 +20,7 @@ import (
 
 	"moip/internal/prise"
 	"moip/internal/proxied"
+	"moip/internal/pulse"
 	"moip/internal/session"
 	"moip/internal/telnet"
 	"moip/internal/transport"
@@ -56,7 +57,7 @@ type Options struct {
 	Admit func(from netip.AddrPort, transport string) *Refusal
 
 	// Arrive is told of each connection that is no call yet, and left is called when it
-	// is one, or closed, perhaps twice. It may have connections closed by calling out, its
+	// is one, or closed. It may have connections closed by calling out, its
 	// own not before it has returned. It must not block. nil is told nothing.
 	Arrive func(from netip.AddrPort, transport string, out func()) (left func())
 
@@ -74,6 +75,11 @@ type Options struct {
 	// not say who calls; the reason is one of Reason…. It must not block. nil where nobody
 	// wants to know.
 	Refused func(from netip.AddrPort, transport, reason string, err error)
+
+	// Short is told of each time that nobody can be accepted, for want of a descriptor or
+	// the like, until it is tried again, 5 ms to 1 s later. It must not block. nil has the
+	// log told, once until somebody comes.
+	Short func(error)
 
 	// Guard looks out for those who come by ws, telnet or tcp and are no callers, nil where
 	// nobody does. It is asked of those who are admitted.
@@ -385,12 +391,15 @@ func (p patient) Accept() (net.Conn, error) {
 		conn, err := p.Listener.Accept()
 		if err == nil {
 			tune(conn, lowWater)
+			pulse.Take(conn, cmp.Or(p.l.options.Stall, transport.DefaultStall))
 			return p.l.arrives(conn), nil
 		}
 		if errors.Is(err, net.ErrClosed) {
 			return nil, err
 		}
-		if delay == least { // once for all that follow
+		if p.l.options.Short != nil {
+			p.l.options.Short(err)
+		} else if delay == least { // once for all that follow
 			p.l.options.Log.Warn("callers must wait", "error", err)
 		}
 		time.Sleep(delay)

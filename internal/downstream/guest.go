@@ -9,12 +9,12 @@ import (
 // A guest is the connection of somebody who has come. Whatever becomes of it, a call, a
 // page or nothing, it is closed in the end, and what it owes is given back then.
 type guest struct {
-	socket
-	left func() // it is no longer somebody who is no call yet
+	socket // nil once it has Moved; then nobody asks for it
 
 	mu     sync.Mutex // guards what follows
+	left   func()     // it is no longer somebody who is no call yet; nil once that is told
+	owed   func()     // nil for nothing
 	closed bool
-	owed   func() // nil for nothing
 }
 
 // A socket is what TCP connections are: what can be waited for without a buffer.
@@ -31,9 +31,12 @@ func (l *Listener) arrives(conn net.Conn) net.Conn {
 	if !ok {
 		return conn // of no listener of ours
 	}
-	g := &guest{socket: s, left: func() {}}
+	g := &guest{socket: s}
 	if l.options.Arrive != nil {
-		g.left = l.options.Arrive(addressOf(s), l.at.Transport(), func() { g.shut() })
+		left := l.options.Arrive(addressOf(s), l.at.Transport(), func() { g.shut() })
+		g.mu.Lock() // it may have had to go by now
+		g.left = left
+		g.mu.Unlock()
 	}
 	return g
 }
@@ -41,21 +44,44 @@ func (l *Listener) arrives(conn net.Conn) net.Conn {
 // Close closes the connection, and gives back what it owes.
 func (g *guest) Close() error {
 	err := g.shut()
-	g.left()
+	g.leaves()
 	return err
+}
+
+// leaves tells that it is no longer somebody who is no call yet, and forgets whom to tell:
+// a call lasts.
+func (g *guest) leaves() {
+	g.mu.Lock()
+	left := g.left
+	g.left = nil
+	g.mu.Unlock()
+	if left != nil {
+		left()
+	}
 }
 
 // shut is Close for one that has left.
 func (g *guest) shut() error {
-	err := g.socket.Close()
 	g.mu.Lock()
-	owed := g.owed
+	socket, owed := g.socket, g.owed
 	g.owed, g.closed = nil, true
 	g.mu.Unlock()
+	var err error
+	if socket != nil {
+		err = socket.Close()
+	}
 	if owed != nil {
 		owed()
 	}
 	return err
+}
+
+// Moved lets go of the socket, which was closed while the connection goes on by another
+// descriptor.
+func (g *guest) Moved() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.socket = nil
 }
 
 // NetConn returns the socket.
@@ -83,7 +109,7 @@ func becomesCall(conn net.Conn, leave func()) error {
 		leave() // better not counted than counted for ever
 		return nil
 	}
-	g.left()
+	g.leaves()
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.closed {

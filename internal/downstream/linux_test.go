@@ -55,6 +55,9 @@ func testLowWater(t *testing.T, uri string, want int) {
 		if n, _ := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE); n != 1 {
 			t.Error("no keep-alive")
 		}
+		if ms, _ := unix.GetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT); ms != 90_000 {
+			t.Errorf("%s: a caller who has vanished is taken for alive for %d ms", uri, ms)
+		}
 	}
 	if found != 1 {
 		t.Errorf("%d sockets", found)

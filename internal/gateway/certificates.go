@@ -8,6 +8,7 @@ import (
 	"moip/internal/certificate"
 	"moip/internal/control/admin"
 	"moip/internal/downstream"
+	"moip/internal/pulse"
 )
 
 func (g *gateway) openCertificates() (err error) {
@@ -54,7 +55,7 @@ func (g *gateway) certificates() (all []admin.Certificate) {
 
 // adminDoor returns the operators' door as it is to be served.
 func (g *gateway) adminDoor() net.Listener {
-	door := visitors{g.admin, g, "admin"}
+	door := visitors{pulse.Listener(g.admin), g, "admin"}
 	if g.adminTLS {
 		return tls.NewListener(door, g.keys.Admin())
 	}

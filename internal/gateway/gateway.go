@@ -23,6 +23,7 @@ import (
 	"moip/internal/emulator"
 	"moip/internal/handover"
 	"moip/internal/history"
+	"moip/internal/memory"
 	"moip/internal/policy"
 	"moip/internal/policy/ban"
 	"moip/internal/policy/limit"
@@ -40,6 +41,7 @@ import (
 type gateway struct {
 	log       *slog.Logger
 	level     *slog.LevelVar
+	unlogged  func() uint64 // lines that the log has lost
 	sockets   *handover.Sockets
 	projector *recording.Projector
 	board     *switchboard.Board
@@ -54,11 +56,14 @@ type gateway struct {
 	bans      *ban.List
 	keys      *certificate.Keyring
 	limits    *limit.Turnstile
+	redials   limit.Queue // of the portal, by calls that had lost it
+	memory    *memory.Gauge
 	proxies   atomic.Pointer[proxied.Trust]
 	shield    *shield.Shield
 	browse    atomic.Value                   // a string: where browsers are answered, * for the host; "" for nowhere
 	hush      policy.Hush                    // of callers who are refused
 	history   *history.History               // nil if none is kept
+	files     shortage                       // of descriptors
 	work      []func(context.Context)        // what else goes on, until the context is done
 	about     atomic.Value                   // a string: the portal, for people
 	file      string                         // of the configuration, "" for none
@@ -89,7 +94,7 @@ type gateway struct {
 // done, nothing is waited for that is not needed to stop.
 func open(ctx context.Context, p Plan, log *logbook, sockets *handover.Sockets) (*gateway, error) {
 	g := &gateway{
-		cfg: p.Config, file: p.File, source: p.Source, version: p.Version, log: log.Logger, level: log.level, sockets: sockets,
+		cfg: p.Config, file: p.File, source: p.Source, version: p.Version, log: log.Logger, level: log.level, unlogged: log.losses, sockets: sockets,
 		projector: recording.NewProjector(log.Logger), board: switchboard.New(log.Logger), events: admin.NewEvents(),
 		began: time.Now(), gone: make(chan struct{}),
 	}
@@ -97,6 +102,7 @@ func open(ctx context.Context, p Plan, log *logbook, sockets *handover.Sockets) 
 	g.state.Store(running)
 	g.proxies.Store(g.cfg.Proxies.Options())
 	g.answer, g.metrics, g.traces = g.board.Answer, admin.NewMetrics(g.board), trace.NewDesk(g.board)
+	g.files.log, g.files.metrics = g.log, g.metrics
 	if last, err := strconv.ParseUint(sockets.Told(), 10, 64); err == nil {
 		g.board.Continue(session.ID(last))
 	}
@@ -112,6 +118,7 @@ func open(ctx context.Context, p Plan, log *logbook, sockets *handover.Sockets) 
 		}
 	}
 	g.redirectBy()
+	g.work = append(g.work, g.tidy)
 	return g, nil
 }
 
@@ -145,7 +152,7 @@ func (g *gateway) openDoor(cfg *config.Config, uri string, socket func(string) (
 	l, err := downstream.Listen(uri, downstream.Options{
 		Ping: orNever(cfg.Limits.Ping), Stall: orNever(cfg.Limits.Stall), Web: g.keys.Challenges(g.watched()), Log: g.log,
 		Open: socket, Record: cfg.Recordings.Calls, Admit: g.admit, Arrive: g.arrive, Enter: g.enter, Guard: guard{g}, Tap: g.traces.Arriving,
-		Proxies: g.proxies.Load, Refused: g.refuseUnknown, TLS: g.keys.Clients,
+		Proxies: g.proxies.Load, Short: g.files.note, Refused: g.refuseUnknown, TLS: g.keys.Clients,
 	})
 	return l, withAdvice(err)
 }
@@ -178,12 +185,12 @@ func (g *gateway) calls() session.Config {
 	limits := g.cfg.Limits
 	dialer := &upstream.Dialer{Stall: orNever(limits.Stall), Permit: g.permit}
 	calls := session.Config{
-		DialService: func(ctx context.Context, call session.ID, r session.Route) (session.Endpoint, error) {
+		DialService: g.files.noting(func(ctx context.Context, call session.ID, r session.Route) (session.Endpoint, error) {
 			if recording.IsRoute(r.URL) {
 				return g.projector.Dial(ctx, call, r)
 			}
 			return dialer.Dial(ctx, call, r)
-		},
+		}),
 		Limits: session.Limits{
 			Idle: time.Duration(limits.Idle), Visit: time.Duration(limits.Visit), Call: time.Duration(limits.Call),
 			Dial: time.Duration(limits.Dial), Wait: time.Duration(limits.Wait), Drain: time.Duration(limits.Drain),
@@ -240,6 +247,8 @@ func (g *gateway) outside() session.Config {
 		calls.Portal.Fin = session.FinClose // it hears no keys
 	}
 	calls.DialPortal = calls.DialService
+	pace := g.cfg.Limits.NewCalls
+	calls.Turn = func() time.Duration { return g.redials.Turn(pace) }
 	return calls
 }
 
@@ -347,6 +356,7 @@ func (g *gateway) close() {
 		g.bans.Close() // it has logged what it cannot write
 	}
 	g.closeHistory()
+	g.files.close()
 }
 
 func (g *gateway) closeDoors() {

@@ -7,6 +7,7 @@ import (
 
 	"moip/internal/config"
 	"moip/internal/downstream"
+	"moip/internal/memory"
 	"moip/internal/policy/limit"
 )
 
@@ -15,6 +16,8 @@ const householdRequests = 100
 
 func (g *gateway) openLimits() {
 	g.limits = limit.New(g.rules(g.cfg), g.isMany)
+	g.memory = memory.Open(g.log)
+	g.work = append(g.work, g.memory.Run)
 }
 
 // isMany reports whether an address may be that of many, who cannot be told from each
@@ -57,6 +60,13 @@ func (g *gateway) arrive(from netip.AddrPort, transport string, out func()) (lef
 
 // enter says why there may be no call, and counts it if there may.
 func (g *gateway) enter(from netip.AddrPort, transport string) (leave func(), _ *downstream.Refusal) {
+	if !limit.FilesForCalls() {
+		g.files.note(errKept)
+		return nil, g.refuse(from, transport, string(limit.Files), refusals[limit.Files])
+	}
+	if !g.memory.Enough() {
+		return nil, g.refuse(from, transport, string(limit.Memory), refusals[limit.Memory])
+	}
 	leave, reason := g.limits.Enter(from.Addr())
 	if reason != "" {
 		return nil, g.refuse(from, transport, string(reason), refusals[reason])
@@ -75,6 +85,8 @@ func (g *gateway) ask(from netip.AddrPort, transport string) *downstream.Refusal
 // refusals are what callers are told who are one too many. When a call will be over,
 // nobody knows; a rate has recovered in a second.
 var refusals = map[limit.Reason]downstream.Refusal{
+	limit.Memory:        {Text: "Toutes les lignes sont occupées.", Status: http.StatusServiceUnavailable, Again: 30 * time.Second},
+	limit.Files:         {Text: "Toutes les lignes sont occupées.", Status: http.StatusServiceUnavailable, Again: 30 * time.Second},
 	limit.Full:          {Text: "Toutes les lignes sont occupées.", Status: http.StatusServiceUnavailable, Again: 30 * time.Second},
 	limit.HouseholdFull: {Text: "Trop d'appels depuis votre adresse.", Status: http.StatusTooManyRequests, Again: 30 * time.Second},
 	limit.NetworkFull:   {Text: "Trop d'appels depuis votre réseau.", Status: http.StatusTooManyRequests, Again: 30 * time.Second},

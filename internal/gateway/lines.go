@@ -24,7 +24,8 @@ type lines struct {
 
 	mu     sync.Mutex
 	closed bool
-	lost   int
+	lost   int    // since it was told
+	never  uint64 // taken in all
 }
 
 func newLines(out io.Writer) *lines {
@@ -44,6 +45,7 @@ func (l *lines) Write(p []byte) (int, error) {
 	case l.waiting <- append([]byte(nil), p...):
 	default:
 		l.lost++
+		l.never++
 	}
 	return len(p), nil
 }
@@ -53,8 +55,7 @@ func (l *lines) run() {
 	for line := range l.waiting {
 		l.out.Write(line) // whom should one tell?
 		if n := l.losses(); n > 0 {
-			fmt.Fprintf(l.out, "time=%s level=WARN msg=\"lines of the log are lost: nobody took them in time\" lines=%d\n",
-				time.Now().Format("2006-01-02T15:04:05.000Z07:00"), n)
+			l.out.Write(ofTheLog("WARN", "lines of the log are lost: nobody took them in time", fmt.Sprintf("lines=%d", n)))
 		}
 	}
 }
@@ -66,6 +67,13 @@ func (l *lines) losses() int {
 	n := l.lost
 	l.lost = 0
 	return n
+}
+
+// untaken returns how many lines were lost since the beginning.
+func (l *lines) untaken() uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.never
 }
 
 // close has what waits written, if it is taken soon.

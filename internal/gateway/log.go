@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"sync/atomic"
 
 	"github.com/DeRuina/timberjack"
 
@@ -17,6 +18,7 @@ type logbook struct {
 	*slog.Logger
 	level *slog.LevelVar // the least of it
 	lines *lines
+	lost  atomic.Uint64 // lines that the file has not taken
 	file  io.Closer
 }
 
@@ -33,7 +35,7 @@ func openLog(cfg *config.Config, asked bool) (*logbook, error) {
 		return nil, fmt.Errorf("log: %w (name another with --log FILE, or --log none)", err)
 	case err == nil && name != "":
 		file := &timberjack.Logger{Filename: name, MaxSize: cfg.LogSize, MaxBackups: cfg.LogKeep, LocalTime: true, FileMode: 0o640}
-		out, l.file = io.MultiWriter(os.Stderr, file), file
+		out, l.file = &logFile{file: file, terminal: os.Stderr, lost: &l.lost}, file
 	}
 	l.lines = newLines(out)
 	l.Logger = slog.New(slog.NewTextHandler(l.lines, &slog.HandlerOptions{Level: l.level}))
@@ -42,6 +44,9 @@ func openLog(cfg *config.Config, asked bool) (*logbook, error) {
 	}
 	return l, nil
 }
+
+// losses returns how many lines are lost, to the file or to all.
+func (l *logbook) losses() uint64 { return l.lost.Load() + l.lines.untaken() }
 
 // writable returns why a file cannot be written. The rotating one is opened by
 // the first line; whoever starts the gateway should hear of it now.

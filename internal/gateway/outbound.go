@@ -5,6 +5,7 @@ import (
 	"net/netip"
 
 	"moip/internal/directory"
+	"moip/internal/policy/limit"
 	"moip/internal/policy/outbound"
 	"moip/internal/services"
 	"moip/internal/session"
@@ -56,6 +57,9 @@ func addressesOf(a net.Addr) []netip.AddrPort {
 
 // permit is upstream.Dialer.Permit.
 func (g *gateway) permit(r session.Route, scheme, host string, at netip.AddrPort) error {
+	if at.Addr().IsValid() && !limit.FilesForServices() { // its socket has one of the last
+		return errKept
+	}
 	return g.outbound.Load().Judge(outbound.Target{
 		Author: r.Author, Scheme: scheme, Host: host, At: at,
 		Listed: func() (session.Author, bool) { return g.lists(r.URL) },

@@ -29,7 +29,10 @@ type visitor struct {
 func (l visitors) Accept() (net.Conn, error) {
 	conn, err := l.Listener.Accept()
 	if err != nil {
-		return nil, err
+		if isShortage(err) {
+			l.g.files.note(err)
+		}
+		return nil, err // the server tries again, after 5 ms to 1 s
 	}
 	from := conn.RemoteAddr().(*net.TCPAddr).AddrPort()
 	from = netip.AddrPortFrom(from.Addr().Unmap(), from.Port())

@@ -34,7 +34,7 @@ func filled(t testing.TB, path string, n int, now time.Time, o Options) *History
 	var batch []change
 	for i := range n {
 		began = began.Add(step)
-		c := &call{key: micro(began)}
+		c := &call{row: new(row), key: micro(began)}
 		c.number, c.caller = session.ID(i+1), session.Caller{Transport: pick(r, "ws", "ws", "ws", "telnet", "tcp"), Addr: address(r)}
 		c.in, c.out, c.ended = 500, 50_000, micro(began.Add(5*time.Minute))
 		c.reason = session.Reason(pick(r, "gone", "gone", "gone", "fin", "fin", "idle"))

@@ -23,8 +23,6 @@ type row struct {
 	ended    int64 // 0 while it is under way
 	reason   session.Reason
 	err      string
-	visits   []visit // those that have changed, or all if they are few; the last may be under way
-	before   int     // visits that have not
 }
 
 // A visit is a stay at a service, from when it is reached.
@@ -42,13 +40,15 @@ type visit struct {
 
 // A call is one that is under way, or has just ended.
 type call struct {
-	row
-	key  int64 // of its row, from when it began; the writer's
-	kept bool  // it has a row; the writer's
+	*row           // to be written, nil if all is
+	visits []visit // those that have changed, or all if they are few; the last may be under way
+	before int     // visits that have not
+	key    int64   // of its row, from when it began; the writer's
+	kept   bool    // it has a row; the writer's
 }
 
 func newCall(e session.Event) *call {
-	return &call{key: micro(e.Began)}
+	return &call{row: new(row), key: micro(e.Began)}
 }
 
 // note changes what is known of a call, and reports whether that is to be written.
@@ -61,14 +61,16 @@ func (c *call) note(e session.Event) bool {
 		c.leave(e)
 	case session.Ended:
 		c.leave(e)
+	default:
+		return false
+	}
+	c.row = &row{number: e.Call, caller: e.Caller, identity: e.Identity, in: e.In, out: e.Out}
+	if e.Type == session.Ended {
 		c.ended, c.reason = at(e), e.Reason
 		if e.Err != nil {
 			c.err = clip(e.Err.Error())
 		}
-	default:
-		return false
 	}
-	c.number, c.caller, c.identity, c.in, c.out = e.Call, e.Caller, e.Identity, e.In, e.Out
 	return true
 }
 
@@ -101,19 +103,23 @@ func (c *call) bound() (lost int) {
 // A change is a call as it is to be written.
 type change struct {
 	row
-	of *call
+	visits []visit
+	before int
+	of     *call
 }
 
 // take returns the call as it is now. Visits that have ended will not change any more.
 func (c *call) take() change {
-	now := change{c.row, c}
-	now.visits = slices.Clone(c.visits)
+	now := change{*c.row, slices.Clone(c.visits), c.before, c}
 	over := len(c.visits)
 	if c.visit() != nil {
 		over--
 	}
-	c.visits = slices.Delete(c.visits, 0, over)
+	if c.visits = slices.Delete(c.visits, 0, over); len(c.visits) == 0 {
+		c.visits = nil
+	}
 	c.before += over
+	c.row = nil
 	return now
 }
 

@@ -81,7 +81,11 @@ func (d *desk) Key(t *minitel.Terminal, k minitel.Key) {
 func (d *desk) Notice(t *minitel.Terminal) {
 	d.v.identify(t.Identity())
 	d.v.mu.Lock()
-	away, ended, back, ask := d.v.away, d.v.visit, d.v.back, d.v.ask
+	away, back, ask := d.v.away, d.v.back, d.v.ask
+	var ended visit
+	if d.v.visit != nil {
+		ended = *d.v.visit
+	}
 	d.v.back, d.v.ask = false, false
 	d.v.mu.Unlock()
 	if ask {

@@ -110,7 +110,7 @@ func (p *Portal) Dial(_ context.Context, call session.ID, _ session.Route) (sess
 	t := minitel.New(newDesk(p, call, v))
 	t.AtEnd(v.leave)
 	v.arrive(t)
-	return t, nil
+	return seat{t}, nil
 }
 
 // tariff is what a service costs; nothing if the directory does not list it.

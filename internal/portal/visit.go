@@ -24,9 +24,9 @@ type visitor struct {
 	maker  [3]byte           // who the terminal says it is
 	left   time.Time         // when the portal lost the call, zero while it has it
 
-	away  bool  // the caller is at a service, or on the way there
-	visit visit // then, to which
-	back  bool  // the caller is back, and the desk has not noticed
+	away  bool   // the caller is at a service, or on the way there
+	visit *visit // then, to which; or the last, nil before the first
+	back  bool   // the caller is back, and the desk has not noticed
 	past  []visit
 	more  int // visits before those
 	total tariff.Sum
@@ -58,10 +58,12 @@ func (v *visitor) event(e session.Event) *visit {
 	case session.Linked, session.Unlinked:
 		v.caller, v.linked = e.Caller, e.Type == session.Linked
 	case session.Redirecting:
-		v.away, v.visit = true, visit{name: e.Route.Name, tariff: v.tariff(e.Route.Name)}
+		v.away, v.visit = true, &visit{name: e.Route.Name, tariff: v.tariff(e.Route.Name)}
 	case session.Redirected:
-		v.visit.from, v.visit.in, v.visit.out = e.At, e.In, e.Out
-		v.visit.counted = e.In+e.Out > 0 // the caller has seen a page by now
+		if v.away {
+			v.visit.from, v.visit.in, v.visit.out = e.At, e.In, e.Out
+			v.visit.counted = e.In+e.Out > 0 // the caller has seen a page by now
+		}
 	case session.Returned, session.Ended:
 		if !v.away {
 			return nil
@@ -75,7 +77,7 @@ func (v *visitor) event(e session.Event) *visit {
 
 // settle closes the account of the visit that ends with e.
 func (v *visitor) settle(e session.Event) *visit {
-	ended := v.visit
+	ended := *v.visit
 	ended.to, ended.reason = e.At, e.Reason
 	if ended.reached() {
 		if v.left.After(ended.from) { // what follows is the farewell
@@ -91,7 +93,7 @@ func (v *visitor) settle(e session.Event) *visit {
 		}
 		v.past = append(v.past, ended)
 	}
-	v.visit, v.back = ended, true
+	v.visit, v.back = &ended, true
 	v.tell()
 	return &ended
 }

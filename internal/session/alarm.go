@@ -68,12 +68,27 @@ func (c *Call) arm(t time.Duration) {
 	}
 }
 
+// An alarm that is later than standstill says that the gateway has stood still, stopped by
+// somebody or with its machine. What has come meanwhile has to be read yet, so all alarms
+// wait for the time of catchingUp: the key, say, without which the call is idle.
+const (
+	standstill = time.Second
+	catchingUp = time.Second
+)
+
 // tick rings what is due.
 func (c *Call) tick() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.armed = 0
 	now := c.now()
+	late := c.armed != 0 && now-c.armed > standstill
+	c.armed = 0
+	if late && !c.stood { // twice in a row, the machine is only slow
+		c.stood = true
+		c.arm(now + catchingUp)
+		return
+	}
+	c.stood = false
 	for a, t := range c.due {
 		if t != 0 && t <= now && c.due[a] == t {
 			c.due[a] = 0
@@ -99,7 +114,7 @@ func (c *Call) ring(a alarm) {
 			c.hangup(ReasonFin, nil)
 		}
 	case retry:
-		c.seek()
+		c.ringRetry()
 	case waited:
 		c.ringWaited()
 	case remind:
@@ -121,7 +136,7 @@ func (c *Call) ring(a alarm) {
 	case badgeDue:
 		c.ringBadge()
 	case heardOut:
-		c.room.Broadcast()
+		c.readOn()
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 )
 
 // State says who holds the keyboard.
-type State int
+type State int8
 
 const (
 	AtPortal  State = iota // the portal, or the gateway while there is none
@@ -36,6 +36,11 @@ type Config struct {
 	DialPortal  Dial
 	DialService Dial
 	Limits      Limits
+
+	// Turn is asked by each call that is to dial the portal again, and says in how long it
+	// may, 0 for at once. It is called with the call's lock held, and must not block. nil
+	// where the portal bears all of them at once.
+	Turn func() time.Duration
 
 	// Emit is told of every event. It is called with the call's lock held:
 	// it must neither block nor call a method of the Call.
@@ -70,18 +75,29 @@ type Call struct {
 	who   Caller
 	began time.Time
 
-	mu   sync.Mutex // whoever holds it owns all that follows
-	room sync.Cond  // the screen has room again, or a leg was dropped
+	mu sync.Mutex // whoever holds it owns all that follows
 
 	*Config // see Adopt
 
-	state   State
-	running int // goroutines
 	caller  *leg
 	portal  *leg // nil while away
 	service *leg // nil unless AtService
 
-	keys  videotex.KeyReader
+	// What is small stands together, here and elsewhere: there are many calls.
+	keys     videotex.KeyReader
+	state    State
+	midway   bool        // the portal must come to rest before it is shown
+	slow     bool        // the caller's line was full a moment ago
+	waiting  bool        // the caller sees that the portal is away
+	away     bool        // it has been away, and has not lasted since
+	queued   bool        // it is dialled when retry rings, see again
+	stood    bool        // timer went off late, and goes off again
+	order    recordOrder // of an operator, whether the call is to be recorded
+	identity [3]byte
+	enquired bool  // the terminal was asked for it
+	tries    int32 // that failed to reach the portal
+	running  int32 // goroutines, and legs
+
 	batch []byte // keys of one chunk, on their way to whoever holds the keyboard
 	ahead []byte // keys typed while a service or the portal is dialled
 	stars int    // asterisks typed last, for *** Sommaire
@@ -89,8 +105,6 @@ type Call struct {
 
 	screen   videotex.Mixer
 	articles videotex.ArticleReader // follows the portal
-	midway   bool                   // the portal must come to rest before it is shown
-	slow     bool                   // the caller's line was full a moment ago
 	speed    int                    // of the caller's line, 0 for none
 	free     time.Duration          // when a line of some speed is, for the next byte; 0 while it is idle
 	notice   string                 // why the last visit ended, to be shown again
@@ -98,17 +112,13 @@ type Call struct {
 
 	taps *taps // nil unless the call is traced
 
-	recorder Recorder    // nil unless the call is recorded
-	order    recordOrder // of an operator, whether it is to be
-	last     last        // what the recording has still to wait for
+	recorder Recorder // nil unless the call is recorded
+	last     *last    // what the recording has still to wait for, nil for nothing
 
-	route   Route         // of the visit under way
+	route   *Route        // of the visit under way, nil at the portal
 	attempt *attempt      // to reach the service
 	seeking *attempt      // to reach the portal
 	reached *Route        // by which the portal is, or was last, sought
-	waiting bool          // the caller sees that the portal is away
-	away    bool          // it has been away, and has not lasted since
-	tries   int           // that failed to reach the portal
 	arrived time.Duration // of the portal
 
 	typedBy time.Duration // when all that came from the caller would have, at the pace of Limits.Keys
@@ -118,14 +128,11 @@ type Call struct {
 	timer   *time.Timer
 	armed   time.Duration // when timer goes off, 0 if it does not
 
-	reason   Reason // why the call is Over
-	cause    error
-	in, out  uint64
-	pressed  uint64              // keys
-	seen     videotex.Afterimage // of what the caller was sent
-	visited  []string
-	identity [3]byte
-	enquired bool // the terminal was asked for it
+	ended   *Event // to be told once the call is Over, and all have left; nil before
+	in, out uint64
+	pressed uint64              // keys
+	seen    videotex.Afterimage // of what the caller was sent
+	visited []string
 }
 
 // Start answers a caller. The Call owns e from now on.
@@ -139,7 +146,6 @@ func Start(cfg *Config, id ID, who Caller, e Endpoint) *Call {
 // waits until then.
 func New(cfg *Config, id ID, who Caller) *Call {
 	c := &Call{id: id, who: who, began: time.Now(), Config: cfg, reached: &cfg.Portal, speed: who.Speed}
-	c.room.L = &c.mu
 	c.mu.Lock() // until Begin
 	return c
 }
@@ -156,7 +162,7 @@ func (c *Call) Begin(e Endpoint) {
 	}
 	c.emit(Event{Type: Began})
 	c.limitCall()
-	c.caller = c.join(LegCaller, e, c.typed, c.callerGone)
+	c.caller = c.join(LegCaller, e)
 	c.followRules("", nil)
 	c.show()
 	c.seek()
@@ -174,7 +180,7 @@ func (c *Call) Adopt(cfg *Config) {
 	was := c.Limits
 	c.Config = cfg
 	c.limitAnew(was)
-	c.room.Broadcast()
+	c.readOn()
 	c.followRules("the rules have changed", nil)
 	c.show()
 }
@@ -285,9 +291,9 @@ func (c *Call) hangup(r Reason, err error) {
 	if c.state == Over {
 		return
 	}
-	c.state, c.reason, c.cause = Over, r, err
+	c.state, c.ended = Over, &Event{Type: Ended, Reason: r, Err: err}
 	c.quiet()
-	c.room.Broadcast()
+	c.readOn()
 	c.attempt.stop()
 	c.seeking.stop()
 	if c.service != nil || c.portal != nil { // else what waits is its farewell
@@ -309,7 +315,7 @@ func (c *Call) hangup(r Reason, err error) {
 func (c *Call) settle() {
 	if c.running--; c.running == 0 && c.state == Over {
 		c.quiet()
-		end := Event{Type: Ended, Reason: c.reason, Err: c.cause}
+		end := *c.ended
 		if e, ok := c.caller.end.(interface{ Dropped() uint64 }); ok {
 			end.Dropped = e.Dropped()
 		}

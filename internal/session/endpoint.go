@@ -41,6 +41,23 @@ type Endpoint interface {
 	Close() error
 }
 
+// A Sleeper is an Endpoint that needs no goroutine to wait in Receive.
+type Sleeper interface {
+	Endpoint
+
+	// Attend has Receive return ErrQuiet rather than wait, and reports whether that can be
+	// done; else Receive waits as ever. It is called before the first Receive. Others
+	// may wait for the goroutine on which wake is called.
+	Attend(wake func()) bool
+
+	// Sleep is called after ErrQuiet, and reports whether there is still nothing to
+	// receive. Then wake is called once, as soon as there is, or the endpoint is closed.
+	Sleep() bool
+}
+
+// ErrQuiet is what Receive returns of a Sleeper when there is nothing to receive.
+var ErrQuiet = errors.New("nothing to receive yet")
+
 // What Receive may return beside io.EOF and the errors of the transport.
 var (
 	ErrStalled = errors.New("peer takes no data")
@@ -53,6 +70,10 @@ var (
 
 // ErrForbidden is what a Dial returns for a route that callers may not be sent by.
 var ErrForbidden = errors.New("callers may not be sent there")
+
+// ErrScarce is why a Dial fails that says nothing of what was to be dialled: the gateway
+// has no descriptor left for it.
+var ErrScarce = errors.New("no descriptor is left for it")
 
 // Foreign is what Receive returns of a peer that speaks another protocol, its name.
 type Foreign string

@@ -84,7 +84,7 @@ func (c *Call) deliver() {
 	}
 	switch {
 	case c.state == AtService:
-		if !c.press(c.service, &c.route, keys) {
+		if !c.press(c.service, c.route, keys) {
 			c.recall(ReasonStalled, errAhead)
 		}
 	case c.state == Dialing, c.state == AtPortal && c.portal == nil && !c.waiting:

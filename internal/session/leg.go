@@ -8,11 +8,15 @@ import (
 // A leg is one of the connections of a call. Its fields belong to whoever
 // holds the call's lock.
 type leg struct {
-	end  Endpoint
-	busy bool // a goroutine is in Flush
-	more bool // something was kept since
-	gone bool // nothing more is heard from it, or told it
-	sent int  // bytes of keys sent while busy
+	call    *Call
+	which   Leg
+	end     Endpoint
+	sleeper Sleeper // end, nil if Receive waits
+	held    bool    // nobody reads, until there is room
+	busy    bool    // a goroutine is in Flush
+	more    bool    // something was kept since
+	gone    bool    // nothing more is heard from it, or told it
+	sent    int     // bytes of keys sent while busy
 }
 
 // maxAhead bounds the keys that wait for a leg, maxDialed those that wait for one that is
@@ -27,43 +31,130 @@ const (
 
 var errAhead = errors.New("too many keys wait")
 
-// join makes a leg of e and starts its reader, which hands all it reads to
-// hear and, in the end, tells gone why. Both are called with the lock held.
-func (c *Call) join(which Leg, e Endpoint, hear func([]byte), gone func(error)) *leg {
-	l := &leg{end: e}
+// join makes a leg of e and has it read.
+func (c *Call) join(which Leg, e Endpoint) *leg {
+	l := &leg{call: c, which: which, end: e}
 	c.tapLeg(which, l)
-	c.run(func() {
-		for {
-			p, err := e.Receive()
-			if !c.heard(l, p, err, hear, gone) {
-				return
-			}
-		}
-	})
+	if s, ok := e.(Sleeper); ok && s.Attend(l.wake) {
+		l.sleeper = s
+	}
+	c.running++ // until the leg is gone, and its reader with it
+	go l.listen()
 	return l
 }
 
-// heard handles what the reader of l brings, and reports whether it should
-// read on.
-func (c *Call) heard(l *leg, p []byte, err error, hear func([]byte), gone func(error)) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if l.gone {
-		return false
+// listen reads for as long as there is something to read.
+func (l *leg) listen() {
+	for {
+		p, err := l.end.Receive()
+		if err == ErrQuiet {
+			if l.sleeper.Sleep() {
+				return
+			}
+		} else if !l.heard(p, err) {
+			return
+		}
 	}
-	if err != nil {
+}
+
+// little is how many bytes are handled on the spot: a key or what shows it, not a page.
+const little = 256
+
+// wake reads on a goroutine for which others wait. So it does what takes next to no time;
+// the rest, or if somebody else has the call, is for a goroutine of the leg's own.
+func (l *leg) wake() {
+	for range 2 { // what has come, and that it was all
+		p, err := l.end.Receive()
+		if err == ErrQuiet {
+			if l.sleeper.Sleep() {
+				return
+			}
+			continue
+		}
+		if err != nil || len(p) > little || !l.call.mu.TryLock() {
+			go l.goOn(p, err)
+			return
+		}
+		more := l.hear(p, nil)
+		l.call.mu.Unlock()
+		if !more {
+			return
+		}
+	}
+	go l.listen()
+}
+
+// goOn is listen after what has been read.
+func (l *leg) goOn(p []byte, err error) {
+	if l.heard(p, err) {
+		l.listen()
+	}
+}
+
+// heard handles what was read, and reports whether to read on.
+func (l *leg) heard(p []byte, err error) bool {
+	l.call.mu.Lock()
+	defer l.call.mu.Unlock()
+	return l.hear(p, err)
+}
+
+// hear is heard for whoever holds the lock.
+func (l *leg) hear(p []byte, err error) bool {
+	c := l.call
+	switch {
+	case l.gone:
+	case err != nil:
 		c.end(l, err)
-		gone(err)
+		c.legGone(l, err)
+	default:
+		c.passes(l, false, p)
+		c.said(l, p)
+	}
+	if l.gone {
+		c.settle()
 		return false
 	}
-	c.passes(l, false, p)
-	hear(p)
-	// A source is heard only while there is room on the screen for what it
-	// says, so that a slow caller slows it.
-	for !l.gone && (c.hasScreen(l) && c.screen.Size() >= maxPage || l == c.caller && c.tooFast()) {
-		c.room.Wait()
+	l.held = c.mustWait(l)
+	return !l.held
+}
+
+// mustWait reports whether l is not to be heard now. A source is heard only while there is
+// room on the screen for what it says, so that a slow caller slows it.
+func (c *Call) mustWait(l *leg) bool {
+	return c.hasScreen(l) && c.screen.Size() >= maxPage || l == c.caller && c.tooFast()
+}
+
+// readOn has those heard again who need not wait any more.
+func (c *Call) readOn() {
+	for _, l := range [legs]*leg{c.caller, c.portal, c.service} {
+		if l != nil && l.held && (l.gone || !c.mustWait(l)) {
+			l.held = false
+			go l.listen()
+		}
 	}
-	return !l.gone
+}
+
+// said and legGone are told what a leg has said, and why it is gone.
+func (c *Call) said(l *leg, p []byte) {
+	switch l.which {
+	case LegCaller:
+		c.typed(p)
+	case LegPortal:
+		c.portalSaid(p)
+	case LegService:
+		c.serviceSaid(p)
+	}
+}
+
+func (c *Call) legGone(l *leg, err error) {
+	switch l.which {
+	case LegCaller:
+		c.callerGone(err)
+	case LegPortal:
+		c.portalGone(err)
+	case LegService:
+		c.serviceGone(err)
+	}
 }
 
 // hasScreen reports whether what l says goes to the screen.
@@ -128,7 +219,7 @@ func (c *Call) end(l *leg, err error) {
 	c.ends(l, err)
 	l.gone = true
 	l.end.Close()
-	c.room.Broadcast()
+	c.readOn()
 }
 
 // callerGone is told when the caller has left.

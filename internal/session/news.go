@@ -13,7 +13,8 @@ func (c *Call) note(e Event) {
 		return
 	}
 	if _, ok := c.caller.end.(teller); ok {
-		c.news = &e
+		news := e // or each event were on the heap, for nobody
+		c.news = &news
 	}
 }
 

@@ -23,6 +23,31 @@ const (
 	lasting = 30 * time.Second
 )
 
+// again is seek for a call that has had a portal, or has failed to reach it: it waits for
+// its turn, since others may have lost the same portal in the same moment. It reports
+// whether the portal is dialled.
+func (c *Call) again() bool {
+	if c.Turn != nil {
+		if d := c.Turn(); d > 0 {
+			c.queued = true
+			c.set(retry, d)
+			return false
+		}
+	}
+	c.seek()
+	return true
+}
+
+// ringRetry is told that it is time to dial the portal again, or the call's turn.
+func (c *Call) ringRetry() {
+	if c.queued {
+		c.queued = false
+		c.seek()
+	} else {
+		c.again()
+	}
+}
+
 func (c *Call) found(e Endpoint, err error) {
 	c.seeking = nil
 	if err != nil {
@@ -36,7 +61,7 @@ func (c *Call) found(e Endpoint, err error) {
 	}
 	c.clear(retry)
 	c.arrived = c.now()
-	c.portal = c.join(LegPortal, e, c.portalSaid, c.portalGone)
+	c.portal = c.join(LegPortal, e)
 	c.screen.Switch(c.portal)
 	c.articles, c.midway = videotex.ArticleReader{}, false
 	c.give(c.portal, []byte(c.reached.Start))
@@ -48,9 +73,19 @@ func (c *Call) found(e Endpoint, err error) {
 func (c *Call) wait(err error) {
 	c.tries++
 	if c.tries == 1 && failure(err) != ReasonTimeout {
-		c.seek()
-		return
+		if c.again() {
+			return
+		}
+	} else {
+		delay := min(time.Second<<min(max(c.tries-2, 0), 5), maxRetry)
+		// Callers who lost the same portal must not come back to it as one.
+		c.set(retry, delay-time.Duration(rand.Int64N(int64(delay/4))))
 	}
+	c.miss(err)
+}
+
+// miss shows the caller that the portal is away.
+func (c *Call) miss(err error) {
 	if !c.away {
 		c.away = true
 		c.emit(Event{Type: Waiting, Err: err})
@@ -63,14 +98,11 @@ func (c *Call) wait(err error) {
 		c.note(Event{Type: Waiting})
 		c.show()
 	}
-	delay := min(time.Second<<min(max(c.tries-2, 0), 5), maxRetry)
-	// Callers who lost the same portal must not come back to it as one.
-	c.set(retry, delay-time.Duration(rand.Int64N(int64(delay/4))))
 }
 
 // stopWaiting forgets that the portal was away.
 func (c *Call) stopWaiting() {
-	c.waiting, c.away, c.tries = false, false, 0
+	c.waiting, c.away, c.queued, c.tries = false, false, false, 0
 	c.clear(retry)
 	c.clear(waited)
 }
@@ -86,11 +118,12 @@ func (c *Call) ringWaited() {
 	}
 }
 
-// whileWaiting takes keys that are the gateway's own: Envoi tries again.
+// whileWaiting takes keys that are the gateway's own: Envoi tries again, unless the call's
+// turn comes anyway.
 func (c *Call) whileWaiting(keys []byte) {
-	if hasEnvoi(keys) && c.seeking == nil {
+	if hasEnvoi(keys) && c.seeking == nil && !c.queued {
 		c.clear(retry)
-		c.seek()
+		c.again()
 		return
 	}
 	if c.screen.Size() == 0 {

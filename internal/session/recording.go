@@ -84,9 +84,9 @@ func (c *Call) followRules(why string, had *leg) {
 		c.screen.Badge(badge)
 		c.article(videotex.Article("Cet appel est enregistré"))
 	case on:
-		c.last = last{}
+		c.last = nil
 	case c.recorder != nil && had != nil && c.screen.Waits(had):
-		c.last = last{had, why}
+		c.last = &last{had, why}
 	case c.recorder != nil:
 		c.endRecording(why)
 	}
@@ -94,14 +94,14 @@ func (c *Call) followRules(why string, had *leg) {
 
 // last says after whose last words a recording ends, and why.
 type last struct {
-	of  *leg // nil if it goes on
+	of  *leg
 	why string
 }
 
 func (c *Call) endRecording(why string) {
 	if c.recorder != nil {
 		c.recorder.Close(why)
-		c.recorder, c.last = nil, last{}
+		c.recorder, c.last = nil, nil
 		c.clear(badgeDue)
 		c.screen.Badge("")
 	}
@@ -135,7 +135,7 @@ func (c *Call) send(p []byte) (kept bool) {
 	if c.recorder != nil {
 		c.recorder.Sent(p)
 	}
-	if c.last.of != nil && !c.screen.Waits(c.last.of) {
+	if c.last != nil && !c.screen.Waits(c.last.of) {
 		c.endRecording(c.last.why)
 	}
 	c.passes(c.caller, true, p)
@@ -144,7 +144,7 @@ func (c *Call) send(p []byte) (kept bool) {
 
 // typing tells the recorder what was typed.
 func (c *Call) typing(p []byte) {
-	if c.recorder != nil && c.last.of == nil {
+	if c.recorder != nil && c.last == nil {
 		c.recorder.Typed(p)
 	}
 }

@@ -30,7 +30,7 @@ func (c *Call) show() {
 	if c.state == Over && !c.caller.busy && c.due[paced] == 0 {
 		c.drop(c.caller)
 	}
-	c.room.Broadcast()
+	c.readOn()
 }
 
 // pour sends until nothing waits or the caller's line is full. Then it sends

@@ -56,7 +56,7 @@ func (c *Call) redirect(r Route) {
 	c.stopWaiting()
 	c.clear(remind)
 	c.clear(finUnheard)
-	c.state, c.route = Dialing, r
+	c.state, c.route = Dialing, &r
 	if c.notice != "" { // of the visit before
 		c.notice = ""
 		c.say("")
@@ -99,14 +99,14 @@ func (c *Call) connected(e Endpoint, err error) {
 		return
 	}
 	c.attempt, c.state, c.lastFin = nil, AtService, 0
-	c.service = c.join(LegService, e, c.serviceSaid, c.serviceGone)
+	c.service = c.join(LegService, e)
 	c.screen.Switch(c.service)
 	c.limitVisit()
 	if len(c.visited) < 16 {
 		c.visited = append(c.visited, c.route.Name)
 	}
 	c.followRules("the visit begins", c.portal)
-	c.emit(Event{Type: Redirected, Route: c.route})
+	c.emit(Event{Type: Redirected, Route: *c.route})
 	c.give(c.service, []byte(c.route.Start))
 	c.catchUp()
 	c.show()
@@ -155,12 +155,14 @@ func (c *Call) recall(r Reason, err error) {
 	default:
 		return
 	}
-	service := c.service
-	c.attempt, c.service, c.state = nil, nil, AtPortal
-	c.emit(Event{Type: Returned, Route: c.route, Reason: r, Err: err})
+	service, route := c.service, c.route
+	c.attempt, c.service, c.route, c.state = nil, nil, nil, AtPortal
+	c.emit(Event{Type: Returned, Route: *route, Reason: r, Err: err})
 	c.followRules("the visit is over", service)
 	if c.portal == nil {
-		c.seek()
+		if !c.again() {
+			c.miss(nil)
+		}
 	} else {
 		c.catchUp()
 	}

@@ -70,7 +70,7 @@ func TestJudgeSecure(t *testing.T) {
 			return nil
 		})
 		io.WriteString(peer, said)
-		if got, err := e.Receive(); err != want || want == nil && string(got) != said {
+		if got, err := next(e); err != want || want == nil && string(got) != said {
 			t.Errorf("of %q comes %q, %v", said, got, err)
 		}
 	}
@@ -83,7 +83,7 @@ func TestJudgePipe(t *testing.T) {
 	defer e.Close()
 	e.(interface{ Judge(Judge) }).Judge(func([]byte) error { return session.Foreign("tls") })
 	go peer.Write([]byte("\x16"))
-	if _, err := e.Receive(); err != session.Foreign("tls") {
+	if _, err := next(e); err != session.Foreign("tls") {
 		t.Errorf("it is gone for %v", err)
 	}
 }

@@ -2,8 +2,10 @@ package transport
 
 import (
 	"bytes"
+	"flag"
 	"io"
 	"net"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -14,7 +16,52 @@ import (
 	"moip/internal/session"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(bothWays{m}) }
+
+// bothWays has all tests run twice: first Receive waits, then a watcher does, where there
+// is one.
+type bothWays struct{ *testing.M }
+
+func (b bothWays) Run() int {
+	if code := b.M.Run(); code != 0 || flag.Lookup("test.fuzz").Value.String() != "" {
+		return code
+	}
+	watching = true
+	defer attended.Range(func(e, wake any) bool {
+		if wake.(chan struct{}) != nil { // its test has closed the connection, and that is not it any more
+			e.(session.Endpoint).Close()
+		}
+		return true
+	})
+	return b.M.Run()
+}
+
+var (
+	watching bool
+	attended sync.Map // by session.Sleeper: a channel that says that it was woken, nil if it is not attended
+)
+
+// next returns what Receive does when it waits.
+func next(e session.Endpoint) ([]byte, error) {
+	s, ok := e.(session.Sleeper)
+	if !watching || !ok {
+		return e.Receive()
+	}
+	woken, known := attended.LoadOrStore(s, make(chan struct{}, 1))
+	wake := woken.(chan struct{})
+	if !known && !s.Attend(func() { wake <- struct{}{} }) {
+		attended.Store(s, (chan struct{})(nil))
+	}
+	for {
+		p, err := s.Receive()
+		if err != session.ErrQuiet {
+			return p, err
+		}
+		if s.Sleep() {
+			<-wake
+		}
+	}
+}
 
 // patience is how long a test waits for what must happen.
 const patience = 5 * time.Second
@@ -79,7 +126,7 @@ func listen(e session.Endpoint) (data func() []byte, end <-chan error) {
 	done := make(chan error, 1)
 	go func() {
 		for {
-			p, err := e.Receive()
+			p, err := next(e)
 			if err != nil {
 				done <- err
 				return
@@ -107,7 +154,7 @@ func receive(t *testing.T, e session.Endpoint, n int) []byte {
 	t.Helper()
 	var got []byte
 	for len(got) < n {
-		p, err := e.Receive()
+		p, err := next(e)
 		if err != nil {
 			t.Fatalf("after %q: %v", got, err)
 		}

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"net"
 	"time"
+
+	"moip/internal/session"
 )
 
 // Secure performs the handshake of a TLS client over conn, within the time of
@@ -70,7 +72,9 @@ func (s *secure) Receive() ([]byte, error) {
 		if !errors.Is(err, errDry) {
 			return nil, s.cause(err)
 		}
-		s.cipher.wait()
+		if err := s.cipher.wait(); err != nil {
+			return nil, err
+		}
 	}
 }
 
@@ -102,9 +106,15 @@ type cipherSide struct {
 	lost    error  // why there will be no more
 }
 
-// wait gets more from the wire.
-func (c *cipherSide) wait() {
-	c.pending, c.lost = c.wire.Receive()
+// wait gets more from the wire. It returns session.ErrQuiet if that would not wait, and
+// there is nothing.
+func (c *cipherSide) wait() error {
+	p, err := c.wire.Receive()
+	if err == session.ErrQuiet {
+		return err
+	}
+	c.pending, c.lost = p, err
+	return nil
 }
 
 func (c *cipherSide) Read(p []byte) (int, error) {

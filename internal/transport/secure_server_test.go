@@ -84,7 +84,7 @@ func TestSecureCallers(t *testing.T) {
 					}
 				}
 				peer.Close()
-				if _, err := e.Receive(); err == nil {
+				if _, err := next(e); err == nil {
 					t.Error("the end is not heard")
 				}
 			})
@@ -162,13 +162,13 @@ func TestIdleMemorySecure(t *testing.T) {
 			ours[i] = e
 			heard.Add(1)
 			reading.Go(func() {
-				p, err := e.Receive()
+				p, err := next(e)
 				if string(p) != "\x13A" {
 					t.Error(p, err)
 				}
 				e.Send(p)
 				heard.Done()
-				e.Receive()
+				next(e)
 			})
 			io.WriteString(peer, "\x13A") // and from here on, the peer is a socket alone
 		}

@@ -5,6 +5,8 @@ package transport
 import (
 	"syscall"
 	"unsafe"
+
+	"golang.org/x/sys/unix"
 )
 
 // Raw calls, of which the scheduler is not told: it would wake a thread that
@@ -20,4 +22,14 @@ func rawCall(number uintptr, fd int, p []byte) (int, error) {
 		return 0, err
 	}
 	return int(n), nil
+}
+
+// pollNow is epoll_wait(2) without waiting.
+func pollNow(fd int, events []unix.EpollEvent) int {
+	n, _, err := syscall.RawSyscall6(syscall.SYS_EPOLL_PWAIT, uintptr(fd),
+		uintptr(unsafe.Pointer(unsafe.SliceData(events))), uintptr(len(events)), 0, 0, 0)
+	if err != 0 {
+		return 0
+	}
+	return int(n)
 }

@@ -101,7 +101,7 @@ func TestTapWebSocket(t *testing.T) {
 	}, long...), `to frame "\x82\x01"`, `to bytes "\xe9"`, `to frame "\x81\x05✉{}"`)...)
 
 	end := make(chan error, 1)
-	go func() { _, err := e.Receive(); end <- err }()
+	go func() { _, err := next(e); end <- err }()
 	ping := masked(ws.OpPing, "hi")
 	closing := masked(ws.OpClose, "\x03\xe8")
 	io.WriteString(peer, ping+closing)

@@ -68,6 +68,7 @@ type WebSocket struct {
 	heardOf func(opcode byte)
 
 	pinged time.Duration // when the last ping was sent; owned by tick
+	due    time.Duration // when tick is called; owned by it
 }
 
 // NewWebSocket returns an Endpoint for conn, on which the handshake is done.
@@ -86,7 +87,7 @@ func NewWebSocket(conn net.Conn, o WebSocketOptions) *WebSocket {
 	e.heard.Store(int64(e.pinged))
 	if e.ping > 0 {
 		e.timer = time.AfterFunc(time.Hour, e.tick)
-		e.timer.Reset(e.ping) // not before e.timer is set
+		e.tickIn(e.ping) // not before e.timer is set
 	}
 	return e
 }
@@ -95,9 +96,11 @@ func NewWebSocket(conn net.Conn, o WebSocketOptions) *WebSocket {
 // end.
 func (e *WebSocket) Receive() ([]byte, error) {
 	e.away.Store(false)
-	defer e.away.Store(true)
 	for e.err == nil {
 		p, err := e.next()
+		if err == session.ErrQuiet {
+			return nil, err // the peer is heard as soon as it says something
+		}
 		if err != nil {
 			e.err = err
 			break
@@ -106,9 +109,11 @@ func (e *WebSocket) Receive() ([]byte, error) {
 			e.heard.Store(int64(clock()))
 		}
 		if data := e.decode(p); len(data) > 0 {
+			e.away.Store(true)
 			return data, nil
 		}
 	}
+	e.away.Store(true)
 	e.stopPings()
 	return nil, e.err
 }
@@ -370,7 +375,7 @@ func (e *WebSocket) Dropped() uint64 { return e.text.dropped.Load() }
 // may have something to do.
 func (e *WebSocket) tick() {
 	now := clock()
-	if e.away.Load() { // its answer may be there, unread
+	if e.away.Load() || now-e.due > standstill { // its answer may be there, unread
 		e.heard.Store(int64(now))
 	}
 	heard := time.Duration(e.heard.Load())
@@ -379,14 +384,20 @@ func (e *WebSocket) tick() {
 	case asked < silent && asked >= 2*e.ping && e.backlog() == 0: // or the ping itself may be kept
 		e.end(session.ErrSilent)
 	case asked < silent: // the answer may yet come
-		e.timer.Reset(e.ping)
+		e.tickIn(e.ping)
 	case silent < e.ping:
-		e.timer.Reset(e.ping - silent)
+		e.tickIn(e.ping - silent)
 	default:
 		e.pinged = now
 		e.sendControl(ws.OpPing, nil)
-		e.timer.Reset(e.ping)
+		e.tickIn(e.ping)
 	}
+}
+
+// tickIn has tick called in d.
+func (e *WebSocket) tickIn(d time.Duration) {
+	e.due = clock() + d
+	e.timer.Reset(d)
 }
 
 func (e *WebSocket) stopPings() {

@@ -548,7 +548,7 @@ func TestKeepAlive(t *testing.T) {
 				playing.Go(func() { test.play(t, e, peer) })
 				var err error
 				for err == nil {
-					_, err = e.Receive()
+					_, err = next(e)
 				}
 				if took := time.Since(start); err != test.want || took != test.took {
 					t.Errorf("ended after %v with %v, want %v with %v", took, err, test.took, test.want)
@@ -575,7 +575,7 @@ func TestNotSilentWhileNobodyListens(t *testing.T) {
 			io.WriteString(peer, masked(ws.OpText, "B"))
 		}()
 		for _, want := range []string{"A", "B"} {
-			if p, err := e.Receive(); string(p) != want || err != nil {
+			if p, err := next(e); string(p) != want || err != nil {
 				t.Errorf("received %q, %v, want %q", p, err, want)
 			}
 			time.Sleep(10 * period)
@@ -650,7 +650,7 @@ func TestWebSocketAllocatesNothing(t *testing.T) {
 
 		measure(t, "Receive", func() {
 			peer.Write(in)
-			if _, err := e.Receive(); err != nil {
+			if _, err := next(e); err != nil {
 				t.Fatal(err)
 			}
 		})
@@ -666,7 +666,7 @@ func TestWebSocketAllocatesNothing(t *testing.T) {
 		all := append(ping, in...)
 		measure(t, "answering a ping", func() {
 			peer.Write(all)
-			if _, err := e.Receive(); err != nil {
+			if _, err := next(e); err != nil {
 				t.Fatal(err)
 			}
 			peer.Read(buf)
@@ -693,7 +693,7 @@ func BenchmarkEcho(b *testing.B) {
 			e, peer := bare(b, WebSocketOptions{Binary: binary})
 			go func() {
 				for {
-					p, err := e.Receive()
+					p, err := next(e)
 					if err != nil {
 						return
 					}

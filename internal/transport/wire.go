@@ -28,6 +28,10 @@ const (
 	// that asks for answers and does not take them.
 	maxKept = 64 << 10
 
+	// standstill is how late an alarm is when it is we who did nothing, stopped by
+	// somebody or with the machine, and not the peer.
+	standstill = time.Second
+
 	// smallBuffer is what Receive keeps where it cannot wait without a buffer.
 	smallBuffer = 1 << 10
 )
@@ -47,7 +51,7 @@ func TCP(conn net.Conn, stall time.Duration) session.Endpoint {
 // A stream is what telnet and WebSocket are spoken over: an Endpoint of bytes,
 // which is also sent to by whoever is in Receive, and by timers.
 type stream interface {
-	session.Endpoint
+	session.Sleeper
 
 	// end closes the stream. Receive returns reason, unless the stream has
 	// ended already.
@@ -66,52 +70,85 @@ type stream interface {
 	Judge(j Judge)
 }
 
+// A watcher waits for a socket in place of the goroutine in Receive. But for room, rouse and
+// sleep, its methods are called under the wire's mutex, read by Receive alone.
+type watcher interface {
+	read(p []byte) (int, error)  // what is there, else errAgain; nothing and no error at the end
+	write(p []byte) (int, error) // what there is room for, else errAgain
+	closeRead()                  // the end is near: read will return no error but at it
+	close()
+
+	// room is where to wait after errAgain of write. It may say so once too often.
+	room() <-chan struct{}
+
+	// sleep reports whether nothing has come after errAgain of read. Then wake is called
+	// when something has, or after close. By rouse it is called at once, elsewhere.
+	sleep() bool
+	rouse()
+}
+
 // A wire is a stream over a connection.
 //
 // A socket is read and written without waiting, and waited for by means of
-// raw. Of other connections, such as net.Pipe, raw is nil: they are read into
-// a buffer of their own, and all that is sent to them is kept for Flush.
+// direct, or of a watcher once somebody attends. Other connections, such as net.Pipe, have
+// neither: they are read into a buffer of their own, and all that is sent to them is kept for
+// Flush.
 type wire struct {
-	conn  net.Conn
-	raw   syscall.RawConn
+	conn  net.Conn      // to be closed in the end; nil if there is no more to that than to the watcher
 	stall time.Duration // set before use
 	ear                 // of the bytes, unless there are frames or TLS around them
 
 	// Owned by Receive.
+	attended bool    // by a watcher
 	in       *buffer // lent to our caller
 	n        int     // bytes in it
 	inErr    error
-	own      []byte             // if raw is nil
-	readable func(uintptr) bool // wire.read, made once
+	own      *[smallBuffer]byte // of what is no socket
 
-	mu       sync.Mutex    // guards what follows
-	kept     []byte        // nil when all was written
-	flusher  chan struct{} // closed and nil again when the one who writes what is kept is done
-	ended    error         // why the wire was closed here
-	broken   error         // why it cannot be written to
-	out      []byte        // what write is to write
+	mu      sync.Mutex    // guards what follows
+	direct  *direct       // nil of what is no socket, and once there is a watcher
+	watch   watcher       // nil while Receive waits itself
+	kept    []byte        // nil when all was written
+	flusher chan struct{} // closed and nil again when the one who writes what is kept is done
+	ended   error         // why the wire was closed here
+	broken  error         // why it cannot be written to
+}
+
+// A direct is how a socket is used while there is no watcher.
+type direct struct {
+	syscall.RawConn
+	readable func(uintptr) bool // wire.read, made once
+	writable func(uintptr) bool // direct.write, likewise
+	out      []byte             // what write is to write; guarded by the wire's mutex, as what follows
 	outN     int
 	outErr   error
-	writable func(uintptr) bool // wire.write, made once
 }
 
 func newWire(conn net.Conn, stall time.Duration) *wire {
-	w := &wire{conn: conn, raw: rawConn(conn), stall: cmp.Or(stall, DefaultStall)}
-	w.readable, w.writable = w.read, w.write
+	w := &wire{conn: conn, stall: cmp.Or(stall, DefaultStall)}
+	if raw := rawConn(conn); raw != nil {
+		d := &direct{RawConn: raw, readable: w.read}
+		d.writable = d.write
+		w.direct = d
+	}
 	return w
 }
 
 // Receive waits for bytes. They are valid until the next call.
 func (w *wire) Receive() ([]byte, error) {
-	if w.raw == nil {
-		return w.receiveOwn()
-	}
 	if w.in != nil {
 		buffers.Put(w.in)
 		w.in = nil
 	}
-	if err := w.raw.Read(w.readable); err != nil {
+	if w.attended {
+		w.readWatched()
+	} else if d := w.direct; d == nil {
+		return w.receiveOwn()
+	} else if err := d.Read(d.readable); err != nil {
 		return nil, w.cause(err)
+	}
+	if w.inErr == errAgain {
+		return nil, session.ErrQuiet
 	}
 	if w.inErr != nil {
 		return nil, w.cause(w.inErr)
@@ -170,11 +207,61 @@ func (w *wire) read(fd uintptr) bool {
 	return w.inErr != errAgain
 }
 
+// readWatched reads what is there, if anything.
+func (w *wire) readWatched() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.ended != nil {
+		w.inErr = w.ended
+		return
+	}
+	b := buffers.Get().(*buffer)
+	w.n, w.inErr = w.watch.read(b[:])
+	if w.n > 0 {
+		w.in = b
+		return
+	}
+	buffers.Put(b)
+	if w.inErr == nil {
+		w.inErr = io.EOF
+	}
+}
+
+// Attend has Receive return session.ErrQuiet rather than wait, see session.Sleeper.
+func (w *wire) Attend(wake func()) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.direct == nil || w.ended != nil || w.broken != nil || w.flusher != nil {
+		return false
+	}
+	if w.watch = startWatch(w.conn, wake); w.watch == nil {
+		return false
+	}
+	w.attended, w.direct, w.conn = true, nil, remains(w.conn)
+	return true
+}
+
+// remains returns what is to be closed of conn when its socket is watched, and net's closed.
+// What has a method Moved has more to do when it is closed, and is told to let go of the
+// socket, which would take half a KiB of an idle call.
+func remains(conn net.Conn) net.Conn {
+	switch c := conn.(type) {
+	case *net.TCPConn:
+		return nil
+	case interface{ Moved() }:
+		c.Moved()
+	}
+	return conn
+}
+
+// Sleep reports whether there was nothing to receive since, see session.Sleeper.
+func (w *wire) Sleep() bool { return w.watch.sleep() }
+
 func (w *wire) receiveOwn() ([]byte, error) {
 	if w.own == nil {
-		w.own = make([]byte, smallBuffer)
+		w.own = new([smallBuffer]byte)
 	}
-	n, err := w.conn.Read(w.own)
+	n, err := w.conn.Read(w.own[:])
 	if n > 0 {
 		return w.heard(w.own[:n]) // the error comes again
 	}
@@ -215,15 +302,13 @@ func (w *wire) send(p []byte) error {
 		return nil
 	}
 	w.tell(true, p)
-	if w.raw != nil && w.kept == nil {
-		w.out, w.outN, w.outErr = p, 0, nil
-		err := w.raw.Write(w.writable)
-		w.out = nil
-		if err = cmp.Or(err, w.outErr); err != nil && err != errAgain {
+	if w.kept == nil && (w.watch != nil || w.direct != nil) {
+		n, err := w.writeOnce(p)
+		if err != nil && err != errAgain {
 			w.breakOff(err)
 			return nil
 		}
-		p = p[w.outN:]
+		p = p[n:]
 	}
 	if len(w.kept)+len(p) > maxKept {
 		return session.ErrStalled
@@ -232,9 +317,21 @@ func (w *wire) send(p []byte) error {
 	return nil
 }
 
+// writeOnce writes what there is room for, under the lock.
+func (w *wire) writeOnce(p []byte) (n int, err error) {
+	if w.watch != nil {
+		return w.watch.write(p)
+	}
+	d := w.direct
+	d.out, d.outN, d.outErr = p, 0, nil
+	err = d.Write(d.writable)
+	d.out = nil
+	return d.outN, cmp.Or(err, d.outErr)
+}
+
 // write tries to write what is out.
-func (w *wire) write(fd uintptr) bool {
-	w.outN, w.outErr = writeNow(fd, w.out)
+func (d *direct) write(fd uintptr) bool {
+	d.outN, d.outErr = writeNow(fd, d.out)
 	return true // no waiting here
 }
 
@@ -246,7 +343,9 @@ func (w *wire) breakOff(err error) {
 		return // that is why
 	}
 	w.broken, w.kept = err, nil
-	if socket, ok := w.conn.(interface{ CloseRead() error }); ok {
+	if w.watch != nil {
+		w.watch.closeRead()
+	} else if socket, ok := w.conn.(interface{ CloseRead() error }); ok {
 		socket.CloseRead()
 	} else {
 		w.conn.Close()
@@ -287,8 +386,11 @@ func (w *wire) flushSoon() {
 func (w *wire) drain() {
 	p := w.written(0)
 	for p != nil {
-		w.conn.SetWriteDeadline(time.Now().Add(w.stall)) // fails if closed, as will writing
+		late := time.Now().Add(w.stall)
 		n, err := w.writeSome(p)
+		if n == 0 && errors.Is(err, os.ErrDeadlineExceeded) && time.Since(late) > standstill {
+			continue // there may be room by now
+		}
 		switch {
 		case n > 0 || err == nil:
 		case errors.Is(err, os.ErrDeadlineExceeded):
@@ -312,23 +414,51 @@ func (w *wire) written(n int) []byte {
 		return w.kept
 	}
 	w.kept = nil
-	w.conn.SetWriteDeadline(time.Time{})
 	close(w.flusher)
 	w.flusher = nil
 	return nil
 }
 
-// writeSome waits until the peer takes something of p.
+// writeSome waits until the peer takes something of p, for as long as it may.
 func (w *wire) writeSome(p []byte) (n int, err error) {
-	if w.raw == nil {
+	if w.watch != nil { // it is there before there is somebody to flush for
+		return w.writeWatched(p)
+	}
+	w.conn.SetWriteDeadline(time.Now().Add(w.stall)) // fails if closed, as will writing
+	defer w.conn.SetWriteDeadline(time.Time{})
+	if w.direct == nil {
 		return w.conn.Write(p)
 	}
 	var outErr error
-	err = w.raw.Write(func(fd uintptr) bool {
+	err = w.direct.Write(func(fd uintptr) bool {
 		n, outErr = writeNow(fd, p)
 		return outErr != errAgain
 	})
 	return n, cmp.Or(err, outErr)
+}
+
+func (w *wire) writeWatched(p []byte) (n int, err error) {
+	stalled := time.NewTimer(w.stall)
+	defer stalled.Stop()
+	for {
+		if n, err = w.tryWatched(p); err != errAgain {
+			return n, err
+		}
+		select {
+		case <-w.watch.room():
+		case <-stalled.C:
+			return 0, os.ErrDeadlineExceeded
+		}
+	}
+}
+
+func (w *wire) tryWatched(p []byte) (n int, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.ended != nil {
+		return 0, w.ended
+	}
+	return w.watch.write(p)
 }
 
 func (w *wire) backlog() int {
@@ -347,25 +477,36 @@ func (w *wire) end(reason error) error {
 		return nil
 	}
 	w.ended, w.kept = reason, nil
+	watch := w.watch
+	if watch != nil {
+		readOut(watch.read)
+		watch.close()
+	}
 	w.mu.Unlock()
-	w.readOut()
-	return w.conn.Close()
+	if watch == nil && w.direct != nil {
+		w.direct.Control(func(fd uintptr) {
+			readOut(func(p []byte) (int, error) { return readNow(fd, p) })
+		})
+	}
+	if w.conn == nil {
+		return nil
+	}
+	err := w.conn.Close()
+	if watch != nil { // it was closed already, but for what is around it
+		return nil
+	}
+	return err
 }
 
 // readOut discards what is unread. A socket closed over unread bytes resets
 // the connection (RFC 2525, section 2.17), and the peer may lose what was sent
 // to it last.
-func (w *wire) readOut() {
-	if w.raw == nil {
-		return
-	}
+func readOut(read func([]byte) (int, error)) {
 	b := buffers.Get().(*buffer)
 	defer buffers.Put(b)
-	w.raw.Control(func(fd uintptr) {
-		for range maxKept / len(b) {
-			if n, _ := readNow(fd, b[:]); n <= 0 {
-				return
-			}
+	for range maxKept / len(b) {
+		if n, _ := read(b[:]); n <= 0 {
+			return
 		}
-	})
+	}
 }

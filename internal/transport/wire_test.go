@@ -63,7 +63,7 @@ func TestTCPEnds(t *testing.T) {
 			if err := awaitEnd(t, end); !errors.Is(err, test.want) {
 				t.Errorf("Receive ended with %v, want %v", err, test.want)
 			}
-			if _, err := e.Receive(); !errors.Is(err, test.want) && !errors.Is(err, io.EOF) {
+			if _, err := next(e); !errors.Is(err, test.want) && !errors.Is(err, io.EOF) {
 				t.Errorf("Receive ended again with %v", err)
 			}
 			if err := errors.Join(e.Close(), e.Close()); err != nil {
@@ -73,7 +73,7 @@ func TestTCPEnds(t *testing.T) {
 				t.Error("a closed endpoint keeps something")
 			}
 			e.Flush()
-			if _, err := e.Receive(); !errors.Is(err, net.ErrClosed) && !errors.Is(err, test.want) {
+			if _, err := next(e); !errors.Is(err, net.ErrClosed) && !errors.Is(err, test.want) {
 				t.Errorf("Receive after Close: %v", err)
 			}
 		})
@@ -151,7 +151,7 @@ func TestCloseUnblocksFlush(t *testing.T) {
 	time.Sleep(10 * time.Millisecond) // most of the time they wait by now
 	e.Close()
 	flushes.Wait()
-	if _, err := e.Receive(); err != net.ErrClosed {
+	if _, err := next(e); err != net.ErrClosed {
 		t.Errorf("Receive after Close: %v", err)
 	}
 }

@@ -14,12 +14,19 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 
 	"moip/internal/session"
 )
 
 // maxAnswer bounds what a service may say in its handshake.
 const maxAnswer = 16 << 10
+
+// What handshakes borrow.
+var (
+	questions = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+	answers   = sync.Pool{New: func() any { return bufio.NewReader(nil) }}
+)
 
 // handshake asks the service at the other end of conn for a WebSocket
 // (RFC 6455, section 4.1). It returns the subprotocol in the answer, and the
@@ -37,13 +44,23 @@ func handshake(ctx context.Context, conn net.Conn, u *url.URL, r session.Route, 
 	}()
 	key := newKey()
 	t := session.TapOf(ctx)
-	var question, heard bytes.Buffer
-	request(u, r, key).Write(&question) // does not fail
+	question := questions.Get().(*bytes.Buffer)
+	defer questions.Put(question)
+	question.Reset()
+	request(u, r, key).Write(question) // does not fail
 	noteHead(t, true, question.Bytes())
 	if _, err := conn.Write(question.Bytes()); err != nil {
 		return "", nil, fmt.Errorf("asking for a WebSocket: %w", err)
 	}
-	reader := bufio.NewReader(io.LimitReader(io.TeeReader(conn, &heard), maxAnswer))
+	var heard bytes.Buffer // if anybody wants to know
+	in := io.LimitReader(conn, maxAnswer)
+	if t != nil {
+		in = io.TeeReader(in, &heard)
+	}
+	reader := answers.Get().(*bufio.Reader)
+	defer answers.Put(reader)
+	defer reader.Reset(nil)
+	reader.Reset(in)
 	answer, err := http.ReadResponse(reader, nil)
 	noteHead(t, false, heard.Bytes())
 	if err != nil {

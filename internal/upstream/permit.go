@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,7 +12,9 @@ import (
 	"sync"
 	"syscall"
 
+	"moip/internal/pulse"
 	"moip/internal/session"
+	"moip/internal/transport"
 )
 
 // Permits reports whether r may be dialled, as far as that is known before its name is
@@ -51,6 +54,8 @@ func (d *Dialer) connect(ctx context.Context, u *url.URL, r session.Route) (net.
 	}
 	conn, err := dialer.DialContext(ctx, "tcp", address(u))
 	if err == nil {
+		tune(conn)
+		pulse.Take(conn, cmp.Or(d.Stall, transport.DefaultStall))
 		return conn, nil
 	}
 	if failed, ok := errors.AsType[*net.OpError](err); ok {

@@ -20,6 +20,7 @@ import (
 
 	"moip/internal/control/admin/access"
 	"moip/internal/history"
+	"moip/internal/memory"
 	"moip/internal/policy/ban"
 	"moip/internal/policy/limit"
 	"moip/internal/policy/shield"
@@ -47,6 +48,9 @@ type Options struct {
 	Limits *limit.Turnstile
 	Shield *shield.Shield
 
+	// Memory says how much there is, nil where nobody looks.
+	Memory func() memory.Usage
+
 	// History is of calls that have ended, nil where it is not kept.
 	History *history.History
 
@@ -60,6 +64,9 @@ type Options struct {
 	// Gate knows who may ask. Without one, everybody may do everything who calls this
 	// machine by a name or an address of the loopback.
 	Gate *access.Gate
+
+	// Unlogged says how many lines of the log are lost, nil where nobody counts.
+	Unlogged func() uint64
 
 	Events  *Events
 	Metrics *Metrics

@@ -10,6 +10,7 @@ import (
 	"go.uber.org/goleak"
 
 	"moip/internal/history"
+	"moip/internal/memory"
 	"moip/internal/policy/limit"
 )
 
@@ -86,7 +87,7 @@ func TestOpenAPI(t *testing.T) {
 	for _, v := range []any{
 		Calls{}, Call{}, Message{}, Told{}, Redirection{}, Recording{}, Error{}, Event{}, Services{}, Service{}, Link{}, Level{},
 		Token{}, Login{}, Frame{}, TraceLine{}, State{}, Certificate{}, Settings{}, Reloaded{}, Draining{}, Upgraded{},
-		Limits{}, limit.Rules{}, Share{}, Refused{}, Shield{}, Household{},
+		Limits{}, memory.Usage{}, limit.Rules{}, Share{}, Refused{}, Shield{}, Household{},
 		Bans{}, Ban{}, BanOrder{}, Banned{}, BanImport{}, Imported{},
 		History{}, history.Record{}, history.Visit{}, history.Totals{}, history.ServiceTotal{},
 	} {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"moip/internal/memory"
 	"moip/internal/policy/ban"
 	"moip/internal/policy/limit"
 )
@@ -19,6 +20,8 @@ type Limits struct {
 	Arriving int         `json:"arriving"` // connections that are no calls yet
 	Busiest  []Share     `json:"busiest"`
 	Refused  []Refused   `json:"refused"` // the most frequent first
+
+	Memory memory.Usage `json:"memory"`
 }
 
 // A Share is what a household, or a network around some, has of all calls. Only those are
@@ -38,6 +41,9 @@ type Refused struct {
 func (d desk) limits(*http.Request) (any, error) {
 	u := d.Limits.Usage()
 	told := Limits{Rules: u.Rules, Calls: u.Calls, Arriving: u.Arriving, Busiest: []Share{}, Refused: d.Metrics.refused()}
+	if d.Memory != nil {
+		told.Memory = d.Memory()
+	}
 	for _, s := range u.Busiest {
 		told.Busiest = append(told.Busiest, Share{ban.Name(s.Of), s.Calls})
 	}
@@ -63,6 +69,8 @@ func (m *Metrics) refused() []Refused {
 
 var (
 	limitCalls = prometheus.NewDesc("moip_calls_most", "How many calls there may be at a time; not there if there is no limit.", nil, nil)
+	memoryMost = prometheus.NewDesc("moip_memory_most_bytes", "Memory beyond which callers are refused; not there if there is no limit.", nil, nil)
+	memoryUsed = prometheus.NewDesc("moip_memory_needed_bytes", "Memory that is needed, by the process or its control group, garbage not counted.", nil, nil)
 	arriving   = prometheus.NewDesc("moip_connections_arriving", "Connections that are no calls yet.", nil, nil)
 )
 
@@ -72,5 +80,12 @@ func (d desk) collectLimits(gauge func(desc *prometheus.Desc, v float64, labels 
 	gauge(arriving, float64(there))
 	if most > 0 {
 		gauge(limitCalls, float64(most))
+	}
+	if d.Memory != nil {
+		u := d.Memory()
+		gauge(memoryUsed, float64(u.Taken))
+		if u.Most > 0 {
+			gauge(memoryMost, float64(u.Most))
+		}
 	}
 }

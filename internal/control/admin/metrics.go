@@ -20,6 +20,7 @@ type Metrics struct {
 
 	began, ended, visits, refusals, forbidden *prometheus.CounterVec
 	lasted                                    prometheus.Histogram
+	shortages                                 prometheus.Counter
 
 	calls, recorded, bytes *prometheus.Desc
 
@@ -52,11 +53,14 @@ func NewMetrics(b *switchboard.Board) *Metrics {
 		lasted: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "moip_call_seconds", Help: "How long calls lasted.", Buckets: []float64{1, 5, 15, 60, 300, 900, 1800, 3600, 7200},
 		}),
+		shortages: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "moip_descriptor_shortages_total", Help: "Times that somebody was not accepted, or a service not dialled, for want of a descriptor.",
+		}),
 		calls:    prometheus.NewDesc("moip_calls", "Calls under way.", []string{"transport", "state"}, nil),
 		recorded: prometheus.NewDesc("moip_calls_recorded", "Calls under way that are being recorded.", nil, nil),
 		bytes:    prometheus.NewDesc("moip_bytes_total", "Bytes from callers (in) and to them (out).", []string{"direction"}, nil),
 	}
-	m.registry.MustRegister(m, m.began, m.ended, m.visits, m.refusals, m.forbidden, m.lasted,
+	m.registry.MustRegister(m, m.began, m.ended, m.visits, m.refusals, m.forbidden, m.lasted, m.shortages,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -104,6 +108,9 @@ func (m *Metrics) CountRefusal(transport, reason string) {
 	defer m.mu.Unlock()
 	m.refusedBy[kindOfRefusal{transport, reason}]++
 }
+
+// CountShortage is told of each time that a descriptor was wanting. It blocks nobody.
+func (m *Metrics) CountShortage() { m.shortages.Inc() }
 
 // countForbidden counts a redirection that failed with err if the rules refuse it, and
 // reports whether they do.

@@ -15,6 +15,7 @@ var (
 	refusedDoor    = prometheus.NewDesc("moip_admin_refusals_total", "Requests at the operators' door that were refused, by reason.", []string{"reason"}, nil)
 	historyLost    = prometheus.NewDesc("moip_history_lost_total", "What the history has lost because it could not be written.", nil, nil)
 	certificateEnd = prometheus.NewDesc("moip_certificate_expiry_timestamp_seconds", "When a certificate ends, 0 if there is none yet; the first to end of a name.", []string{"name"}, nil)
+	linesLost      = prometheus.NewDesc("moip_log_lines_lost_total", "Lines of the log that were not written, or not in time.", nil, nil)
 	historyWaiting = prometheus.NewDesc("moip_history_waiting", "Calls that have ended, and wait to be written into the history.", nil, nil)
 )
 
@@ -51,6 +52,9 @@ func (d desk) Collect(to chan<- prometheus.Metric) {
 	}
 	if d.Shield != nil {
 		d.collectShield(to)
+	}
+	if d.Unlogged != nil {
+		to <- prometheus.MustNewConstMetric(linesLost, prometheus.CounterValue, float64(d.Unlogged()))
 	}
 	if d.History != nil {
 		lost, waiting := d.History.Losses()

@@ -19,7 +19,7 @@ var (
 // on behalf of the caller, and the gateway says so: a guest is the Endpoint
 // that listens for that.
 type guest struct {
-	session.Endpoint
+	around
 	server *Server
 	addr   netip.AddrPort // of whoever made the connection
 	id     session.ID     // set once, before the first Receive; 0 if the call was not begun
@@ -43,7 +43,7 @@ type guest struct {
 }
 
 func newGuest(s *Server, e session.Endpoint, who session.Caller) *guest {
-	g := &guest{Endpoint: e, server: s, addr: who.Addr}
+	g := &guest{around: around{e}, server: s, addr: who.Addr}
 	g.sieve.found = g.introduction
 	return g
 }
@@ -64,6 +64,9 @@ func (g *guest) Send(p []byte) (kept bool) {
 func (g *guest) Receive() ([]byte, error) {
 	for g.err == nil {
 		chunk, err := g.Endpoint.Receive()
+		if err == session.ErrQuiet {
+			return nil, err
+		}
 		g.err = err
 		passed, typed := g.sieve.sift(chunk)
 		if err != nil {
@@ -78,9 +81,6 @@ func (g *guest) Receive() ([]byte, error) {
 	}
 	return nil, g.err
 }
-
-// Tap has t told of what passes on the wire.
-func (g *guest) Tap(t session.Tap) { tapWire(g.Endpoint, t) }
 
 // Dropped and Facts are what the session may ask an Endpoint.
 func (g *guest) Dropped() uint64 {

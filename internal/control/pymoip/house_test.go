@@ -171,11 +171,18 @@ func (h *house) refuses(call session.ID, want error) {
 // until waits for what no channel tells.
 func (h *house) until(what string, ok func() bool) {
 	h.Helper()
-	for limit := time.Now().Add(patience); !ok(); time.Sleep(time.Millisecond) {
+	if !within(patience, ok) {
+		h.Fatal("not ", what)
+	}
+}
+
+func within(d time.Duration, ok func() bool) bool {
+	for limit := time.Now().Add(d); !ok(); time.Sleep(time.Millisecond) {
 		if time.Now().After(limit) {
-			h.Fatal("not ", what)
+			return false
 		}
 	}
+	return true
 }
 
 func (h *house) linked(n int) {

@@ -24,13 +24,13 @@ func (l *Link) Introduce(dial session.Dial) session.Dial {
 		if err != nil {
 			return nil, err
 		}
-		return &portal{Endpoint: e, id: id, roster: l.roster}, nil
+		return &portal{around: around{e}, id: id, roster: l.roster}, nil
 	}
 }
 
 // A portal is a connection to the portal.
 type portal struct {
-	session.Endpoint
+	around
 	id     session.ID // of its call
 	roster *roster
 
@@ -53,6 +53,9 @@ func (p *portal) Receive() ([]byte, error) {
 		p.roster.attach(p)
 	}
 	chunk, err := p.Endpoint.Receive()
+	if err == session.ErrQuiet {
+		return nil, err
+	}
 	if err != nil {
 		p.roster.detach(p)
 		return chunk, err
@@ -70,8 +73,8 @@ func (p *portal) introduce() {
 	}
 	p.introduced = true
 	if p.sendIntroduction(details) {
-		// Nobody else has been told that something is kept.
-		p.Flush()
+		// Nobody else has been told that something is kept, and who receives must not wait.
+		go p.Flush()
 	}
 }
 
@@ -86,15 +89,6 @@ func (p *portal) sendIntroduction(details string) (kept bool) {
 	}
 	send([]byte{0x01, 0x7f, 0x7f, 0x7f, 0x04})
 	return p.Endpoint.Send([]byte(details))
-}
-
-// Tap has t told of what passes on the wire, if the portal is at one.
-func (p *portal) Tap(t session.Tap) { tapWire(p.Endpoint, t) }
-
-func tapWire(e session.Endpoint, t session.Tap) {
-	if e, ok := e.(interface{ Tap(session.Tap) }); ok {
-		e.Tap(t)
-	}
 }
 
 func (p *portal) Send(b []byte) (kept bool) {

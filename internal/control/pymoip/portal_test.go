@@ -121,8 +121,12 @@ func TestIntroductionKept(t *testing.T) {
 		t.Error("the session is not told that something is kept")
 	}
 	b.show(a, page)
-	if w.flushed != 1 {
-		t.Errorf("flushed %d times", w.flushed)
+	if !within(patience, func() bool {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		return w.flushed == 1
+	}) {
+		t.Error("what is kept is not flushed")
 	}
 
 	b.ends[a].Close()

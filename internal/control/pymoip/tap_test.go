@@ -17,7 +17,7 @@ func (w *tappable) Tap(t session.Tap) { w.tap = t }
 // What stands before a wire does not keep a tap from it.
 func TestTap(t *testing.T) {
 	for name, wrap := range map[string]func(session.Endpoint) session.Endpoint{
-		"portal": func(e session.Endpoint) session.Endpoint { return &portal{Endpoint: e} },
+		"portal": func(e session.Endpoint) session.Endpoint { return &portal{around: around{e}} },
 		"guest":  func(e session.Endpoint) session.Endpoint { return newGuest(nil, e, session.Caller{}) },
 	} {
 		wire := &tappable{}

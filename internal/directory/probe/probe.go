@@ -100,8 +100,12 @@ func (p *Prober) State(name string) State {
 
 // Note tells how a call found the service called name and, if that is down,
 // why; err may be nil. The next try is an interval away then: the call was one.
-// Note waits for nobody, and may be called under a call's lock.
+// An error of the gateway's own, session.ErrScarce, says nothing. Note waits for nobody, and
+// may be called under a call's lock.
 func (p *Prober) Note(name string, up bool, err error) {
+	if errors.Is(err, session.ErrScarce) {
+		return
+	}
 	p.mu.Lock()
 	s := p.services[name]
 	isNews := s != nil && s.found(up, err)
@@ -165,7 +169,12 @@ func (p *Prober) try(ctx context.Context, s *service, t Target) {
 	p.ring()
 	// A service may have been replaced meanwhile. And what ctx has cut short
 	// says nothing.
-	isNews := p.services[t.Name] == s && ctx.Err() == nil && s.found(up, err)
+	isNews := false
+	if errors.Is(err, session.ErrScarce) { // nor does that
+		s.due = again(time.Now(), s.Every)
+	} else {
+		isNews = p.services[t.Name] == s && ctx.Err() == nil && s.found(up, err)
+	}
 	p.mu.Unlock()
 	if isNews {
 		p.tell(t.Name, up, err)

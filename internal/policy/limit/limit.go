@@ -46,6 +46,8 @@ const (
 	TooFast       Reason = "too-fast"           // new calls come too fast, in all
 	HouseholdFast Reason = "household-too-fast" // new calls, or requests, of the household do
 	Crowded       Reason = "crowded"            // it was no call yet, and had to make room for another
+	Memory        Reason = "memory"             // there is not enough for another call
+	Files         Reason = "files"              // the last descriptors are not for calls, see FilesForCalls
 )
 
 // maxIdle is how many households and networks without calls are remembered, for as long

@@ -123,15 +123,24 @@ func (m *memory) save(now time.Time) {
 	if err == nil {
 		err = replace(m.file, data)
 	}
-	if err != nil && !m.failed {
-		m.log.Error("shield: bans are not remembered after a restart", "error", err)
+	switch {
+	case err != nil && !m.failed:
+		m.log.Error("shield: bans are not remembered after a restart, until their file can be written", "error", err)
+	case err == nil && m.failed:
+		m.log.Info("shield: bans are remembered again", "file", m.file)
 	}
 	m.failed = err != nil
+	if m.failed { // it is tried the next time
+		m.mu.Lock()
+		m.changed = true
+		m.mu.Unlock()
+	}
 }
 
 func replace(path string, data []byte) error {
 	next := path + ".new"
 	if err := os.WriteFile(next, data, 0o600); err != nil {
+		os.Remove(next) // half of it takes room on a full disk
 		return fmt.Errorf("write %s: %w", next, err)
 	}
 	return os.Rename(next, path)

@@ -106,10 +106,13 @@ const link = async () => {
 	return `${url}, ${up ? 'up' : 'down'} for ${since(at)}`;
 };
 
-/** @typedef {{ of: string, calls: number }} Share @typedef {{ times: number, transport: string, reason: string }} Refused */
+const mib = (/** @type {number} */ bytes) => `${Math.round(bytes / 2 ** 20)} MiB`;
 
-/** Who has most calls, and who was refused. @param {{ busiest: Share[], refused: Refused[] }} limits @returns {[string, string][]} */
-const crowd = ({ busiest, refused }) => [
+/** @typedef {{ of: string, calls: number }} Share @typedef {{ times: number, transport: string, reason: string }} Refused @typedef {{ most: number, taken: number, by?: string }} Memory */
+
+/** Who has most calls, who was refused, and the memory. @param {{ busiest: Share[], refused: Refused[], memory: Memory }} limits @returns {[string, string][]} */
+const crowd = ({ busiest, refused, memory }) => [
+	['Memory', `${mib(memory.taken)} of ${memory.most ? `${mib(memory.most)}, by ${memory.by}` : 'any amount'}`],
 	['Most calls', busiest.map(s => `${s.calls} of ${s.of}`).join(', ') || 'of nobody whom limits hold for'],
 	['Refused', refused.map(r => `${r.times} by ${r.transport}, ${r.reason}`).join('; ') || 'nobody'],
 ];

@@ -1,0 +1,45 @@
+package shield
+
+import (
+	"log/slog"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// What cannot be written is tried again, though nothing has changed since; the log tells of
+// it once, and once when it is written.
+func TestMemoryIsTriedAgain(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "shield.json")
+	var log strings.Builder
+	var m memory
+	m.open(file, slog.New(slog.NewTextHandler(&log, nil)))
+	m.next(netip.MustParsePrefix("192.0.2.1/32"), time.Now())
+	if err := os.Mkdir(file+".new", 0o700); err != nil { // in the way
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(file+".new", "x"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	m.save(time.Now())
+	m.save(time.Now())
+	if n := strings.Count(log.String(), "\n"); n != 1 {
+		t.Errorf("the log has %d lines:\n%s", n, &log)
+	}
+	if err := os.RemoveAll(file + ".new"); err != nil {
+		t.Fatal(err)
+	}
+	m.save(time.Now())
+	m.save(time.Now())
+	var again memory
+	again.open(file, slog.New(slog.DiscardHandler))
+	if len(again.banned) != 1 {
+		t.Errorf("%d households are remembered", len(again.banned))
+	}
+	if n := strings.Count(log.String(), "\n"); n != 2 || !strings.Contains(log.String(), "are remembered again") {
+		t.Errorf("the log has %d lines:\n%s", n, &log)
+	}
+}

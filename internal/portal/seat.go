@@ -1,0 +1,21 @@
+package portal
+
+import (
+	"moip/internal/session"
+	"moip/minitel"
+)
+
+// A seat is a Terminal as a leg of a call: a session.Sleeper, so that a visitor who looks at
+// a page has no goroutine.
+type seat struct{ *minitel.Terminal }
+
+// Receive is the Terminal's, but for the name of what is no error.
+func (s seat) Receive() ([]byte, error) {
+	p, err := s.Terminal.Receive()
+	if err == minitel.ErrQuiet {
+		err = session.ErrQuiet
+	}
+	return p, err
+}
+
+var _ session.Sleeper = seat{}
