@@ -58,7 +58,7 @@ func TestStopped(t *testing.T) {
 	var crowds []*crowd
 	for i, door := range []string{"ws", "telnet", "tcp"} {
 		crowds = append(crowds, gatherBy(t, func() (net.Conn, error) {
-			l, err := dialHome(door, g.doors[door], fmt.Sprintf("127.6.1.%d", 1+i), false)
+			l, err := home{scheme: door, door: g.doors[door], address: fmt.Sprintf("127.6.1.%d", 1+i)}.dial()
 			if err != nil {
 				return nil, err
 			}
