@@ -1,7 +1,6 @@
 package test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"moip/internal/control/admin"
@@ -582,8 +582,11 @@ func (r *regular) ends(reasons ...string) error {
 
 // toTheEnd reads until the connection ends.
 func (r *regular) toTheEnd() error {
-	r.line.conn.SetReadDeadline(time.Now().Add(4 * patience))
+	r.line.SetReadDeadline(time.Now().Add(4 * patience))
 	_, err := io.Copy(io.Discard, r.line)
+	if errors.Is(err, syscall.ECONNRESET) { // the terminal has answered when the call was over
+		return nil
+	}
 	return err
 }
 
@@ -666,8 +669,8 @@ func (r *regular) isKeptOut() error {
 		return nil
 	}
 	defer r.line.conn.Close()
-	r.line.conn.SetReadDeadline(time.Now().Add(4 * patience))
-	said, err := io.ReadAll(r.line.conn)
+	r.line.SetReadDeadline(time.Now().Add(4 * patience))
+	said, err := io.ReadAll(r.line)
 	if !strings.Contains(string(said), "Acc") && (r.home.trust == nil || len(said) > 0) {
 		return fmt.Errorf("who is banned is told %q, %w", said, err)
 	}
@@ -677,6 +680,7 @@ func (r *regular) isKeptOut() error {
 // vanishes stops to read and to write, as one whose line is cut somewhere: the socket is
 // still there, and nobody says that the caller is not.
 func (r *regular) vanishes() error {
+	r.line.sleeps()
 	reason := "idle"
 	if strings.HasPrefix(r.home.scheme, "ws") {
 		reason = "silent"
@@ -695,6 +699,7 @@ func (r *regular) neverReads() error {
 	if err := r.arrives(); err != nil {
 		return err
 	}
+	r.line.sleeps()
 	over := func() bool {
 		r.soak.journal.mu.Lock()
 		defer r.soak.journal.mu.Unlock()
@@ -708,6 +713,3 @@ func (r *regular) neverReads() error {
 	}
 	return r.ends("slow")
 }
-
-// saw reports whether the screen was sent a text lately.
-func (l *homeLine) saw(text string) bool { return bytes.Contains(l.recent, []byte(text)) }

@@ -85,7 +85,9 @@ type soak struct {
 	before       needs
 	rests        []needs
 	peak         watch // of memory, in each round
+	recorded     watch // MiB of recordings, after each
 	recordsKnown int   // bytes of the file of visits
+	faultsTold   int
 }
 
 // home is what the first page of the portal ends with.
@@ -155,6 +157,7 @@ func (s *soak) newRegular(number int) *regular {
 	r := &regular{honest: newHonest(number, s.seed, nil, s.hub.fault), soak: s}
 	// The portal shows it when it hears that a visit is over, which may be late.
 	r.reader.ignored = pageOf("retour")
+	r.home.awake = true
 	r.home.scheme = schemes[number%len(schemes)]
 	r.home.door = s.doors()[r.home.scheme]
 	if strings.HasSuffix(strings.TrimSuffix(r.home.scheme, "ws"), "s") {
@@ -270,6 +273,10 @@ func (s *soak) progress() {
 	began, ended := s.journal.all()
 	s.hub.mu.Lock()
 	keys, faults := total(s.hub.latest), s.hub.faulty
+	for _, fault := range s.hub.faults[s.faultsTold:] {
+		s.Logf("a fault: %s", fault)
+	}
+	s.faultsTold = len(s.hub.faults)
 	s.hub.mu.Unlock()
 	s.Logf("%-8s%8v  round %d, calls %d, under way %d, visits %d, keys of callers %d, faults %d; RSS %d MiB",
 		s.name, time.Since(s.began).Round(time.Second), s.round, began, began-ended, s.journal.visits(), keys, faults, s.gateway.rss(s.T)>>20)
@@ -312,6 +319,7 @@ func (s *soak) rest(guests []*guest, left time.Duration) {
 		s.Errorf("round %d: %s", s.round, strings.Join(faults, "\n"))
 	}
 	s.settles()
+	s.weighs()
 	if s.inside {
 		s.settlesVisits(guests)
 	}
@@ -328,6 +336,24 @@ func (s *soak) rest(guests []*guest, left time.Duration) {
 		}
 	}
 	s.hub.mu.Unlock()
+}
+
+// weighs expects that recordings take no more room than they may.
+func (s *soak) weighs() {
+	weight := int64(0)
+	if !within(func() bool {
+		weight = 0
+		files, _ := filepath.Glob(filepath.Join(s.dir, "kept", "*"))
+		for _, name := range files {
+			if info, err := os.Stat(name); err == nil {
+				weight += info.Size()
+			}
+		}
+		return weight <= mostRecorded<<20*9/8 // that is looked at now and then
+	}) {
+		s.Errorf("round %d: recordings have %d MiB, of %d", s.round, weight>>20, mostRecorded)
+	}
+	s.recorded = append(s.recorded, weight>>20)
 }
 
 // settles holds the calls of a round against the history, as soon as that is written.
@@ -426,7 +452,7 @@ func (s *soak) judges() {
 	s.Logf("why calls ended: %s", s.journal.reasons())
 	s.Logf("before           %s", s.before)
 	for i, n := range s.rests {
-		s.Logf("after round %3d  %s, at most %d MiB in it", i+1, n, s.peak[i])
+		s.Logf("after round %3d  %s, at most %d MiB in it, recordings %d MiB", i+1, n, s.peak[i], s.recorded[i])
 	}
 	s.judgesMemory()
 	text := s.gateway.log.String()

@@ -63,6 +63,9 @@ func (s *soak) writes(c turn) {
 	}
 }
 
+// mostRecorded is how many MiB of recordings are kept.
+const mostRecorded = 16
+
 // idle is the limit that those who vanish wait for, and that those who look at pages at
 // 1200 bit/s may not come to. It changes between rounds: whoever waits has it anew.
 func (s *soak) idle() time.Duration {
@@ -101,7 +104,7 @@ func (s *soak) turn(random *rand.Rand) turn {
 		"recordings.calls":  pick(`"asked"`, `"asked"`, `"none"`),
 		"recordings.keys":   pick(`"shown"`, `"all"`, `"none"`),
 		"recordings.keep":   pick(`"720h"`, `"2h"`),
-		"recordings.size":   pick("16", "32"),
+		"recordings.size":   pick(fmt.Sprint(mostRecorded/2), fmt.Sprint(mostRecorded)),
 
 		"recordings.file_size":       pick("1", "2"),
 		"limits.idle":                fmt.Sprintf("%q", s.idle()),
