@@ -432,7 +432,7 @@ func (l *homeLine) receive(p []byte) (int, error) {
 		l.mu.Unlock()
 	}
 	l.mu.Lock()
-	l.recent = append(l.recent[max(0, len(l.recent)-1000):], data...)
+	l.recent = append(l.recent[max(0, len(l.recent)-8000):], data...)
 	l.mu.Unlock()
 	if l.minitel && bytes.Contains(data, enqrom) {
 		l.Write([]byte("\x01Cu<\x04"))
