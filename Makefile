@@ -41,9 +41,11 @@ lint:
 fuzz:
 	ci/fuzz $(FUZZTIME)
 
-# The table of doc/performance.md. Installs nothing; says what is missing.
+# What doc/performance.md shows, measured anew in some forty minutes on a machine that does
+# nothing else. Installs nothing; says what is missing (ci/install bench has it). In parts:
+# make bench BENCH="-run 'idle|growth'"; for a look, which is not kept, BENCH=-quick.
 bench:
-	go run ./bench
+	go run ./bench $(BENCH)
 
 # The screen against what genuine Minitels drew, page by page and vector by
 # vector; names what differs, and why. MOIP_CORPUS says where that is.

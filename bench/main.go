@@ -1,8 +1,6 @@
-// Command bench compares MoIP with what people would otherwise put between
-// callers and a service: what a call costs in memory, and a key in time. It
-// prints the table of doc/performance.md, which explains it.
-//
-// With -evening it measures what callers cost who read, at the speed of a line.
+// Command bench compares MoIP with what people would otherwise put between callers and a
+// service. It plays both, measures each peer in each round of each scenario, and keeps what
+// it finds as lines of JSON, from which doc/performance.md is made, which explains it.
 //
 // It runs on Linux, from the root of the module, and uses only the loopback.
 package main
@@ -18,17 +16,24 @@ import (
 	"os/signal"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"syscall"
+
+	"moip/bench/peer"
+	"moip/bench/result"
 )
 
 var (
-	rounds  = flag.Int("rounds", 5, "how often each peer is measured")
-	calls   = flag.Int("calls", 10_000, "calls at a time, as far as descriptors allow")
-	seconds = flag.Int("seconds", 3, "how long keys are typed at each rate")
-	quick   = flag.Bool("quick", false, "one short round of few calls, to try it")
-	write   = flag.Bool("write", false, "write the table to doc/performance.md")
-	reading = flag.Bool("evening", false, "measure what callers cost who read, on lines with a speed and without")
-	only    = flag.String("run", "", "measure only gateways whose title matches this `regexp`")
+	rounds = flag.Int("rounds", 5, "how often each peer is measured")
+	calls  = flag.Int("calls", 10_000, "calls at a time at the most, as far as descriptors allow")
+	quick  = flag.Bool("quick", false, "one short round of few calls, to try it")
+	out    = flag.String("out", results, "the `file` of what is measured; it keeps what it has of other scenarios, and doc/performance.md tells of this one")
+	only   = flag.String("run", "", "measure only the scenarios that this `regexp` matches; -list shows them")
+	peers  = flag.String("peers", "", "measure only peers whose name and path, as in \"MoIP ws→ws\", this `regexp` matches")
+	again  = flag.Bool("report", false, "measure nothing: tell again what the file has")
+	list   = flag.Bool("list", false, "show the scenarios")
+	relay  = flag.Bool("relay", false, "be a relay at ADDRESS for SERVICE, which is one of the peers")
+	one    = flag.String("one", "", "make this measurement, in `JSON`: so each is made, in a process of its own")
 )
 
 func main() {
@@ -42,20 +47,23 @@ func main() {
 }
 
 func run(ctx context.Context) error {
-	if *quick {
-		if *write {
-			return errors.New("what -quick finds is not for -write")
+	switch {
+	case *relay:
+		return peer.Relay(flag.Arg(0), flag.Arg(1))
+	case *one != "":
+		return measureOne(ctx, *one)
+	case flag.NArg() > 0:
+		return fmt.Errorf("%q is no flag", flag.Arg(0))
+	case *list:
+		for _, s := range scenarios {
+			fmt.Printf("%-10s %s\n", s.name, s.what)
 		}
-		*rounds, *calls, *seconds = 1, min(*calls, 500), 1
+		return nil
+	case *again:
+		return tell(*out)
 	}
-	if *rounds < 1 || *calls < 2 || *seconds < 1 {
-		return errors.New("there must be a round, two calls and a second at least")
-	}
-	rows, err := table()
+	chosen, err := choose()
 	if err != nil {
-		return err
-	}
-	if *calls, err = atMost(*calls); err != nil {
 		return err
 	}
 	dir, err := os.MkdirTemp("", "moip-bench")
@@ -63,69 +71,60 @@ func run(ctx context.Context) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", filepath.Join(dir, "moip"), "./cmd/moip")
-	if out, err := build.CombinedOutput(); err != nil {
-		return fmt.Errorf("go build: %w\n%s", err, out)
+	moip := filepath.Join(dir, "moip")
+	if text, err := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", moip, "./cmd/moip").CombinedOutput(); err != nil {
+		return fmt.Errorf("go build: %w\n%s", err, text)
 	}
-	if *reading {
-		return spendEvenings(ctx, dir)
+	if *quick && *out == results { // which is no place for it
+		*out = filepath.Join(dir, "quick.jsonl")
 	}
-	for round := range *rounds {
-		log.Printf("round %d of %d", round+1, *rounds)
-		if err := measureAll(ctx, rows, dir); err != nil {
+	here := machine()
+	for _, s := range chosen {
+		found, err := s.run(ctx, moip)
+		if err != nil {
+			return err
+		}
+		if err := result.Keep(*out, here, s.names(), found); err != nil {
 			return err
 		}
 	}
-	return report(rows)
+	return tell(*out)
 }
 
-// table returns a row for each peer that is asked for.
-func table() (rows []*row, err error) {
+// choose makes sense of the flags.
+func choose() (chosen []scenario, err error) {
+	if *quick {
+		*rounds, *calls = 1, min(*calls, 200)
+	}
+	if *rounds < 1 || *calls < 10 {
+		return nil, errors.New("there must be a round, and ten calls, at least")
+	}
 	asked, err := regexp.Compile(*only)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("-run: %w", err)
 	}
-	for _, p := range peers {
-		if p.command == nil || asked.MatchString(p.title()) {
-			rows = append(rows, &row{peer: p})
+	if _, err := regexp.Compile(*peers); err != nil {
+		return nil, fmt.Errorf("-peers: %w", err)
+	}
+	for _, s := range scenarios {
+		if slices.ContainsFunc(s.names(), asked.MatchString) {
+			chosen = append(chosen, s)
 		}
 	}
-	return rows, nil
+	if len(chosen) == 0 {
+		return nil, fmt.Errorf("-run: no scenario is like %q: see -list", *only)
+	}
+	*calls, err = atMost(*calls)
+	return chosen, err
 }
 
-// atMost returns how many of n calls the limit of descriptors allows: each
-// takes two, in the gateway and here.
+// atMost returns how many of n calls the limit of descriptors allows: each takes two, in
+// the gateway and here.
 func atMost(n int) (int, error) {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
 		return 0, os.NewSyscallError("getrlimit", err)
 	}
 	const others = 200 // descriptors
-	return min(n, int(min(limit.Max, 1<<17)-others)/2), nil
-}
-
-// measureAll measures each peer once. One that fails is told of, and the next
-// one measured that there is something to compare with.
-func measureAll(ctx context.Context, rows []*row, dir string) error {
-	direct := map[string]*sample{} // by how callers call
-	for _, r := range rows {
-		if r.missing() || r.command != nil && direct[r.caller.String()] == nil {
-			continue
-		}
-		s, err := measure(ctx, r.peer, dir)
-		switch {
-		case ctx.Err() != nil:
-			return context.Cause(ctx)
-		case err != nil:
-			log.Printf("%-20s %v", r.title(), err)
-			continue
-		case r.command == nil:
-			direct[r.caller.String()] = s
-		default:
-			s.subtract(direct[r.caller.String()])
-		}
-		log.Printf("%-20s %v", r.title(), s)
-		r.samples = append(r.samples, s)
-	}
-	return nil
+	return min(n, int(min(limit.Max, 1<<20)-others)/2), nil
 }

@@ -2,8 +2,9 @@
 // of the farewell.
 //
 // A call has up to three legs: the caller, the portal and, while the call is
-// redirected, a service. Each leg's reader is a goroutine of its own; it hands
-// what it reads to the call and never learns where it goes. The call's state
+// redirected, a service. Each leg has a reader, which is on a goroutine while there is
+// something to read, or where its Endpoint is no Sleeper; it hands what it reads to the
+// call and never learns where it goes. The call's state
 // belongs to whoever holds its lock, and nothing that holds it ever waits for
 // a peer, so at every moment one leg has the keyboard and every key one owner.
 package session

@@ -47,11 +47,11 @@ func next(e session.Endpoint) ([]byte, error) {
 	if !watching || !ok {
 		return e.Receive()
 	}
-	woken, known := attended.LoadOrStore(s, make(chan struct{}, 1))
-	wake := woken.(chan struct{})
-	if !known && !s.Attend(func() { wake <- struct{}{} }) {
-		attended.Store(s, (chan struct{})(nil))
+	if _, known := attended.Load(s); !known {
+		attend(s)
 	}
+	woken, _ := attended.Load(s)
+	wake := woken.(chan struct{})
 	for {
 		p, err := s.Receive()
 		if err != session.ErrQuiet {
@@ -60,6 +60,15 @@ func next(e session.Endpoint) ([]byte, error) {
 		if s.Sleep() {
 			<-wake
 		}
+	}
+}
+
+func attend(s session.Sleeper) {
+	wake := make(chan struct{}, 1)
+	if s.Attend(func() { wake <- struct{}{} }) {
+		attended.Store(s, wake)
+	} else {
+		attended.Store(s, (chan struct{})(nil))
 	}
 }
 

@@ -1,9 +1,9 @@
 // Package transport holds the Endpoints of network legs: plain TCP, telnet and
 // WebSocket, with or without TLS, for callers and services alike.
 //
-// An idle leg parks one goroutine, the one in Receive, and holds no buffer:
-// a buffer is lent when bytes are there, and what the peer does not take is
-// kept only until it does.
+// An idle leg holds no buffer: one is lent when bytes are there, and what the peer does not
+// take is kept only until it does. On Linux it has no goroutine either: a poller watches its
+// socket. Elsewhere one is parked in Receive.
 package transport
 
 import (
