@@ -19,13 +19,13 @@ func churn(ctx context.Context, t *trial) error {
 		return err
 	}
 	before, began := s.process.Use(), time.Now()
-	took, err := c.Churn(ctx, t.Calls, t.lasts(3*time.Second))
+	took, err := c.Churn(ctx, t.Calls, t.lasts(2*time.Second))
 	if err != nil {
 		return err
 	}
 	spent := time.Since(began)
 	// What is left to be done about calls that have ended is part of what they cost.
-	if err := c.Pass(ctx, t.lasts(time.Second)); err != nil {
+	if err := c.Pass(ctx, t.lasts(time.Second)/2); err != nil {
 		return err
 	}
 	after := s.process.Use()

@@ -9,12 +9,13 @@ import (
 	"moip/bench/result"
 )
 
-// rest is how long calls are idle before it is looked what they take. Nothing is forced
-// meanwhile: what a peer gives back of what it took for so many handshakes, it gives back
-// by itself.
-const rest = 15 * time.Second
+const (
+	settling = 5 * time.Second  // until handshakes are over for the peer, too
+	pinging  = 20 * time.Second // in which MoIP pings each WebSocket once
+)
 
-// idle measures what calls take that have had a page and a key.
+// idle measures what calls take that have had a page and a key. Nothing is forced: what a
+// peer gives back of what it took for so many handshakes, it gives back by itself.
 func idle(ctx context.Context, t *trial) error {
 	s, err := t.stand(ctx)
 	if err != nil {
@@ -25,12 +26,11 @@ func idle(ctx context.Context, t *trial) error {
 		return err
 	}
 	fmt.Println(stood)
-	// Until handshakes are over for the peer, too.
-	if err := c.Pass(ctx, t.lasts(rest)/5); err != nil {
+	if err := c.Pass(ctx, t.lasts(settling)); err != nil {
 		return err
 	}
 	before, began := s.process.Use(), time.Now()
-	if err := c.Pass(ctx, t.lasts(rest)*4/5); err != nil {
+	if err := c.Pass(ctx, t.lasts(pinging)); err != nil {
 		return err
 	}
 	u := s.process.Use()

@@ -34,9 +34,9 @@ func paced(ctx context.Context, t *trial) error {
 	if err != nil {
 		return err
 	}
-	settling := 9 * time.Second // as long as a page takes
+	until := 9 * time.Second // as long as a page takes
 	if e.every == 0 {
-		settling = 15 * time.Second // until queues are full
+		until = 15 * time.Second // until queues are full
 		c.AskBulk()
 	} else {
 		asking, cancel := context.WithCancel(ctx)
@@ -47,7 +47,7 @@ func paced(ctx context.Context, t *trial) error {
 		}()
 		t.atEnd(func() { cancel(); <-asked })
 	}
-	if err := c.Pass(ctx, t.lasts(settling)); err != nil {
+	if err := c.Pass(ctx, t.lasts(until)); err != nil {
 		return err
 	}
 	before, began, heard := s.process.Use(), time.Now(), c.Heard()

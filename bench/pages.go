@@ -15,7 +15,7 @@ func pages(ctx context.Context, t *trial, s *stand, c *load.Callers) error {
 	var all, half []time.Duration
 	before := s.process.Use()
 	for range times {
-		if err := c.Pass(ctx, t.lasts(time.Second)/2); err != nil {
+		if err := c.Pass(ctx, t.lasts(time.Second)/3); err != nil {
 			return err
 		}
 		took, err := c.Pages(ctx, s.service.SendAll)

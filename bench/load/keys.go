@@ -42,6 +42,7 @@ func (c *caller) hears(p []byte, echo func(i int) error) (any bool, err error) {
 type Echoes struct {
 	Took       []time.Duration // each key that did, from when it was sent until the last byte of its echo; sorted
 	Unanswered int             // keys that did not
+	Typing     time.Duration   // how long it took to send all that were on a schedule
 }
 
 // At is the time within which so many of a hundred keys came back, 0 if none did.
@@ -53,8 +54,7 @@ func (e *Echoes) At(percent int) time.Duration {
 }
 
 // Type types n keys, rate of them a second, over all calls in turn, on a schedule that does
-// not wait for echoes. It fails if keys come back that were not typed there, or twice, and
-// if this machine could not keep the schedule.
+// not wait for echoes. It fails if keys come back that were not typed there, or twice.
 func (c *Callers) Type(ctx context.Context, n, rate int) (*Echoes, error) {
 	t := &typing{c: c, rate: rate, sent: make([]time.Duration, n), took: make([]time.Duration, n), done: make(chan struct{}), typed: make(chan struct{})}
 	c.start(t, t.begin)
@@ -70,10 +70,7 @@ func (c *Callers) Type(ctx context.Context, n, rate int) (*Echoes, error) {
 	if err := c.await(ctx, over, patience); err != nil {
 		return nil, err
 	}
-	if spent := t.spent.Seconds(); spent*float64(rate) > 1.05*float64(n)+float64(rate)/20 {
-		return nil, fmt.Errorf("%d keys took %.1f s to type: this machine is too slow, or too busy, for %d a second", n, spent, rate)
-	}
-	e := &Echoes{Unanswered: n - t.back}
+	e := &Echoes{Unanswered: n - t.back, Typing: t.spent}
 	for _, took := range t.took {
 		if took > 0 {
 			e.Took = append(e.Took, took)

@@ -70,10 +70,8 @@ func TestKeysThatDoNot(t *testing.T) {
 		missing int
 	}{
 		{"swallows", func(s *Service, e *end, p []byte) error {
-			if string(p) == string(token(7)) {
-				return nil
-			}
-			return e.send(p)
+			// It may have come with another.
+			return e.send(bytes.ReplaceAll(p, token(7), nil))
 		}, "", 1},
 		{"doubles", func(s *Service, e *end, p []byte) error { e.send(p); return e.send(p) }, "got key 0 twice", 0},
 		{"mixes up", func(s *Service, e *end, p []byte) error {
@@ -138,7 +136,7 @@ func TestSlow(t *testing.T) {
 	if err := c.Call(t.Context(), 5); err != nil {
 		t.Fatal(err)
 	}
-	heard := c.Heard()
+	heard, began := c.Heard(), time.Now()
 	if err := c.ReadSlowly(1200); err != nil {
 		t.Fatal(err)
 	}
@@ -146,8 +144,9 @@ func TestSlow(t *testing.T) {
 	if err != nil || e.Unanswered > 0 {
 		t.Fatal(e, err)
 	}
-	if got := c.Heard() - heard; got < 5*1200/2 || got > 5*1200*2 {
-		t.Errorf("5 callers have read %d bytes in a second", got)
+	got, took := float64(c.Heard()-heard), time.Since(began).Seconds()
+	if most := 5 * 1200 * (took + 0.2); got < most/4 || got > most {
+		t.Errorf("5 callers have read %.0f bytes in %.1f s", got, took)
 	}
 }
 

@@ -11,6 +11,8 @@ import (
 	"runtime"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // patience is how long a peer may take until it answers.
@@ -52,6 +54,11 @@ func (p Peer) Start(ctx context.Context, at Place) (*Process, error) {
 
 // start runs cmd, which does not outlive us.
 func start(cmd *exec.Cmd) (*Process, error) {
+	// Those that it forks become our children when it ends, for Stop to wait for: not
+	// everywhere does somebody else.
+	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+		return nil, os.NewSyscallError("prctl", err)
+	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	started, gone := make(chan error), make(chan struct{})
 	go func() {
@@ -97,8 +104,13 @@ func (p *Process) Stop() {
 	}
 	syscall.Kill(-p.pid, syscall.SIGKILL)
 	<-p.gone
-	for end := time.Now().Add(patience); len(p.family()) > 0 && time.Now().Before(end); {
-		time.Sleep(50 * time.Millisecond)
+	for end := time.Now().Add(patience); time.Now().Before(end); {
+		switch pid, err := unix.Wait4(-p.pid, nil, unix.WNOHANG, nil); {
+		case err == unix.ECHILD:
+			return
+		case pid == 0:
+			time.Sleep(10 * time.Millisecond)
+		}
 	}
 }
 

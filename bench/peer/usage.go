@@ -74,17 +74,11 @@ func (p *Process) family() (pids []int) {
 	all, _ := filepath.Glob("/proc/[0-9]*")
 	for _, dir := range all {
 		pid, _ := strconv.Atoi(filepath.Base(dir))
-		if group, err := syscall.Getpgid(pid); err == nil && group == p.pid && !ended(dir) {
+		if group, err := syscall.Getpgid(pid); err == nil && group == p.pid {
 			pids = append(pids, pid)
 		}
 	}
 	return pids
-}
-
-// ended reports whether nobody has asked yet what became of a process.
-func ended(dir string) bool {
-	words := stat(dir)
-	return len(words) == 0 || string(words[0]) == "Z"
 }
 
 // stat returns the fields of a process from the third on, its state (proc(5)). Before is
