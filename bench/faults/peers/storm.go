@@ -228,16 +228,25 @@ func arriveWeb(conn net.Conn) (again time.Duration, err error) {
 // stayWeb answers pings.
 func stayWeb(conn net.Conn) error {
 	for {
-		f, err := ws.ReadFrame(conn)
-		switch {
-		case err != nil:
+		h, err := ws.ReadHeader(conn)
+		if err != nil {
 			return err
-		case f.Header.OpCode == ws.OpPing:
-			if err := ws.WriteFrame(conn, ws.MaskFrame(ws.NewPongFrame(f.Payload))); err != nil {
+		}
+		switch h.OpCode {
+		case ws.OpPing:
+			payload := make([]byte, min(h.Length, ws.MaxControlFramePayloadSize))
+			if _, err := io.ReadFull(conn, payload); err != nil {
 				return err
 			}
-		case f.Header.OpCode == ws.OpClose:
+			if err := ws.WriteFrame(conn, ws.MaskFrame(ws.NewPongFrame(payload))); err != nil {
+				return err
+			}
+		case ws.OpClose:
 			return errors.New("closed")
+		default:
+			if _, err := io.CopyN(io.Discard, conn, h.Length); err != nil {
+				return err
+			}
 		}
 	}
 }
