@@ -681,11 +681,10 @@ func (r *regular) isKeptOut() error {
 // still there, and nobody says that the caller is not.
 func (r *regular) vanishes() error {
 	r.line.sleeps()
-	reason := "idle"
 	if strings.HasPrefix(r.home.scheme, "ws") {
-		reason = "silent"
+		return r.ends("silent", "idle") // on a machine that stands still now and then, silence proves little
 	}
-	return r.ends(reason)
+	return r.ends("idle")
 }
 
 // neverReads asks a service for more and more pages, and reads none.

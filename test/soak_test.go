@@ -449,6 +449,9 @@ func (s *soak) judges() {
 	}
 	s.Logf("reloads %d, refused %d; link cut %d times; portal dead %d times, %d calls hung up and %d keys typed meanwhile; guests with receipts %d",
 		s.reloads[0], s.reloads[1], s.cuts, deaths, excused, lost, s.guests)
+	if *soakFor >= 10*time.Minute && s.journal.ended["silent"] == 0 {
+		s.Error("no silence was found out by a ping")
+	}
 	s.Logf("why calls ended: %s", s.journal.reasons())
 	s.Logf("before           %s", s.before)
 	for i, n := range s.rests {
