@@ -165,6 +165,10 @@ fill:
 		if len(m.parts) == 0 {
 			break
 		}
+		if n := m.text(end - len(dst)); n > 0 {
+			dst = m.takeText(dst, n)
+			continue
+		}
 		u := m.unit()
 		switch p := &m.parts[0]; {
 		case u > 0:
@@ -202,6 +206,30 @@ func (m *Mixer) sendArticle(dst []byte) []byte {
 	m.follow(a)
 	m.article, m.spell = nil, true
 	return append(dst, a...)
+}
+
+// text returns how many characters by themselves stand at the head of the queue, n at the
+// most. Most of a page is such, and need not go through the parser.
+func (m *Mixer) text(n int) int {
+	q := m.waiting()
+	n = min(n, m.parts[0].n)
+	for i, b := range q[:n] {
+		if !m.parser.alone(b) {
+			return i
+		}
+	}
+	return n
+}
+
+// takeText is take for what text has found.
+func (m *Mixer) takeText(dst []byte, n int) []byte {
+	t := m.waiting()[:n]
+	if !m.parser.iso() {
+		m.glyph, m.spell = append(m.glyph[:0], t[n-1]&0x7F), false
+	}
+	m.sent += n
+	m.parts[0].n -= n
+	return append(dst, t...)
 }
 
 // unit returns the length of the shortest run of whole sequences at the head

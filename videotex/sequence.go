@@ -58,6 +58,10 @@ const (
 // without padding and with bit 7 clear, or nil; inside a region, the bytes
 // that passed. The slice is valid until the next Step.
 func (p *Parser) Step(b byte) []byte {
+	if p.alone(b) {
+		p.seq[0] = b & 0x7F
+		return p.seq[:1]
+	}
 	b &= 0x7F
 	if p.opaque > 0 {
 		if b != NUL { // not counted on the line (2-6-5)
@@ -84,6 +88,12 @@ func (p *Parser) Step(b byte) []byte {
 		return nil
 	}
 	return p.screen(b)
+}
+
+// alone reports whether b, next, is a character by itself, as most of a page is, and
+// nothing but that: a sequence that leaves the terminal where it stands.
+func (p *Parser) alone(b byte) bool {
+	return b&0x7F >= 0x20 && p.n == 0 && p.np == 0 && p.region == open && p.opaque == 0
 }
 
 // escaped takes the byte after an ESC.
