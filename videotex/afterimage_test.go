@@ -91,3 +91,13 @@ func BenchmarkAfterimage(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkAfterimageColours is of a page that is sent at once.
+func BenchmarkAfterimageColours(b *testing.B) {
+	page := colours()
+	var a Afterimage
+	b.SetBytes(int64(len(page)))
+	for b.Loop() {
+		a.Write(page)
+	}
+}
