@@ -10,7 +10,9 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/coder/websocket"
@@ -106,7 +108,7 @@ func (h *honest) leaves() error {
 	if err := h.press('I'); err != nil {
 		return err
 	}
-	h.line.conn.SetReadDeadline(time.Now().Add(4 * patience))
+	h.line.SetReadDeadline(time.Now().Add(4 * patience))
 	_, err := io.Copy(io.Discard, h.line)
 	return err
 }
@@ -256,8 +258,8 @@ func (h *honest) waits() {
 	if !h.haste.since.IsZero() && !h.haste.paused {
 		d = patience / 2
 	}
-	if h.line != nil && h.line.conn != nil {
-		h.line.conn.SetReadDeadline(time.Now().Add(d))
+	if h.line != nil {
+		h.line.SetReadDeadline(time.Now().Add(d))
 	}
 }
 
@@ -288,7 +290,7 @@ func (h *honest) dial() error {
 	h.haste.mu.Lock()
 	h.line = line
 	h.haste.mu.Unlock()
-	h.reader = reader{from: line}
+	h.reader = reader{from: line, ignored: h.reader.ignored}
 	return err
 }
 
@@ -300,6 +302,7 @@ type home struct {
 	address string
 	minitel bool        // the terminal answers questions
 	trust   *tls.Config // for schemes with TLS
+	awake   bool        // it hears at any time what comes, not only when somebody reads it
 }
 
 // A homeLine is a line from home.
@@ -308,13 +311,23 @@ type homeLine struct {
 	local   string // its address and port at home
 	minitel bool
 	telnet  *telnet.Conn // nil if it is not spoken
-	recent  []byte       // of what the screen was sent
+	pump    *pump        // nil if it is not awake
 
-	mu sync.Mutex // of telnet, and of the order of what is written
+	mu     sync.Mutex // of what follows, of telnet, and of the order of what is written
+	recent []byte     // of what the screen was sent
 }
 
 // dial calls the gateway.
 func (h home) dial() (*homeLine, error) {
+	l, err := h.connect()
+	if err == nil && h.awake {
+		l.pump = &pump{news: make(chan struct{}, 1)}
+		go l.pump.run(l.receive)
+	}
+	return l, err
+}
+
+func (h home) connect() (*homeLine, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 3*patience)
 	defer cancel()
 	l := &homeLine{minitel: h.minitel}
@@ -328,7 +341,7 @@ func (h home) dial() (*homeLine, error) {
 	var err error
 	switch h.scheme {
 	case "ws", "wss":
-		l.conn, err = h.dialWeb(ctx, socket)
+		l.conn, err = h.dialWeb(ctx, socket, l.answersPing)
 		return l, err
 	case "telnet", "telnets":
 		l.telnet = telnet.New(telnet.Client)
@@ -344,13 +357,13 @@ func (h home) dial() (*homeLine, error) {
 	return l, nil
 }
 
-func (h home) dialWeb(ctx context.Context, socket func(context.Context, string, string) (net.Conn, error)) (net.Conn, error) {
+func (h home) dialWeb(ctx context.Context, socket func(context.Context, string, string) (net.Conn, error), ping func(context.Context, []byte) bool) (net.Conn, error) {
 	client := &http.Client{Transport: &http.Transport{DialContext: socket, TLSClientConfig: h.trust, DisableKeepAlives: true}}
 	query, kind := h.query, websocket.MessageText
 	if h.minitel {
 		query, kind = query+"&frames=binary", websocket.MessageBinary
 	}
-	c, w, err := websocket.Dial(ctx, h.scheme+"://"+h.door+"/?"+query, &websocket.DialOptions{HTTPClient: client})
+	c, w, err := websocket.Dial(ctx, h.scheme+"://"+h.door+"/?"+query, &websocket.DialOptions{HTTPClient: client, OnPingReceived: ping})
 	if err != nil {
 		if w != nil {
 			err = fmt.Errorf("%w (%s)", err, w.Status)
@@ -378,6 +391,35 @@ var enqrom = []byte("\x1b9{")
 
 // Read reads what the screen is sent.
 func (l *homeLine) Read(p []byte) (int, error) {
+	if l.pump != nil {
+		return l.pump.Read(p)
+	}
+	return l.receive(p)
+}
+
+func (l *homeLine) SetReadDeadline(t time.Time) {
+	if l.pump != nil {
+		l.pump.setDeadline(t)
+	} else if l.conn != nil {
+		l.conn.SetReadDeadline(t)
+	}
+}
+
+// sleeps has a line that is awake read no more, and answer nothing.
+func (l *homeLine) sleeps() { l.pump.asleep.Store(true) }
+
+func (l *homeLine) answersPing(context.Context, []byte) bool {
+	return l.pump == nil || !l.pump.asleep.Load()
+}
+
+// saw reports whether the screen was sent a text lately.
+func (l *homeLine) saw(text string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return bytes.Contains(l.recent, []byte(text))
+}
+
+func (l *homeLine) receive(p []byte) (int, error) {
 	n, err := l.conn.Read(p)
 	data := p[:n]
 	if l.telnet != nil {
@@ -389,9 +431,72 @@ func (l *homeLine) Read(p []byte) (int, error) {
 		}
 		l.mu.Unlock()
 	}
-	l.recent = append(l.recent[max(0, len(l.recent)-1000):], data...)
+	l.mu.Lock()
+	l.recent = append(l.recent[max(0, len(l.recent)-8000):], data...)
+	l.mu.Unlock()
 	if l.minitel && bytes.Contains(data, enqrom) {
 		l.Write([]byte("\x01Cu<\x04"))
 	}
 	return len(data), err
+}
+
+// A pump reads all the time, and keeps what it has read, until it sleeps.
+type pump struct {
+	asleep atomic.Bool
+	news   chan struct{} // has room for one
+
+	mu   sync.Mutex
+	data []byte
+	err  error
+	late time.Time // the deadline of Read
+}
+
+func (p *pump) run(read func([]byte) (int, error)) {
+	for buf := make([]byte, 4<<10); !p.asleep.Load(); {
+		n, err := read(buf)
+		p.mu.Lock()
+		p.data, p.err = append(p.data, buf[:n]...), err
+		p.mu.Unlock()
+		p.tell()
+		if err != nil {
+			return
+		}
+	}
+}
+
+func (p *pump) tell() {
+	select {
+	case p.news <- struct{}{}:
+	default:
+	}
+}
+
+func (p *pump) setDeadline(t time.Time) {
+	p.mu.Lock()
+	p.late = t
+	p.mu.Unlock()
+	p.tell()
+}
+
+// Read returns what has been read, or waits for it. It is for one at a time.
+func (p *pump) Read(b []byte) (int, error) {
+	for {
+		p.mu.Lock()
+		n, late, err := copy(b, p.data), p.late, p.err
+		p.data = p.data[n:]
+		p.mu.Unlock()
+		if n > 0 || err != nil {
+			return n, err
+		}
+		var tooLate <-chan time.Time
+		if !late.IsZero() {
+			if tooLate = time.After(time.Until(late)); !time.Now().Before(late) {
+				return 0, os.ErrDeadlineExceeded
+			}
+		}
+		select {
+		case <-p.news:
+		case <-tooLate:
+		}
+	}
 }

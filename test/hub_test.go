@@ -507,9 +507,9 @@ func (l *leg) sends(text string) {
 func (l *leg) asks() { l.sends("\x1b9{") }
 
 // shows draws a page of some 600 bytes.
-func (l *leg) shows(name string) {
-	l.sends("\x0c" + strings.Repeat("minitel sur ip ", 40) + "[" + name + "]")
-}
+func (l *leg) shows(name string) { l.sends("\x0c" + pageOf(name)) }
+
+func pageOf(name string) string { return strings.Repeat("minitel sur ip ", 40) + "[" + name + "]" }
 
 // hears takes what was typed, and reports whether the call goes on.
 func (l *leg) hears(p []byte) bool {

@@ -121,12 +121,16 @@ type reader struct {
 	text   string // read, and not yet asked for
 
 	skipped string // before what was asked for the latest time
+	ignored string // wherever it comes, unless that is empty
 }
 
 // expects reads what is wanted; the first time, something else may be before it.
 func (r *reader) expects(want string, first bool) error {
 	p := make([]byte, 4096)
 	for {
+		if r.ignored != "" {
+			r.text = strings.ReplaceAll(r.text, r.ignored, "")
+		}
 		at := strings.Index(r.text, want)
 		switch {
 		case at == 0, at > 0 && first:

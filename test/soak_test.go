@@ -22,12 +22,13 @@ import (
 )
 
 var (
-	soakFor  = flag.Duration("soak.for", 18*time.Second, "how long a soak lasts: five sixths of it the mixed evenings, the rest a hostile one")
+	soakFor  = flag.Duration("soak.for", 10*time.Second, "how long a soak lasts: five sixths of it the mixed evenings, the rest a hostile one")
 	soakSeed = flag.Uint64("soak.seed", 0, "what those of the mixed evenings are to do as they did before, 0 for something new")
 )
 
 // A mixed evening is made of rounds, each of which ends in a rest in which nobody calls.
 const (
+	minRound = 30 * time.Second // if there is to be more than one
 	maxRound = 5 * time.Minute
 	regulars = 60
 	talkers  = 20 // those who page, pay and chat
@@ -84,7 +85,9 @@ type soak struct {
 	before       needs
 	rests        []needs
 	peak         watch // of memory, in each round
+	recorded     watch // MiB of recordings, after each
 	recordsKnown int   // bytes of the file of visits
+	faultsTold   int
 }
 
 // home is what the first page of the portal ends with.
@@ -152,6 +155,9 @@ var schemes = []string{"ws", "telnet", "tcp", "wss", "telnets", "tcps"}
 // newRegular returns the regular of a number, who has its habits.
 func (s *soak) newRegular(number int) *regular {
 	r := &regular{honest: newHonest(number, s.seed, nil, s.hub.fault), soak: s}
+	// The portal shows it when it hears that a visit is over, which may be late.
+	r.reader.ignored = pageOf("retour")
+	r.home.awake = true
 	r.home.scheme = schemes[number%len(schemes)]
 	r.home.door = s.doors()[r.home.scheme]
 	if strings.HasSuffix(strings.TrimSuffix(r.home.scheme, "ws"), "s") {
@@ -178,7 +184,7 @@ func (s *soak) strangers() (few []*attack) {
 // evening is all rounds.
 func (s *soak) evening() {
 	last := *soakFor * 5 / 6
-	rounds := max(2, int(last/maxRound))
+	rounds := max(1, min(int(last/minRound), max(2, int(last/maxRound))))
 	for s.round = 1; s.round <= rounds && s.hub.sound(); s.round++ {
 		guests, left := s.hasRound(last / time.Duration(rounds))
 		s.rest(guests, left)
@@ -241,20 +247,22 @@ func (s *soak) talks(number int, over <-chan struct{}) (all []*guest) {
 	}
 }
 
-// looks looks at memory, and says once a minute how it goes.
+// looks looks at memory and counters, and says once a minute how it goes.
 func (s *soak) looks(ctx context.Context) {
 	s.peak = append(s.peak, 0)
-	look, tell := time.NewTicker(time.Second), time.NewTicker(time.Minute)
+	look, compare, tell := time.NewTicker(time.Second), time.NewTicker(5*time.Second), time.NewTicker(time.Minute)
 	defer look.Stop()
+	defer compare.Stop()
 	defer tell.Stop()
 	for {
 		select {
 		case <-look.C:
 			at := &s.peak[len(s.peak)-1]
 			*at = max(*at, s.gateway.rss(s.T)>>20)
+		case <-compare.C:
+			s.keepsUp()
 		case <-tell.C:
 			s.progress()
-			s.keepsUp()
 		case <-ctx.Done():
 			return
 		}
@@ -265,6 +273,10 @@ func (s *soak) progress() {
 	began, ended := s.journal.all()
 	s.hub.mu.Lock()
 	keys, faults := total(s.hub.latest), s.hub.faulty
+	for _, fault := range s.hub.faults[s.faultsTold:] {
+		s.Logf("a fault: %s", fault)
+	}
+	s.faultsTold = len(s.hub.faults)
 	s.hub.mu.Unlock()
 	s.Logf("%-8s%8v  round %d, calls %d, under way %d, visits %d, keys of callers %d, faults %d; RSS %d MiB",
 		s.name, time.Since(s.began).Round(time.Second), s.round, began, began-ended, s.journal.visits(), keys, faults, s.gateway.rss(s.T)>>20)
@@ -307,6 +319,7 @@ func (s *soak) rest(guests []*guest, left time.Duration) {
 		s.Errorf("round %d: %s", s.round, strings.Join(faults, "\n"))
 	}
 	s.settles()
+	s.weighs()
 	if s.inside {
 		s.settlesVisits(guests)
 	}
@@ -323,6 +336,24 @@ func (s *soak) rest(guests []*guest, left time.Duration) {
 		}
 	}
 	s.hub.mu.Unlock()
+}
+
+// weighs expects that recordings take no more room than they may.
+func (s *soak) weighs() {
+	weight := int64(0)
+	if !within(func() bool {
+		weight = 0
+		files, _ := filepath.Glob(filepath.Join(s.dir, "kept", "*"))
+		for _, name := range files {
+			if info, err := os.Stat(name); err == nil {
+				weight += info.Size()
+			}
+		}
+		return weight <= mostRecorded<<20*9/8 // that is looked at now and then
+	}) {
+		s.Errorf("round %d: recordings have %d MiB, of %d", s.round, weight>>20, mostRecorded)
+	}
+	s.recorded = append(s.recorded, weight>>20)
 }
 
 // settles holds the calls of a round against the history, as soon as that is written.
@@ -409,16 +440,22 @@ func (s *soak) judges() {
 	honestFigures(s.T, prompt)
 	for _, d := range slices.Concat(s.deeds, s.ends) {
 		s.Logf("%-40s%8d", d.name, d.done.Load())
+		if d.done.Load() == 0 && *soakFor >= 10*time.Minute {
+			s.Errorf("nobody %s", d.name)
+		}
 	}
 	for _, a := range s.attacks {
 		s.Logf("%-40s%8d", "strangers: "+a.name, a.made.Load())
 	}
 	s.Logf("reloads %d, refused %d; link cut %d times; portal dead %d times, %d calls hung up and %d keys typed meanwhile; guests with receipts %d",
 		s.reloads[0], s.reloads[1], s.cuts, deaths, excused, lost, s.guests)
+	if *soakFor >= 10*time.Minute && s.journal.ended["silent"] == 0 {
+		s.Error("no silence was found out by a ping")
+	}
 	s.Logf("why calls ended: %s", s.journal.reasons())
 	s.Logf("before           %s", s.before)
 	for i, n := range s.rests {
-		s.Logf("after round %3d  %s, at most %d MiB in it", i+1, n, s.peak[i])
+		s.Logf("after round %3d  %s, at most %d MiB in it, recordings %d MiB", i+1, n, s.peak[i], s.recorded[i])
 	}
 	s.judgesMemory()
 	text := s.gateway.log.String()

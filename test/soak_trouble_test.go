@@ -63,6 +63,18 @@ func (s *soak) writes(c turn) {
 	}
 }
 
+// mostRecorded is how many MiB of recordings are kept.
+const mostRecorded = 16
+
+// idle is the limit that those who vanish wait for, and that those who look at pages at
+// 1200 bit/s may not come to. It changes between rounds: whoever waits has it anew.
+func (s *soak) idle() time.Duration {
+	if *soakFor < time.Minute {
+		return 10 * time.Second
+	}
+	return 15*time.Second + time.Duration(s.round%2)*time.Second
+}
+
 // turn is a configuration that is good: all that can be reloaded changes in it, within what
 // callers do not notice.
 func (s *soak) turn(random *rand.Rand) turn {
@@ -92,10 +104,10 @@ func (s *soak) turn(random *rand.Rand) turn {
 		"recordings.calls":  pick(`"asked"`, `"asked"`, `"none"`),
 		"recordings.keys":   pick(`"shown"`, `"all"`, `"none"`),
 		"recordings.keep":   pick(`"720h"`, `"2h"`),
-		"recordings.size":   pick("16", "32"),
+		"recordings.size":   pick(fmt.Sprint(mostRecorded/2), fmt.Sprint(mostRecorded)),
 
 		"recordings.file_size":       pick("1", "2"),
-		"limits.idle":                pick(`"10s"`, `"11s"`),
+		"limits.idle":                fmt.Sprintf("%q", s.idle()),
 		"limits.visit":               pick(`"1h"`, `"0"`, `"30m"`),
 		"limits.call":                pick(`"2h"`, `"1h"`, `"0"`),
 		"limits.dial":                pick(`"10s"`, `"30s"`),

@@ -46,10 +46,12 @@ func (r *run) need(idle *row) *grid {
 	row("descriptors, at 2, or 3 where a portal of your own puts callers through", func(calls float64) string {
 		return number(2*calls) + " to " + number(3*calls)
 	})
-	if message > 0 {
-		row(fmt.Sprintf("cores, when all are idle: a ping and its answer every 20 s, at no more than the %s µs of a message", number(message)), func(calls float64) string {
-			return number(2 * calls / 20 * message / 1e6)
+	if cores := idle.spread(result.CPUCores).median; cores > 0 {
+		row("cores, when all are idle and answer pings", func(calls float64) string {
+			return number(cores * calls / float64(idle.calls))
 		})
+	}
+	if message > 0 {
 		row(fmt.Sprintf("cores, when each types a key every 10 s, at %s µs a message", number(message)), func(calls float64) string {
 			return number(2 * calls / 10 * message / 1e6)
 		})

@@ -180,10 +180,15 @@ func orNever(d config.Duration) time.Duration {
 	return time.Duration(d)
 }
 
+// unsent is how many bytes not yet sent may wait in the kernel for a service. The rest is
+// seen to wait by the session, which gives its caller back to the portal before there are
+// too many keys.
+const unsent = 2 << 10
+
 // calls returns what all calls have in common, but for the portal.
 func (g *gateway) calls() session.Config {
 	limits := g.cfg.Limits
-	dialer := &upstream.Dialer{Stall: orNever(limits.Stall), Permit: g.permit}
+	dialer := &upstream.Dialer{Stall: orNever(limits.Stall), Unsent: unsent, Permit: g.permit}
 	calls := session.Config{
 		DialService: g.files.noting(func(ctx context.Context, call session.ID, r session.Route) (session.Endpoint, error) {
 			if recording.IsRoute(r.URL) {

@@ -15,6 +15,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"moip/internal/clock"
 	"moip/internal/ledger"
 	"moip/internal/session"
 	"moip/internal/tariff"
@@ -40,6 +41,8 @@ type Options struct {
 	Calls int           // how many are kept at the most, the newest; 0 for no bound
 	Node  string        // what this machine is called, for when several have one history
 	Log   *slog.Logger  // nil for none
+
+	clock *clock.Steady // by which records are too old
 }
 
 // A History follows the calls of a gateway, and tells of those that have ended. It is a
@@ -74,6 +77,7 @@ func Open(path string, o Options) (*History, error) {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	o.Log = o.Log.With("history", path)
+	o.clock = clock.New()
 	var s *store
 	err := patiently(func() (err error) {
 		s, err = openStore(path, o)

@@ -417,7 +417,7 @@ func (s *store) prune() (more bool, err error) {
 	var bound sql.NullInt64 // records before it go
 	if s.o.Keep > 0 {
 		if err := s.writer.QueryRow("SELECT max(id) + 1 FROM (SELECT id FROM calls WHERE id < ? ORDER BY id LIMIT ?)",
-			micro(time.Now().Add(-s.o.Keep)), pruned).Scan(&bound); err != nil {
+			micro(s.o.clock.Now().Add(-s.o.Keep)), pruned).Scan(&bound); err != nil {
 			return false, err
 		}
 	}

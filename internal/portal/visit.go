@@ -111,7 +111,7 @@ func (v *visitor) record(call session.ID, ended *visit) ledger.Record {
 	defer v.mu.Unlock()
 	return ledger.Record{
 		Call: call, Caller: address(v.caller), Transport: v.caller.Transport, Terminal: videotex.TerminalName(v.maker),
-		Service: ended.name, From: ended.from, To: ended.to, Seconds: ended.tariff.Seconds(ended.lasted()),
+		Service: ended.name, From: ended.from, To: ended.from.Add(ended.lasted()), Seconds: ended.tariff.Seconds(ended.lasted()),
 		Palier: ended.tariff.Palier, Cost: ended.cost, Currency: ended.tariff.Currency,
 		In: ended.in, Out: ended.out, Reason: ended.reason,
 	}

@@ -18,6 +18,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"moip/internal/clock"
 	"moip/internal/session"
 )
 
@@ -59,8 +60,9 @@ type Folder struct {
 	path   string
 	create func(name string) (io.WriteCloser, error)
 	began  time.Time
-	most   int          // recordings at a time
-	queued atomic.Int64 // bytes, of all recordings
+	clock  *clock.Steady // by which recordings are too old
+	most   int           // recordings at a time
+	queued atomic.Int64  // bytes, of all recordings
 
 	mu   sync.Mutex
 	news []*Recording // that have something to be written
@@ -103,6 +105,7 @@ func newFolder(path string, o Options) *Folder {
 			return os.OpenFile(filepath.Join(path, name), os.O_WRONLY|os.O_CREATE|os.O_EXCL|os.O_APPEND, 0o600)
 		},
 		began: time.Now(),
+		clock: clock.New(),
 		most:  descriptors() / 3, // a call may have two others
 		bell:  make(chan struct{}, 1),
 		hurry: make(chan struct{}, 1),
@@ -276,9 +279,9 @@ func (f *Folder) clean() {
 		}
 	}
 	slices.SortFunc(files, func(a, b fs.FileInfo) int { return a.ModTime().Compare(b.ModTime()) })
-	o, deleted := f.options.Load(), 0
+	o, now, deleted := f.options.Load(), f.clock.Now(), 0
 	for _, info := range files {
-		old := o.Keep > 0 && time.Since(info.ModTime()) > o.Keep
+		old := o.Keep > 0 && now.Sub(info.ModTime()) > o.Keep
 		if !old && (o.Total == 0 || total <= o.Total) {
 			break // as those behind it, which are younger
 		}

@@ -276,7 +276,8 @@ func (c *Call) info() Info {
 }
 
 func (c *Call) emit(e Event) {
-	e.Call, e.At, e.Caller = c.id, time.Now(), c.who
+	e.Call, e.Caller = c.id, c.who
+	e.At = c.began.Add(time.Since(c.began)) // also if the clock was set meanwhile
 	e.Began, e.In, e.Out, e.Visited, e.Identity = c.began, c.in, c.out, slices.Clip(c.visited), c.identity
 	e.Keys, e.Asked = c.pressed, c.enquired
 	c.Emit(e)

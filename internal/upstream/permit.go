@@ -54,7 +54,7 @@ func (d *Dialer) connect(ctx context.Context, u *url.URL, r session.Route) (net.
 	}
 	conn, err := dialer.DialContext(ctx, "tcp", address(u))
 	if err == nil {
-		tune(conn)
+		tune(conn, d.Unsent)
 		pulse.Take(conn, cmp.Or(d.Stall, transport.DefaultStall))
 		return conn, nil
 	}

@@ -6,15 +6,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lowWater is how many bytes not yet sent may wait in the kernel for a service. Of one that
-// never reads, the rest is seen to wait by the session, which gives its caller back to the
-// portal before there are too many keys: the kernel would take megabytes without a word.
-const lowWater = 2 << 10
-
-// tune sets up a connection to a service.
-func tune(conn net.Conn) {
+// tune sets how many bytes not yet sent may wait in the kernel for a service, unless it is 0.
+func tune(conn net.Conn, unsent int) {
 	tcp, ok := conn.(*net.TCPConn)
-	if !ok {
+	if !ok || unsent == 0 {
 		return
 	}
 	socket, err := tcp.SyscallConn()
@@ -22,7 +17,7 @@ func tune(conn net.Conn) {
 		return
 	}
 	socket.Control(func(fd uintptr) {
-		// Should a kernel not know it, such services are found out later.
-		_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, lowWater)
+		// Should a kernel not know it, who never reads is found out later.
+		_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, unsent)
 	})
 }

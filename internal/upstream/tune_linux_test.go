@@ -20,7 +20,11 @@ func TestNeverReads(t *testing.T) {
 		<-done
 	})
 	defer close(done)
-	e := reach(t, session.Route{URL: "tcp://" + address})
+	e, err := (&Dialer{Unsent: 2 << 10}).Dial(t.Context(), 1, session.Route{URL: "tcp://" + address})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
 	key := []byte("une touche après l'autre, sans être lue.")
 	sent := 0
 	for kept := false; !kept; kept = e.Send(key) {

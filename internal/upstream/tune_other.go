@@ -4,4 +4,4 @@ package upstream
 
 import "net"
 
-func tune(net.Conn) {}
+func tune(net.Conn, int) {}

@@ -24,6 +24,11 @@ type Dialer struct {
 	Stall   time.Duration // how long a service may take nothing, 0 for transport.DefaultStall
 	Witness *Witness      // is told what is found out on the way, nil for nobody
 
+	// Unsent is how many bytes not yet sent may wait in the kernel, on Linux, before they are
+	// kept by the Endpoint, 0 for as many as the kernel takes: megabytes, without a word, of
+	// a service that never reads.
+	Unsent int
+
 	// Permit, unless it is nil, says why a route may not be dialled: by its scheme, its host
 	// and its port before a name is looked up, while the address is not known, and then for
 	// each address just before that is dialled. No answer of the DNS comes in between.

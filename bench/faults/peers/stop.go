@@ -29,6 +29,8 @@ func stop() error {
 		if err != nil {
 			return err
 		}
+		time.Sleep(time.Second)
+		p.since() // of those who had to wait
 		time.Sleep(3 * time.Second)
 		n, half, most := p.since()
 		tell("before", n, half, most)

@@ -228,15 +228,23 @@ func arriveWeb(conn net.Conn) (again time.Duration, err error) {
 // stayWeb answers pings.
 func stayWeb(conn net.Conn) error {
 	for {
-		f, err := ws.ReadFrame(conn)
-		switch {
-		case err != nil:
+		head, err := ws.ReadHeader(conn)
+		if err != nil {
 			return err
-		case f.Header.OpCode == ws.OpPing:
-			if err := ws.WriteFrame(conn, ws.MaskFrame(ws.NewPongFrame(f.Payload))); err != nil {
+		}
+		if head.Length > 4<<10 {
+			return fmt.Errorf("a frame of %d bytes", head.Length)
+		}
+		payload := make([]byte, head.Length)
+		if _, err := io.ReadFull(conn, payload); err != nil {
+			return err
+		}
+		switch head.OpCode {
+		case ws.OpPing:
+			if err := ws.WriteFrame(conn, ws.MaskFrame(ws.NewPongFrame(payload))); err != nil {
 				return err
 			}
-		case f.Header.OpCode == ws.OpClose:
+		case ws.OpClose:
 			return errors.New("closed")
 		}
 	}

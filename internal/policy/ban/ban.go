@@ -73,6 +73,18 @@ func (b Ban) check() (Ban, error) {
 	return b, nil
 }
 
+// timely returns a ban that has begun by now. One that begins later was made by a clock that
+// was ahead: it begins now, and lasts no longer than it was to.
+func (b Ban) timely(now time.Time) Ban {
+	if early := b.Since.Sub(now); early > time.Minute {
+		b.Since = b.Since.Add(-early).Truncate(time.Millisecond)
+		if !b.Until.IsZero() {
+			b.Until = b.Until.Add(-early).Truncate(time.Millisecond)
+		}
+	}
+	return b
+}
+
 // Name returns a network as people write it: an address alone without its length.
 func Name(p netip.Prefix) string {
 	if p.IsSingleIP() {

@@ -54,7 +54,7 @@ func read(r io.Reader, most int) (t Table, at int64, err error) {
 		if err != nil {
 			return t, at, damage(err)
 		}
-		if b.HoldsAt(now) {
+		if b = b.timely(now); b.HoldsAt(now) {
 			t.bans.Insert(b.Network, &b) // nobody else has it yet
 		}
 		if t.bans.Size() > most {

@@ -311,7 +311,7 @@ func (l *List) sweep() {
 	swept := old.Swept(time.Now())
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if swept.Len() < old.Len() && l.table.Load() == old {
+	if swept.bans != old.bans && l.table.Load() == old {
 		l.change(swept)
 	} else {
 		l.retry()

@@ -80,11 +80,14 @@ func (t Table) All(now time.Time) iter.Seq[Ban] {
 	}
 }
 
-// Swept returns the Table without the bans that have run out.
+// Swept returns the Table without the bans that have run out. Those that a clock has made
+// that was ahead begin now.
 func (t Table) Swept(now time.Time) Table {
 	for network, b := range t.tree().All() {
-		if !b.HoldsAt(now) {
+		if timely := b.timely(now); !timely.HoldsAt(now) {
 			t = t.Without(network)
+		} else if timely.Since != b.Since {
+			t = t.With(timely)
 		}
 	}
 	return t

@@ -104,7 +104,10 @@ func (m *memory) forget(who netip.Prefix) (known bool) {
 func (m *memory) save(now time.Time) {
 	m.mu.Lock()
 	for who, o := range m.banned {
-		if o.isOver(now) {
+		if latest := now.Add(spans[len(spans)-1] + time.Minute); o.Until.After(latest) { // of a clock that was ahead
+			m.banned[who] = offence{o.Times, latest.UTC().Truncate(time.Second)}
+			m.changed = true
+		} else if o.isOver(now) {
 			delete(m.banned, who)
 			m.changed = true
 		}

@@ -43,3 +43,17 @@ func TestMemoryIsTriedAgain(t *testing.T) {
 		t.Errorf("the log has %d lines:\n%s", n, &log)
 	}
 }
+
+// Who was banned while the clock was ahead is not remembered for longer than others.
+func TestMemoryOfAClockAhead(t *testing.T) {
+	var m memory
+	m.open("", slog.New(slog.DiscardHandler))
+	now := time.Now()
+	m.next(netip.MustParsePrefix("192.0.2.1/32"), now.AddDate(5, 0, 0))
+	m.save(now)
+	later := now.Add(spans[len(spans)-1] + memoryTime + time.Hour)
+	m.save(later)
+	if len(m.banned) != 0 {
+		t.Errorf("it is remembered: %v", m.banned)
+	}
+}
