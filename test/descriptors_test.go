@@ -70,25 +70,11 @@ func TestLastDescriptors(t *testing.T) {
 	t.Parallel()
 	g, op := startsShort(t, 100)
 	var in []*guest
-	for {
-		conn, err := net.Dial("tcp", g.doors["telnet"])
-		if err != nil {
-			t.Fatal(err)
-		}
-		conn.SetReadDeadline(time.Now().Add(patience))
-		first := make([]byte, 1)
-		if _, err := io.ReadFull(conn, first); err != nil {
-			t.Fatal(err)
-		}
-		conn.Close()
-		if first[0] == 'T' { // outes les lignes
-			break
-		}
-		if in = append(in, calls(t, g.doors["telnet"], "127.0.0.1")); len(in) > 100 {
-			t.Fatal("more calls come in than there are descriptors")
-		}
+	for range 40 {
+		in = append(in, calls(t, g.doors["telnet"], "127.0.0.1"))
 	}
-	refusedBy(t, g, "127.0.0.1", "Toutes les lignes sont occup", nothing)
+	more := fills(t, g)
+	refusedBy(t, g, "127.0.0.1", "Toutes les lignes sont occup", func() { more = append(more, fills(t, g)...) })
 	visits := 0
 	for _, guest := range in {
 		guest.types("BANQUE<Envoi>")
@@ -122,9 +108,12 @@ func TestLastDescriptors(t *testing.T) {
 	if strings.Contains(g.log.String(), "service is down") {
 		t.Error("a service is taken for down that was not dialled")
 	}
-	t.Logf("of 100 descriptors %d calls and %d visits have one, %d are left", len(in), visits, 100-descriptorsOf(t, g))
+	t.Logf("of 100 descriptors %d calls and %d visits have one, %d are left", len(in)+len(more), visits, 100-descriptorsOf(t, g))
 	for _, guest := range in {
 		guest.conn.Close()
+	}
+	for _, conn := range more {
+		conn.Close()
 	}
 	if err := g.log.hear("descriptors are enough again"); err != nil {
 		t.Error(err)
@@ -136,6 +125,29 @@ func TestLastDescriptors(t *testing.T) {
 	if !strings.Contains(g.log.String(), "the last descriptors are kept for operators (raise the limit of open files") {
 		t.Error("the log does not say why a service is not dialled")
 	}
+}
+
+// fills calls until somebody is told that all lines are busy, and returns who is let in.
+func fills(t *testing.T, g *gateway) (in []net.Conn) {
+	t.Helper()
+	for len(in) < 100 {
+		conn, err := net.Dial("tcp", g.doors["tcp"])
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { conn.Close() })
+		conn.SetReadDeadline(time.Now().Add(patience))
+		first := make([]byte, 1)
+		if _, err := io.ReadFull(conn, first); err != nil {
+			t.Fatal(err)
+		}
+		if first[0] == 'T' { // outes les lignes
+			return in
+		}
+		in = append(in, conn)
+	}
+	t.Fatal("more calls come in than there are descriptors")
+	return nil
 }
 
 // Where there is no descriptor at all, nobody is accepted, and calls under way go on; to

@@ -17,9 +17,10 @@ import (
 )
 
 func init() {
-	refusals = append(refusals, refusal{reason: "memory", transport: "tcp", env: "GOMEMLIMIT=4MiB", told: "Toutes les lignes sont occupées.", provoke: func(t *testing.T, g *gateway) string {
-		return toldAt(t, g.doors["tcp"], "127.0.0.2", "")
-	}})
+	refusals = append(refusals, refusal{ // it needs some 8 MiB, and is refused beyond three quarters
+		reason: "memory", transport: "tcp", env: "GOMEMLIMIT=10MiB", told: "Toutes les lignes sont occupées.", provoke: func(t *testing.T, g *gateway) string {
+			return toldAt(t, g.doors["tcp"], "127.0.0.2", "")
+		}})
 }
 
 // pageOfMuch is more than a call and the sockets take for a caller who does not read.

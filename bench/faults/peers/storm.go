@@ -228,25 +228,24 @@ func arriveWeb(conn net.Conn) (again time.Duration, err error) {
 // stayWeb answers pings.
 func stayWeb(conn net.Conn) error {
 	for {
-		h, err := ws.ReadHeader(conn)
+		head, err := ws.ReadHeader(conn)
 		if err != nil {
 			return err
 		}
-		switch h.OpCode {
+		if head.Length > 4<<10 {
+			return fmt.Errorf("a frame of %d bytes", head.Length)
+		}
+		payload := make([]byte, head.Length)
+		if _, err := io.ReadFull(conn, payload); err != nil {
+			return err
+		}
+		switch head.OpCode {
 		case ws.OpPing:
-			payload := make([]byte, min(h.Length, ws.MaxControlFramePayloadSize))
-			if _, err := io.ReadFull(conn, payload); err != nil {
-				return err
-			}
 			if err := ws.WriteFrame(conn, ws.MaskFrame(ws.NewPongFrame(payload))); err != nil {
 				return err
 			}
 		case ws.OpClose:
 			return errors.New("closed")
-		default:
-			if _, err := io.CopyN(io.Discard, conn, h.Length); err != nil {
-				return err
-			}
 		}
 	}
 }
