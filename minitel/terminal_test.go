@@ -297,8 +297,7 @@ func TestAttendLosesNothing(t *testing.T) {
 	v := &visit{minitel.New(&counter{}), videotex.NewScreen()}
 	const keys = 10_000
 	done := make(chan struct{})
-	var listen func()
-	listen = func() {
+	listen := func() {
 		for {
 			switch got := v.sees(); {
 			case strings.HasSuffix(got, fmt.Sprintf("(%d)", keys)):

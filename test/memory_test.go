@@ -28,9 +28,10 @@ var pageOfMuch = bytes.Repeat([]byte("0123456789abcdefghijklmnopqrstuvwxyz....\n
 
 // Where memory is bounded, callers are refused before it is exhausted. Those who are in, of
 // whom each has as much waiting as may wait, get all of it and go on; when they have left,
-// others come in.
+// others come in. bench/faults/memory runs it.
 func TestMemory(t *testing.T) {
 	t.Parallel()
+	withoutRace(t)
 	g, op := startsWith(t, "GOMEMLIMIT=32MiB")
 	callers := crush(t, g)
 	t.Logf("%d callers are let in, with %d MiB resident", len(callers), residentOf(t, g)>>20)
@@ -51,13 +52,20 @@ func TestMemory(t *testing.T) {
 	}
 }
 
+// withoutRace skips a test of little memory under the race detector, which has a need of its
+// own, and a collector so slow that callers give up.
+func withoutRace(t *testing.T) {
+	t.Helper()
+	if !*plain {
+		t.Skip("it needs a program without the race detector: -plain, as bench/faults/memory has it")
+	}
+}
+
 // So it is in a control group, where the kernel would kill: what sockets take counts, too.
 // bench/faults/memory runs it.
 func TestMemoryOfGroup(t *testing.T) {
 	t.Parallel()
-	if !*plain {
-		t.Skip("the race detector takes more memory than there is to be here (-plain does without)")
-	}
+	withoutRace(t)
 	const most = 80 << 20
 	group := groupOf(t, most)
 	g, op := startsWith(t, "MOIP=memory", "sh", "-c", `echo $$ >"$0"/cgroup.procs && exec "$@"`, group)

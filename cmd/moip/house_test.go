@@ -19,7 +19,7 @@ var house = map[string]string{
 	"internal/prise":                 "internal/serial internal/session videotex",
 	"internal/prise/minitest":        "videotex",
 	"internal/serial":                "",
-	"internal/handover":              "",
+	"internal/handover":              "internal/pulse",
 	"internal/pulse":                 "",
 	"internal/upstream":              "internal/policy internal/proxied internal/pulse internal/session internal/telnet internal/transport",
 	"internal/switchboard":           "internal/session videotex",

@@ -41,8 +41,8 @@ type Options struct {
 	Web   http.Handler  // answers browsers at ws listeners; nil tells them that only WebSockets are answered
 	Log   *slog.Logger  // nil for none
 
-	// Open opens the socket for an address, host:port; nil is net.Listen for TCP. It is
-	// for sockets that are there already.
+	// Open opens the socket for an address, host:port; nil is pulse.Listen. It is for
+	// sockets that are there already.
 	Open func(address string) (net.Listener, error)
 
 	// TLS returns how wss, telnets and tcps listeners speak TLS with callers of some
@@ -134,7 +134,7 @@ func Listen(uri string, o Options) (*Listener, error) {
 		return l, nil // the port may come later
 	}
 	if o.Open == nil {
-		o.Open = func(address string) (net.Listener, error) { return net.Listen("tcp", address) }
+		o.Open = pulse.Listen
 	}
 	listener, err := o.Open(net.JoinHostPort(at.Host, at.Port))
 	if err != nil {

@@ -12,6 +12,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"moip/internal/pulse"
 )
 
 // Sockets are those of this process. The zero Sockets has inherited none. Its methods may
@@ -55,7 +57,7 @@ func (s *Sockets) Listen(address string) (net.Listener, error) {
 	defer s.mu.Unlock()
 	had, err := s.take(address)
 	if had == nil && err == nil {
-		had, err = net.Listen("tcp", address)
+		had, err = pulse.Listen(address)
 	}
 	if err != nil {
 		return nil, err

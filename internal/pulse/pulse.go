@@ -4,6 +4,7 @@
 package pulse
 
 import (
+	"context"
 	"net"
 	"time"
 )
@@ -39,6 +40,14 @@ func Take(conn net.Conn, stall time.Duration) {
 	if stall > 0 {
 		endAfter(tcp, max(Within, stall+slack))
 	}
+}
+
+// Listen listens for TCP at an address, host:port, and leaves the pulse of those whom it
+// accepts to Take: net would set probes of its own before, which costs four calls of the
+// system for each.
+func Listen(address string) (net.Listener, error) {
+	config := net.ListenConfig{KeepAlive: -1}
+	return config.Listen(context.Background(), "tcp", address)
 }
 
 // Listener has the pulse of all taken whom l accepts.

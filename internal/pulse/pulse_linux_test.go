@@ -75,3 +75,46 @@ func TestTake(t *testing.T) {
 	near, _ := net.Pipe()
 	Take(near, time.Minute) // is left alone
 }
+
+// Who is accepted has no pulse before it is taken.
+func TestListen(t *testing.T) {
+	l, err := Listen("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	near, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer near.Close()
+	far, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer far.Close()
+	if probed(t, far) {
+		t.Error("net probes it, too")
+	}
+	Take(far, time.Minute)
+	if !probed(t, far) {
+		t.Error("it is not probed")
+	}
+}
+
+func probed(t *testing.T, conn net.Conn) (is bool) {
+	t.Helper()
+	socket, err := conn.(*net.TCPConn).SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	socket.Control(func(fd uintptr) {
+		var on int
+		on, err = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_KEEPALIVE)
+		is = on != 0
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return is
+}

@@ -41,7 +41,7 @@ func (d *Dialer) connect(ctx context.Context, u *url.URL, r session.Route) (net.
 		return nil, err
 	}
 	var asked judge
-	dialer := &net.Dialer{}
+	dialer := &net.Dialer{KeepAlive: -1} // pulse.Take has it, and to set it twice costs every call
 	if d.Permit != nil {
 		dialer.ControlContext = func(_ context.Context, _, address string, _ syscall.RawConn) error {
 			at, err := netip.ParseAddrPort(address)
