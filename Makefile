@@ -21,8 +21,9 @@ test:
 	ci/page
 	go test -race -count=1 -timeout 20m ./...
 	go test -count=1 -timeout 10m -run 'IdleMemory|AllocatesNothing|AfterimageSize' ./internal/transport ./internal/downstream ./internal/gateway ./videotex
+	go test -count=1 -timeout 10m -run '^TestMemory' ./test -plain
 
-# Mixed evenings for five sixths of SOAK and a hostile one for the rest, with the figures of
+# A hostile evening for a sixth of SOAK and mixed ones for the rest, with the figures of
 # doc/reliability.md. make soak SOAK=10m is a smaller form.
 soak:
 	go test -count=1 -timeout 0 -run '^Test(Mixed|Hostile)Evening$$' -v ./test -plain -soak.for $(SOAK)

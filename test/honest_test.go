@@ -278,6 +278,12 @@ func (h *honest) hasHaste() bool {
 	return !h.haste.since.IsZero() && !h.haste.paused && time.Since(h.haste.since) > patience/2
 }
 
+func (h *honest) isHasty() bool {
+	h.haste.mu.Lock()
+	defer h.haste.mu.Unlock()
+	return !h.haste.since.IsZero()
+}
+
 func (h *honest) pausesHaste(is bool) {
 	h.haste.mu.Lock()
 	h.haste.paused = is

@@ -193,7 +193,7 @@ func (r *regular) sees(key string, typed time.Time) error {
 	if r.reader.skipped != "" {
 		return fmt.Errorf("%q, not %q", r.reader.skipped, key)
 	}
-	if r.home.query == "" {
+	if r.home.query == "" && !r.isHasty() { // of a portal that has just died
 		r.latencies = append(r.latencies, time.Since(typed))
 	}
 	return nil

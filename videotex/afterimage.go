@@ -1,6 +1,7 @@
 package videotex
 
 import (
+	"bytes"
 	"encoding/binary"
 	"sync"
 )
@@ -13,11 +14,12 @@ type Afterimage struct {
 	since []byte // what it was sent after that
 }
 
-// What is kept as it was sent: of a first page all, if it is short; after that little, for
-// that comes on top of the still.
+// What is kept as it was sent: much while the still has little on it, as before the
+// first page and where FF has cleared the last; otherwise less, for it comes on top.
 const (
 	maxFirst = 1 << 10
 	maxSince = 256
+	little   = 256 // bytes of a still, see appendCells
 )
 
 // A darkroom is what it takes to make a still.
@@ -25,47 +27,69 @@ type darkroom struct {
 	Screen
 	cells [80 * 25]Cell
 	coded []byte
+	sent  []byte
 }
 
 var darkrooms = sync.Pool{New: func() any { return new(darkroom) }}
 
 // Write notes that the terminal is sent p.
 func (a *Afterimage) Write(p []byte) {
-	most := maxSince
-	if a.still == nil {
-		most = maxFirst
-	}
-	if len(a.since)+len(p) <= most {
+	if a.holds(len(a.since) + len(p)) {
 		a.since = append(a.since, p...)
 		return
 	}
 	d := darkrooms.Get().(*darkroom)
 	defer darkrooms.Put(d)
-	a.develop(&d.Screen, &d.cells)
-	d.Screen.Write(p)
+	d.sent = append(append(d.sent[:0], a.since...), p...)
+	rest := d.sent
+	a.restore(&d.Screen, &d.cells)
+	// A page that begins with FF is kept as it is sent, over a still of an empty screen:
+	// most are followed by another, and never looked at.
+	if cleared := bytes.LastIndexByte(rest, FF) + 1; cleared > 0 && len(rest)-cleared <= maxFirst {
+		d.Screen.Write(rest[:cleared])
+		rest = rest[cleared:]
+		a.take(d)
+	}
+	if !a.holds(len(rest)) {
+		d.Screen.Write(rest)
+		rest = nil
+		a.take(d)
+	}
+	a.since = append(a.since[:0], rest...)
+}
+
+// holds reports whether n bytes may be kept as they were sent.
+func (a *Afterimage) holds(n int) bool {
+	return n <= maxSince || n <= maxFirst && (a.still == nil || len(a.still.cells) <= little)
+}
+
+// take makes the still of what d shows.
+func (a *Afterimage) take(d *darkroom) {
 	if a.still == nil {
-		a.still, a.since = new(still), make([]byte, 0, maxSince)
+		a.still = new(still)
 	}
 	a.still.take(d)
-	a.since = a.since[:0]
+	if !a.holds(maxFirst) && cap(a.since) > maxSince {
+		a.since = make([]byte, 0, maxSince)
+	}
 }
 
 // Screen returns what the terminal shows. It has no Replies.
 func (a *Afterimage) Screen() *Screen {
 	s := new(Screen)
-	a.develop(s, new([80 * 25]Cell))
+	a.restore(s, new([80 * 25]Cell))
+	s.Write(a.since)
 	s.terminal.replies = nil
 	return s
 }
 
-// develop has s show what the terminal does, by means of cells.
-func (a *Afterimage) develop(s *Screen, cells *[80 * 25]Cell) {
+// restore has s show what the terminal did before since, by means of cells.
+func (a *Afterimage) restore(s *Screen, cells *[80 * 25]Cell) {
 	if a.still == nil {
 		s.switchOn()
 	} else {
 		a.still.restore(s, cells)
 	}
-	s.Write(a.since)
 }
 
 // A still is a Screen in little room.
@@ -138,8 +162,10 @@ const maxRun = 128
 // less one, what they have in common and have not with the run before, and the codes.
 func appendCells(p []byte, cells []Cell) []byte {
 	for was := (Cell{}); len(cells) > 0; {
-		c := cells[0]
-		n := count(cells[:min(len(cells), maxRun)], func(d Cell) bool { d.Code = c.Code; return d == c })
+		c, n, same := cells[0], maxRun, uniform(cells)
+		if !same {
+			n = count(cells[:min(len(cells), maxRun)], func(d Cell) bool { d.Code = c.Code; return d == c })
+		}
 		p = append(p, byte(n-1), byte(c.Ink))
 		how := len(p) - 1
 		if c.Set != was.Set {
@@ -154,10 +180,21 @@ func appendCells(p []byte, cells []Cell) []byte {
 			p[how] |= otherAttr
 			p = binary.LittleEndian.AppendUint16(p, uint16(c.Attr))
 		}
-		p = appendCodes(p, cells[:n])
+		if same {
+			p = append(p, c.Code|again, maxRun)
+		} else {
+			p = appendCodes(p, cells[:n])
+		}
 		cells, was = cells[n:], c
 	}
 	return p
+}
+
+// uniform reports whether cells start with a longest run of one cell, as where nothing
+// has been written: comparing arrays takes a fraction of the time.
+func uniform(cells []Cell) bool {
+	const n = maxRun - 1
+	return len(cells) >= maxRun && *(*[n]Cell)(cells) == *(*[n]Cell)(cells[1:])
 }
 
 // again, with a code, says that it is there as often as the next byte says. Codes have no
@@ -208,8 +245,9 @@ func readCells(cells []Cell, p []byte) {
 			if c.Code, p = p[0], p[1:]; c.Code&again != 0 {
 				c.Code, n, p = c.Code&^again, int(p[0]), p[1:]
 			}
-			for i := range run[:n] {
-				run[i] = c
+			run[0] = c
+			for i := 1; i < n; i *= 2 {
+				copy(run[i:n], run[:i])
 			}
 			run = run[n:]
 		}

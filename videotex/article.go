@@ -25,9 +25,14 @@ type ArticleReader struct {
 
 // Write feeds p and returns the last article that p completes, nil if none.
 func (r *ArticleReader) Write(p []byte) (article []byte) {
-	for _, b := range p {
+	for len(p) > 0 {
 		on := r.parser.Row0()
-		s := r.parser.Step(b)
+		if n := r.parser.run(p); n > 0 && !on {
+			p = p[n:]
+			continue
+		}
+		s, n := r.parser.next(p)
+		p = p[n:]
 		switch {
 		case len(s) == 0:
 		case r.parser.Row0():

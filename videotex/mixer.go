@@ -158,15 +158,17 @@ func (m *Mixer) waiting() []byte {
 func (m *Mixer) Next(dst []byte, n int) []byte {
 fill:
 	for end := len(dst) + n; len(dst) < end; {
-		if m.article != nil && m.parser.AtRest() {
+		if m.articleDue() {
 			dst = m.sendArticle(dst)
 			continue
 		}
 		if len(m.parts) == 0 {
 			break
 		}
-		if n := m.text(end - len(dst)); n > 0 {
-			dst = m.takeText(dst, n)
+		if n := m.pass(end - len(dst)); n > 0 {
+			dst = append(dst, m.waiting()[:n]...)
+			m.sent += n
+			m.parts[0].n -= n
 			continue
 		}
 		u := m.unit()
@@ -194,6 +196,53 @@ fill:
 	return dst
 }
 
+// articleDue reports whether there is an article, and now is the time for it.
+func (m *Mixer) articleDue() bool { return m.article != nil && m.parser.AtRest() }
+
+// pass returns how much of the queue is to be sent as it is, and clear at a
+// glance, as most is: of about most bytes, up to what asks for something, or an
+// article. It notes what that does.
+func (m *Mixer) pass(most int) int {
+	q := m.waiting()[:m.parts[0].n]
+	sent := 0
+	for sent < min(most, len(q)) && !m.articleDue() {
+		if n := m.parser.run(q[sent:min(most, len(q))]); n > 0 {
+			sent += n
+			m.shows(q[sent-1 : sent])
+			continue
+		}
+		n := m.parser.glance(q[sent:])
+		if n == 0 || q[sent] == ENQ || q[sent] == REP && m.spell {
+			break
+		}
+		s, row0 := q[sent:sent+n], m.parser.Row0()
+		m.parser.obey(s)
+		m.leaves(row0)
+		m.shows(s)
+		sent += n
+	}
+	return sent
+}
+
+// leaves has the badge shown again if the stream, which was on row 00, has left it.
+func (m *Mixer) leaves(row0 bool) {
+	if row0 && !m.parser.Row0() && m.badge != "" && !m.fades {
+		m.Badge(m.badge) // which may be written over
+	}
+}
+
+// shows notes the character that the sequence s has shown, if it has shown one
+// that REP repeats.
+func (m *Mixer) shows(s []byte) {
+	switch c := s[0] & 0x7F; {
+	case m.parser.iso(): // knows no REP, nor does REP know what is shown there
+	case c >= 0x20, c == SUB:
+		m.glyph, m.spell = append(m.glyph[:0], c), false
+	case (c == SS2 || c == SYN) && len(s) > 1:
+		m.glyph, m.spell = append(m.glyph[:0], s...), false
+	}
+}
+
 // sendArticle appends the article, with the badge if there is one.
 func (m *Mixer) sendArticle(dst []byte) []byte {
 	a := m.article
@@ -206,30 +255,6 @@ func (m *Mixer) sendArticle(dst []byte) []byte {
 	m.follow(a)
 	m.article, m.spell = nil, true
 	return append(dst, a...)
-}
-
-// text returns how many characters by themselves stand at the head of the queue, n at the
-// most. Most of a page is such, and need not go through the parser.
-func (m *Mixer) text(n int) int {
-	q := m.waiting()
-	n = min(n, m.parts[0].n)
-	for i, b := range q[:n] {
-		if !m.parser.alone(b) {
-			return i
-		}
-	}
-	return n
-}
-
-// takeText is take for what text has found.
-func (m *Mixer) takeText(dst []byte, n int) []byte {
-	t := m.waiting()[:n]
-	if !m.parser.iso() {
-		m.glyph, m.spell = append(m.glyph[:0], t[n-1]&0x7F), false
-	}
-	m.sent += n
-	m.parts[0].n -= n
-	return append(dst, t...)
 }
 
 // unit returns the length of the shortest run of whole sequences at the head
@@ -290,9 +315,7 @@ func (m *Mixer) take(dst, u []byte, by any) []byte {
 	for i, b := range u {
 		shown, row0 := m.parser.region == open, m.parser.Row0()
 		s := m.parser.Step(b)
-		if row0 && !m.parser.Row0() && m.badge != "" && !m.fades {
-			m.Badge(m.badge) // which may be written over
-		}
+		m.leaves(row0)
 		if len(s) == 0 {
 			continue
 		}
@@ -305,12 +328,12 @@ func (m *Mixer) take(dst, u []byte, by any) []byte {
 			m.Ordered(s)
 		}
 		switch {
-		case m.parser.iso(): // knows no REP, nor does REP know what is shown there
-		case !whole && shown && s[0] == REP && m.spell:
+		case !shown:
+		case !whole && s[0] == REP && m.spell && !m.parser.iso():
 			dst = m.repeat(dst, s[1])
 			continue
-		case shown && (s[0] >= 0x20 || s[0] == SUB || (s[0] == SS2 || s[0] == SYN) && len(s) > 1):
-			m.glyph, m.spell = append(m.glyph[:0], s...), false
+		default:
+			m.shows(s)
 		}
 		if !whole {
 			if !m.parser.Between() && asSent[0]&0x7F == REP { // s is within it

@@ -522,3 +522,56 @@ func BenchmarkMixer(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkMixerEcho is of a key's echo.
+func BenchmarkMixerEcho(b *testing.B) {
+	for _, echo := range []string{"a", "\x19Be", "\x08 \x08a\x1bA.."} {
+		b.Run(fmt.Sprint(len(echo)), func(b *testing.B) {
+			p, out := []byte(echo), make([]byte, 0, 2048)
+			var m Mixer
+			b.ReportAllocs()
+			for b.Loop() {
+				m.Write(b, p)
+				for len(m.Next(out, 1000)) > 0 {
+				}
+			}
+		})
+	}
+}
+
+// colours is a page of 1,000 bytes, in colours and mosaics.
+func colours() []byte {
+	p := []byte("\x0c\x1f\x41\x41")
+	for i := 0; len(p) < 1000; i++ {
+		p = append(p, ESC, byte(0x40+i%8), ESC, byte(0x50+i%7), ' ')
+		p = append(p, "MoIP, 3615"...)
+		if i%3 == 0 {
+			p = append(p, "\x0e\x5f\x35\x12\x46\x0f"...)
+		}
+		if i%4 == 0 {
+			p = append(p, US, byte(0x42+i%20), 0x41)
+		}
+	}
+	return p[:1000]
+}
+
+func BenchmarkMixerColours(b *testing.B) {
+	page := colours()
+	out := make([]byte, 0, 2048)
+	var m Mixer
+	b.SetBytes(int64(len(page)))
+	for b.Loop() {
+		m.Write(b, page)
+		for len(m.Next(out, 1000)) > 0 {
+		}
+	}
+}
+
+func BenchmarkArticleReader(b *testing.B) {
+	page := colours()
+	var r ArticleReader
+	b.SetBytes(int64(len(page)))
+	for b.Loop() {
+		r.Write(page)
+	}
+}

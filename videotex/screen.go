@@ -83,12 +83,30 @@ func (s *Screen) Write(p []byte) (int, error) {
 	for i := 0; i < len(p); {
 		n := s.run(p[i:])
 		if n == 0 {
+			n = s.glance(p[i:])
+		}
+		if n == 0 {
 			s.receive(p[i])
 			n = 1
 		}
 		i += n
 	}
 	return len(p), nil
+}
+
+// glance obeys the sequence that p starts with, if it is clear at a glance, in
+// 40 columns. It returns its length; what it leaves is for step.
+func (s *Screen) glance(p []byte) int {
+	if !s.plain || s.parity || s.parser.mode != Videotex {
+		return 0
+	}
+	n := s.parser.glance(p)
+	if n > 0 {
+		s.parser.obey(p[:n])
+		s.obey(p[:n])
+		s.plain = s.parser.plain()
+	}
+	return n
 }
 
 // receive takes one byte, if it came undamaged.
@@ -132,7 +150,7 @@ func (s *Screen) step(b byte) {
 	default:
 		s.obeyISO(q)
 	}
-	s.plain = s.parser.Between() && s.parser.region == open && s.parser.opaque == 0
+	s.plain = s.parser.plain()
 }
 
 // isOrder reports whether the sequence q is for the protocol layer.

@@ -58,10 +58,6 @@ const (
 // without padding and with bit 7 clear, or nil; inside a region, the bytes
 // that passed. The slice is valid until the next Step.
 func (p *Parser) Step(b byte) []byte {
-	if p.alone(b) {
-		p.seq[0] = b & 0x7F
-		return p.seq[:1]
-	}
 	b &= 0x7F
 	if p.opaque > 0 {
 		if b != NUL { // not counted on the line (2-6-5)
@@ -90,11 +86,74 @@ func (p *Parser) Step(b byte) []byte {
 	return p.screen(b)
 }
 
-// alone reports whether b, next, is a character by itself, as most of a page is, and
-// nothing but that: a sequence that leaves the terminal where it stands.
-func (p *Parser) alone(b byte) bool {
-	return b&0x7F >= 0x20 && p.n == 0 && p.np == 0 && p.region == open && p.opaque == 0
+// next takes the sequence that q starts with, if that is clear at a glance, and
+// otherwise a byte. It returns what Step does, and how many bytes it has taken.
+func (p *Parser) next(q []byte) (s []byte, n int) {
+	if n = p.glance(q); n == 0 {
+		return p.Step(q[0]), 1
+	}
+	p.obey(q[:n])
+	return q[:n], n
 }
+
+// run returns how many characters q starts with that stand for themselves. Step
+// would return each alone, and change nothing.
+func (p *Parser) run(q []byte) int {
+	if !p.plain() {
+		return 0
+	}
+	for n, b := range q {
+		if b&0x7F < 0x20 {
+			return n
+		}
+	}
+	return len(q)
+}
+
+// glance returns the length of the sequence that q starts with, as Step would
+// return it and obey take it, without padding, parity or another inside. It
+// returns 0 for what is rare, or not whole: only Step can tell.
+func (p *Parser) glance(q []byte) int {
+	if !p.plain() {
+		return 0
+	}
+	n := int(lengths[q[0]])
+	switch {
+	case len(q) < 2:
+	case q[0] == SS2 || q[0] == SYN:
+		if p.g1 {
+			n = 1
+		} else if q[1]&0xF0 == 0x40 {
+			n = 3
+		}
+	case q[0] == ESC && (q[1] < 0x40 || q[1] > 0x5F || q[1] == 0x5B): // no attribute
+		return 0
+	case q[0] == US && (q[1] == 0x3C || q[1] == 0x3E):
+		return 0
+	}
+	if n > len(q) {
+		return 0
+	}
+	for _, b := range q[min(n, 1):n] {
+		if b < 0x20 || b > 0x7F {
+			return 0
+		}
+	}
+	return n
+}
+
+// lengths are those of the sequences that glance knows, by their first bytes.
+var lengths = func() (l [256]uint8) {
+	for b := range 0x80 {
+		l[b] = 1
+	}
+	l[NUL], l[SEP], l[SS3] = 0, 0, 0
+	l[REP], l[SS2], l[SYN], l[ESC], l[US] = 2, 2, 2, 2, 3
+	return l
+}()
+
+// plain reports whether a character stands for itself.
+func (p *Parser) plain() bool { return p.Between() && p.region == open && p.opaque == 0 }
 
 // escaped takes the byte after an ESC.
 func (p *Parser) escaped(b byte) []byte {
@@ -316,7 +375,7 @@ func (p *Parser) Between() bool { return p.n == 0 && p.np == 0 }
 func (p *Parser) AtRest() bool { return p.free() && p.mode != Teleinformatique }
 
 // free is AtRest whatever the standard.
-func (p *Parser) free() bool { return p.Between() && p.region == open && p.opaque == 0 && !p.row0 }
+func (p *Parser) free() bool { return p.plain() && !p.row0 }
 
 // Loading reports whether the terminal loads redefinable characters: what Step returns
 // are bytes of them.

@@ -1,7 +1,9 @@
 package videotex
 
 import (
+	"bytes"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"testing"
 )
@@ -75,6 +77,50 @@ func TestSequences(t *testing.T) {
 	}
 }
 
+// checkNext checks that next, and run, tell of a stream what Step tells.
+func checkNext(t *testing.T, stream []byte) {
+	t.Helper()
+	var fast, slow Parser
+	for rest := stream; len(rest) > 0; {
+		for n := fast.run(rest); n > 0; n-- {
+			if s := slow.Step(rest[0]); len(s) != 1 || s[0] != rest[0]&0x7F {
+				t.Fatalf("%q: no run at %q, but %q", stream, rest, s)
+			}
+			rest = rest[1:]
+		}
+		if len(rest) == 0 {
+			break
+		}
+		got, n := fast.next(rest)
+		var want []byte
+		for i, b := range rest[:n] {
+			if want = slow.Step(b); want != nil && i < n-1 {
+				t.Fatalf("%q: %q is two sequences", stream, rest[:n])
+			}
+		}
+		if !bytes.Equal(got, want) || forgetful(fast) != forgetful(slow) {
+			t.Fatalf("%q: at %q %q, %+v; want %q, %+v", stream, rest, got, fast, want, slow)
+		}
+		rest = rest[n:]
+	}
+}
+
+// forgetful returns p without what is left in it of sequences that are over.
+func forgetful(p Parser) Parser {
+	clear(p.seq[p.n:])
+	clear(p.pro[p.np:])
+	return p
+}
+
+func TestNext(t *testing.T) {
+	for _, page := range pages(t) {
+		checkNext(t, page)
+	}
+	for seed := range uint64(200) {
+		checkNext(t, randomPage(rand.New(rand.NewPCG(seed, 0)), 300))
+	}
+}
+
 func FuzzParser(f *testing.F) {
 	f.Add([]byte("\x1fA\x1b\x39\x7bA\x19Be\x1b[1;2H\x1b\x25a\x1b\x25\x40\x1f\x23A0@\x1fAA"))
 	f.Fuzz(func(t *testing.T, stream []byte) {
@@ -84,6 +130,7 @@ func FuzzParser(f *testing.F) {
 				t.Fatalf("a sequence of %d bytes", len(s))
 			}
 		}
+		checkNext(t, stream)
 		p.Rest(nil)
 		if !p.AtRest() || p.Mode() != Videotex {
 			t.Fatalf("%q: not at rest", stream)
