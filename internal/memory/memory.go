@@ -38,6 +38,7 @@ type Gauge struct {
 	by    string
 	log   *slog.Logger // must not block
 	ours  bool         // GOMEMLIMIT is, to be adapted
+	paces bool         // GOGC is ours
 
 	mu        sync.Mutex // guards what follows
 	soft      int64      // the limit of Go, math.MaxInt64 for none
@@ -45,12 +46,14 @@ type Gauge struct {
 	enough    bool
 	usage     Usage
 	collected time.Time
+	percent   int // of garbage, see leisure
 }
 
 // Open finds out what the limit is: GOMEMLIMIT of the environment, the memory of the control
 // group, or the machine's. Unless the first is set, "off" too, it sets Go's limit to three
 // quarters of the others, for the kernel needs as much for a call as we do. The log is told
-// when callers are to be refused, and when they are not any more; it must not block.
+// when callers are to be refused, and when they are not any more; it must not block. Unless
+// GOGC is set, garbage is collected at leisure while there is little of it.
 func Open(log *slog.Logger) *Gauge {
 	g := &Gauge{enough: true, log: log, group: findGroup("/"), soft: debug.SetMemoryLimit(-1), by: "GOMEMLIMIT"}
 	if _, set := os.LookupEnv("GOMEMLIMIT"); !set {
@@ -63,6 +66,8 @@ func Open(log *slog.Logger) *Gauge {
 			debug.SetMemoryLimit(g.soft)
 		}
 	}
+	_, set := os.LookupEnv("GOGC")
+	g.paces, g.percent = !set, always
 	g.look(time.Now())
 	return g
 }
@@ -110,7 +115,10 @@ func (g *Gauge) Run(ctx context.Context) {
 // look looks how things are. It is called with mu held.
 func (g *Gauge) look(now time.Time) {
 	g.at = now
-	needed, garbage := ofGo()
+	needed, garbage, live := ofGo()
+	if g.paces {
+		g.pace(live)
+	}
 	g.usage = Usage{Taken: needed, By: g.by}
 	if g.soft < math.MaxInt64 {
 		g.usage.Most = g.soft / 4 * 3
@@ -123,6 +131,26 @@ func (g *Gauge) look(now time.Time) {
 		g.collected = now
 		go runtime.GC() // by which it is known what is in use
 	}
+}
+
+// Garbage is collected when there is as much of it as of what is in use, as Go has it, but
+// up to the room of leisure not before there is that much. Of a gateway with few calls under
+// way little is in use, and Go would collect dozens of times a second when many come and go:
+// a third of what their calls cost.
+const (
+	leisure = 16 << 20
+	always  = 100 // percent of what is in use, at the least
+	rarely  = 400 // and at the most
+)
+
+// pace has garbage collected as live, what was in use at the last collection, asks for.
+func (g *Gauge) pace(live int64) {
+	percent := int(min(max(leisure*100/max(live, 1), always), rarely))
+	if by := percent - g.percent; by == 0 || percent != always && -25 < by && by < 25 { // it stops everybody for a moment
+		return
+	}
+	g.percent = percent
+	debug.SetGCPercent(percent)
 }
 
 // tell says whether there is enough, and tells operators when that changes. Callers who were
@@ -158,9 +186,9 @@ func (g *Gauge) lookAtGroup(needed, garbage int64) {
 	}
 }
 
-// ofGo returns what the program needs, and what is garbage or kept for later and can be had
-// back.
-func ofGo() (needed, garbage int64) {
+// ofGo returns what the program needs, what is garbage or kept for later and can be had
+// back, and which objects were in use at the last collection, 0 before there was one.
+func ofGo() (needed, garbage, live int64) {
 	s := []metrics.Sample{
 		{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"},
 		{Name: "/memory/classes/heap/free:bytes"}, {Name: "/memory/classes/heap/objects:bytes"}, {Name: "/gc/heap/live:bytes"},
@@ -169,8 +197,8 @@ func ofGo() (needed, garbage int64) {
 	at := func(i int) int64 { return int64(s[i].Value.Uint64()) }
 	mapped := at(0) - at(1)
 	garbage = at(2)
-	if live := at(4); live > 0 { // there was a collection
+	if live = at(4); live > 0 { // there was a collection
 		garbage += max(at(3)-live, 0)
 	}
-	return max(mapped-garbage, 0), garbage
+	return max(mapped-garbage, 0), garbage, live
 }

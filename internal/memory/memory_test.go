@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"strings"
 	"testing"
 	"time"
@@ -87,12 +88,34 @@ func TestMachine(t *testing.T) {
 	}
 }
 
+// Little garbage is left for longer than as much as is in use, unless the operator has said
+// when to collect it.
+func TestLeisure(t *testing.T) {
+	before := debug.SetGCPercent(always)
+	defer debug.SetGCPercent(before)
+	t.Setenv("GOGC", "100")
+	if Open(slog.New(slog.DiscardHandler)); debug.SetGCPercent(always) != always {
+		t.Error("GOGC is not heeded")
+	}
+	g := &Gauge{percent: always}
+	for _, c := range []struct{ live, want int64 }{
+		{0, 400}, {1 << 20, 400}, {8 << 20, 200}, {8<<20 + 1000, 200}, {15 << 20, 106}, {16 << 20, 100}, {1 << 40, 100}, {4 << 20, 400},
+	} {
+		g.pace(c.live)
+		got := debug.SetGCPercent(always)
+		debug.SetGCPercent(got)
+		if int64(got) != c.want {
+			t.Errorf("with %d bytes in use: %d %%, not %d", c.live, got, c.want)
+		}
+	}
+}
+
 // What is in use counts, garbage does not, and the log tells of both ends.
 func TestGauge(t *testing.T) {
 	var log bytes.Buffer
 	g := &Gauge{enough: true, log: slog.New(slog.NewTextHandler(&log, nil)), by: "GOMEMLIMIT"}
 	runtime.GC()
-	needed, _ := ofGo()
+	needed, _, _ := ofGo()
 	g.soft = (needed + 32<<20) / 3 * 4
 	if !g.Enough() {
 		t.Fatalf("there is not enough at first: %+v", g.usage)
