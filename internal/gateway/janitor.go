@@ -10,7 +10,7 @@ import (
 )
 
 // tidyTime is how often the janitor looks whether a crowd is over.
-const tidyTime = 2 * time.Second
+const tidyTime = 10 * time.Second
 
 // tidy gives memory back to the system when a crowd is over. Each who comes leaves some
 // 20 KiB of garbage, most of it net/http's, and the runtime lets the heap grow to twice what
