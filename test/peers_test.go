@@ -191,7 +191,8 @@ func TestEndless(t *testing.T) {
 		t.Errorf("%d bytes more were taken of what nobody reads", more)
 	}
 	for i, g := range []*gateway{g, poured} {
-		if more := g.resident() - before[i]; more > 30<<10 {
+		// 16 MiB of garbage may wait to be collected, and the race detector has more of all.
+		if more := g.resident() - before[i]; more > 48<<10 {
 			t.Errorf("gateway %d has %d KiB more for %d callers who do not read", i, more, callers)
 		}
 	}
