@@ -4,27 +4,22 @@ import (
 	"net"
 	"syscall"
 
+	"moip/internal/tcpsocket"
+
 	"golang.org/x/sys/unix"
 )
 
 // tune sets how many bytes not yet sent may wait in the kernel for a caller.
 func tune(conn net.Conn, unsent int) {
-	for { // to the socket, from what is around it
-		around, ok := conn.(interface{ NetConn() net.Conn })
-		if !ok {
-			break
-		}
-		conn = around.NetConn()
-	}
-	tcp, ok := conn.(*net.TCPConn)
-	if !ok {
+	tcp := tcpsocket.Of(conn)
+	if tcp == nil {
 		return
 	}
-	socket, err := tcp.SyscallConn()
+	raw, err := tcp.SyscallConn()
 	if err != nil {
 		return
 	}
-	socket.Control(func(fd uintptr) {
+	raw.Control(func(fd uintptr) {
 		// Should a kernel not know it, Fin takes longer to be seen.
 		_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, unsent)
 	})
@@ -33,11 +28,11 @@ func tune(conn net.Conn, unsent int) {
 // tuneListener sets how many bytes that are not read may wait for the connections of a
 // listener.
 func tuneListener(l net.Listener) {
-	socket, ok := l.(syscall.Conn) // which a listener that is handed over is, too
+	conn, ok := l.(syscall.Conn) // which a listener that is handed over is, too
 	if !ok {
 		return
 	}
-	if raw, err := socket.SyscallConn(); err == nil {
+	if raw, err := conn.SyscallConn(); err == nil {
 		raw.Control(func(fd uintptr) {
 			// Else it is the system's, and who floods the gateway is noticed later.
 			_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF, unheard)

@@ -15,6 +15,7 @@ import (
 
 	"moip/internal/directory"
 	"moip/internal/ledger"
+	"moip/internal/seat"
 	"moip/internal/session"
 	"moip/internal/tariff"
 	"moip/minitel"
@@ -110,7 +111,7 @@ func (p *Portal) Dial(_ context.Context, call session.ID, _ session.Route) (sess
 	t := minitel.New(newDesk(p, call, v))
 	t.AtEnd(v.leave)
 	v.arrive(t)
-	return seat{t}, nil
+	return seat.Seat{Terminal: t}, nil
 }
 
 // tariff is what a service costs; nothing if the directory does not list it.

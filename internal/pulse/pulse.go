@@ -7,6 +7,8 @@ import (
 	"context"
 	"net"
 	"time"
+
+	"moip/internal/tcpsocket"
 )
 
 // Within is how long a peer that has vanished is taken for alive, unless stall asks for
@@ -31,7 +33,7 @@ const slack = 30 * time.Second
 // after a quarter of an hour). What is no TCP, or is around it, is looked through or left
 // alone. Reading from a connection that ended so is told ETIMEDOUT.
 func Take(conn net.Conn, stall time.Duration) {
-	tcp := socketOf(conn)
+	tcp := tcpsocket.Of(conn)
 	if tcp == nil {
 		return
 	}
@@ -61,18 +63,4 @@ func (l listener) Accept() (net.Conn, error) {
 		Take(conn, time.Nanosecond)
 	}
 	return conn, err
-}
-
-// socketOf returns the socket in conn, nil if there is none.
-func socketOf(conn net.Conn) *net.TCPConn {
-	for {
-		switch c := conn.(type) {
-		case *net.TCPConn:
-			return c
-		case interface{ NetConn() net.Conn }:
-			conn = c.NetConn()
-		default:
-			return nil
-		}
-	}
 }

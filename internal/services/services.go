@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync/atomic"
 
+	"moip/internal/seat"
 	"moip/internal/session"
 	"moip/minitel"
 )
@@ -71,7 +72,7 @@ func (s *Services) Dial(_ context.Context, call session.ID, r session.Route) (se
 	name, _ := strings.CutPrefix(r.URL, "builtin:")
 	for _, service := range services {
 		if strings.EqualFold(service.name, name) {
-			return seat{minitel.New(service.enter(s, s.log.With("call", call)))}, nil
+			return seat.Seat{Terminal: minitel.New(service.enter(s, s.log.With("call", call)))}, nil
 		}
 	}
 	return nil, fmt.Errorf("%.60q is not a service inside (there are builtin:%s)", r.URL, strings.Join(Names(), ", "))

@@ -4,6 +4,8 @@ import (
 	"net"
 	"sync/atomic"
 
+	"moip/internal/tcpsocket"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -39,11 +41,11 @@ const (
 // startWatch takes over the socket that conn is, or is around. If there is none, or it
 // cannot be watched, it returns nil, and conn is as it was.
 func startWatch(conn net.Conn, wake func()) watcher {
-	socket := socketOf(conn)
-	if socket == nil {
+	tcp := tcpsocket.Of(conn)
+	if tcp == nil {
 		return nil
 	}
-	raw, err := socket.SyscallConn()
+	raw, err := tcp.SyscallConn()
 	if err != nil {
 		return nil
 	}
@@ -56,22 +58,8 @@ func startWatch(conn net.Conn, wake func()) watcher {
 		unix.Close(w.fd)
 		return nil
 	}
-	socket.Close() // ends nothing, for ours is open
+	tcp.Close() // ends nothing, for ours is open
 	return w
-}
-
-// socketOf returns the socket that conn is, or is around, nil if there is none.
-func socketOf(conn net.Conn) *net.TCPConn {
-	for {
-		switch c := conn.(type) {
-		case *net.TCPConn:
-			return c
-		case interface{ NetConn() net.Conn }:
-			conn = c.NetConn()
-		default:
-			return nil
-		}
-	}
 }
 
 func (w *watch) read(p []byte) (n int, err error) {
