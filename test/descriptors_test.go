@@ -48,8 +48,15 @@ func startsShort(t *testing.T, files int) (*gateway, operator) {
 			t.Fatal(err)
 		}
 	}
-	g, err := startBy([]string{"sh", "-c", fmt.Sprintf(`ulimit -n %d && exec "$0" "$@"`, files)}, dir,
-		[]string{"--config", "moip.toml", "--admin", "127.0.0.1:0", "--history", "history.db", asFileSays})
+	return startsBy(t, []string{"sh", "-c", fmt.Sprintf(`ulimit -n %d && exec "$0" "$@"`, files)}, dir,
+		"--config", "moip.toml", "--admin", "127.0.0.1:0", "--history", "history.db", asFileSays)
+}
+
+// startsBy is startBy for a gateway that is killed when the test ends, and whose last words
+// are told if it fails.
+func startsBy(t *testing.T, command []string, dir string, flags ...string) (*gateway, operator) {
+	t.Helper()
+	g, err := startBy(command, dir, flags)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, &g.log)
 	}

@@ -118,18 +118,7 @@ func startsWith(t *testing.T, env string, command ...string) (*gateway, operator
 	if err := os.WriteFile(filepath.Join(dir, "moip.toml"), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	g, err := startBy(append([]string{"env", env}, command...), dir, []string{"--config", "moip.toml", "--admin", "127.0.0.1:0", asFileSays})
-	if err != nil {
-		t.Fatalf("%v\n%s", err, &g.log)
-	}
-	t.Cleanup(func() {
-		g.kill()
-		if t.Failed() {
-			text := g.log.String()
-			t.Logf("the gateway said:\n%s", text[max(0, len(text)-2000):])
-		}
-	})
-	return g, operator{t, g.doors["admin"]}
+	return startsBy(t, append([]string{"env", env}, command...), dir, "--config", "moip.toml", "--admin", "127.0.0.1:0", asFileSays)
 }
 
 // crush calls until somebody is refused, and reads nothing but the first byte. A caller
