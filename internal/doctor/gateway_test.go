@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -56,6 +57,27 @@ func takenAddress(t *testing.T) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { l.Close() })
+	return l.Addr().String()
+}
+
+// hangsUp returns an address that is taken, and where everybody is cut off.
+func hangsUp(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var served sync.WaitGroup
+	served.Go(func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			c.Close()
+		}
+	})
+	t.Cleanup(func() { l.Close(); served.Wait() })
 	return l.Addr().String()
 }
 
@@ -284,8 +306,9 @@ file = "nowhere.json"
 // If nothing answers, it is not the services' fault.
 func TestNothingAnswers(t *testing.T) {
 	var text strings.Builder
+	deaf := hangsUp(t)
 	for i := range 60 {
-		fmt.Fprintf(&text, "[[service]]\ncode = \"S%d\"\nurl = \"tcp://%s\"\n", i, free(t))
+		fmt.Fprintf(&text, "[[service]]\ncode = \"S%d\"\nurl = \"ws://%s/%d\"\n", i, deaf, i)
 	}
 	o := quiet(t)
 	o.Config.Directory = write(t, t.TempDir(), "services.toml", text.String())
