@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 
 	"moip/internal/config"
 	"moip/internal/gateway"
@@ -14,24 +15,28 @@ import (
 // serve runs the gateway. Its flags are those of PyMoIP's gateway, with their
 // names and meaning, and stand above the configuration file.
 type serve struct {
-	Config       string  `help:"Configuration file; the flags stand above it." placeholder:"FILE"`
-	WS           *string `name:"ws" help:"Answer WebSocket callers at this port or address. Without --ws and --tcp: ws on 9001, telnet on 9000." placeholder:"[ADDR:]PORT"`
-	TCP          *string `name:"tcp" help:"Answer telnet and raw TCP callers at this port or address." placeholder:"[ADDR:]PORT"`
-	Videotext    *string `short:"v" help:"The portal: a ws, wss, telnet or tcp URL. Without it, the built-in portal." placeholder:"URL"`
-	Command      *string `short:"c" help:"The portal's control link. With --videotext, ws://localhost:8764 if not given." placeholder:"URL"`
-	Nocommand    bool    `short:"n" help:"No control link."`
-	Interval     *string `short:"i" help:"Seconds between pings to the portal, or None." placeholder:"SECONDS"`
-	Subprotocols *string `short:"b" help:"WebSocket subprotocols offered to the portal, as in [\"binary\",\"tty\"]." placeholder:"LIST"`
-	Directory    *string `help:"File or folder of the services that the built-in portal lists; without it, the directory inside." placeholder:"PATH"`
-	Pages        *string `help:"Folder of the .vdt files that the service PAGES shows." placeholder:"FOLDER"`
-	Admin        *string `help:"Where operators reach the gateway, or none; from elsewhere they need what the configuration file says. If not given, 127.0.0.1:8999." placeholder:"ADDR:PORT"`
-	Records      *string `help:"File to which each visit to a service adds a line, or none." placeholder:"FILE"`
-	History      *string `help:"Database of the records of calls, or none. If not given, history.db." placeholder:"FILE"`
-	Recordings   *string `help:"Folder in which calls are recorded, if their callers ask for it or the configuration file says so." placeholder:"FOLDER"`
-	Bans         *string `help:"File in which it is kept who is kept out, or none." placeholder:"FILE"`
-	Log          *string `help:"Log file, or none." placeholder:"FILE"`
-	Trace        *string `help:"Tell what passes on the lines of a call, by its number, or of all from an address or a network." placeholder:"ID|ADDR"`
-	LogLevel     *string `help:"Least to log: debug, info, warn or error." placeholder:"LEVEL"`
+	Config        string  `help:"Configuration file; the flags stand above it." placeholder:"FILE"`
+	WS            *string `name:"ws" help:"Answer WebSocket callers at this port or address. Without --ws and --tcp: ws on 9001, telnet on 9000." placeholder:"[ADDR:]PORT"`
+	TCP           *string `name:"tcp" help:"Answer telnet and raw TCP callers at this port or address." placeholder:"[ADDR:]PORT"`
+	Videotext     *string `short:"v" help:"The portal: a ws, wss, telnet or tcp URL. Without it, the built-in portal." placeholder:"URL"`
+	Command       *string `short:"c" help:"The portal's control link. With --videotext, ws://localhost:8764 if not given." placeholder:"URL"`
+	Nocommand     bool    `short:"n" help:"No control link."`
+	Interval      *string `short:"i" help:"Seconds between pings to the portal, or None." placeholder:"SECONDS"`
+	Subprotocols  *string `short:"b" help:"WebSocket subprotocols offered to the portal, as in [\"binary\",\"tty\"]." placeholder:"LIST"`
+	Directory     *string `help:"File or folder of the services that the built-in portal lists; without it, the directory inside." placeholder:"PATH"`
+	Pages         *string `help:"Folder of the .vdt files that the service PAGES shows." placeholder:"FOLDER"`
+	Admin         *string `help:"Where operators reach the gateway, or none; from elsewhere they need what the configuration file says. If not given, 127.0.0.1:8999." placeholder:"ADDR:PORT"`
+	Records       *string `help:"File to which each visit to a service adds a line, or none." placeholder:"FILE"`
+	History       *string `help:"Database of the records of calls, or none. If not given, history.db." placeholder:"FILE"`
+	Recordings    *string `help:"Folder in which calls are recorded, if their callers ask for it or the configuration file says so." placeholder:"FOLDER"`
+	Bans          *string `help:"File in which it is kept who is kept out, or none." placeholder:"FILE"`
+	Node          *string `help:"What this gateway is called in its hub. If not given, the host's name." placeholder:"NAME"`
+	ClusterURL    *string `name:"cluster-url" help:"NATS servers, nats://HOST:PORT each, that the gateways of a hub have in common." placeholder:"URL,…"`
+	ClusterListen *string `help:"Where the NATS server inside answers those in other gateways." placeholder:"ADDR:PORT"`
+	ClusterRoutes *string `help:"Where those answer." placeholder:"ADDR:PORT,…"`
+	Log           *string `help:"Log file, or none." placeholder:"FILE"`
+	Trace         *string `help:"Tell what passes on the lines of a call, by its number, or of all from an address or a network." placeholder:"ID|ADDR"`
+	LogLevel      *string `help:"Least to log: debug, info, warn or error." placeholder:"LEVEL"`
 }
 
 // config returns what the file and the flags say together.
@@ -54,9 +59,15 @@ func (s *serve) override(cfg *config.Config) error {
 		s.Videotext: &cfg.Portal.URL, s.Command: &cfg.Link, s.Directory: &cfg.Directory,
 		s.Pages: &cfg.Pages, s.Records: &cfg.Records, s.History: &cfg.History.File, s.Recordings: &cfg.Recordings.Folder,
 		s.Log: &cfg.Log, s.Admin: &cfg.Admin, s.Bans: &cfg.Bans.File,
+		s.Node: &cfg.Cluster.Node, s.ClusterListen: &cfg.Cluster.Listen,
 	} {
 		if flag != nil {
 			*at = *flag
+		}
+	}
+	for flag, at := range map[*string]*[]string{s.ClusterURL: &cfg.Cluster.URL, s.ClusterRoutes: &cfg.Cluster.Routes} {
+		if flag != nil {
+			*at = strings.Split(*flag, ",")
 		}
 	}
 	if s.Nocommand {

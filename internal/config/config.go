@@ -119,6 +119,8 @@ type Config struct {
 
 	History History `toml:"history"`
 
+	Cluster Cluster `toml:"cluster"`
+
 	Limits Limits `toml:"limits"`
 }
 
@@ -208,6 +210,7 @@ func Default() *Config {
 		Shield:   defaultShield(),
 		TLS:      defaultTLS(),
 		Redirect: Redirect{Allow: []string{"*"}, Deny: []string{}},
+		Cluster:  Cluster{URL: []string{}, Routes: []string{}},
 		History:  History{Keep: Duration(2160 * time.Hour), Calls: 1_000_000},
 		Limits: Limits{
 			Idle:  Duration(10 * time.Minute),
@@ -327,6 +330,7 @@ func (c *Config) check(fault report) {
 	c.Redirect.check(fault)
 	c.Shield.check(fault)
 	c.checkHistory(fault)
+	c.checkCluster(fault)
 	c.Limits.check(fault)
 }
 

@@ -17,6 +17,8 @@ import (
 	"moip/internal/config"
 	"moip/internal/control/admin"
 	"moip/internal/control/admin/access"
+	"moip/internal/control/cluster"
+	"moip/internal/control/cluster/bus"
 	"moip/internal/control/pymoip"
 	"moip/internal/directory"
 	"moip/internal/downstream"
@@ -63,6 +65,8 @@ type gateway struct {
 	browse    atomic.Value                   // a string: where browsers are answered, * for the host; "" for nowhere
 	hush      policy.Hush                    // of callers who are refused
 	history   *history.History               // nil if none is kept
+	bus       bus.Bus                        // to the other gateways of the hub
+	hub       *cluster.Hub                   // what is known of them
 	files     shortage                       // of descriptors
 	work      []func(context.Context)        // what else goes on, until the context is done
 	about     atomic.Value                   // a string: the portal, for people
@@ -107,7 +111,7 @@ func open(ctx context.Context, p Plan, log *logbook, sockets *handover.Sockets) 
 		g.board.Continue(session.ID(last))
 	}
 	for _, step := range []func() error{
-		g.openRecordings, g.openCertificates, g.openPolicy, g.openHistory,
+		g.openRecordings, g.openCertificates, g.openPolicy, g.openCluster, g.openHistory,
 		func() error { return g.wire(p.Portal) },
 		func() error { return g.openTrace(p.Trace) },
 		g.openDoors, g.openAdmin,
@@ -361,6 +365,9 @@ func (g *gateway) close() {
 		g.bans.Close() // it has logged what it cannot write
 	}
 	g.closeHistory()
+	if g.bus != nil {
+		g.bus.Close()
+	}
 	g.files.close()
 }
 
