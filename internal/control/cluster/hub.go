@@ -44,6 +44,9 @@ type Options struct {
 	Self func() Gateway // how this gateway is now; what is missing in it is the Hub's to say
 	Log  *slog.Logger
 
+	// Alone is of a gateway that has no others: its Hub is not run.
+	Alone bool
+
 	// Heir is the Instance of the process that this one replaces, which has the same name
 	// and goes on until its calls are over. "" for none.
 	Heir string
@@ -93,6 +96,9 @@ func (h *Hub) Instance() string { return h.instance }
 
 // Bus returns what the gateways are connected by.
 func (h *Hub) Bus() bus.Bus { return h.o.Bus }
+
+// Alone reports whether the gateway is not one of several.
+func (h *Hub) Alone() bool { return h.o.Alone }
 
 // Claim asks, before Run, whether another gateway has our name, and returns an error that
 // says what to do if so. One that drains, or is replaced by us, has it no more. While the
