@@ -26,7 +26,7 @@ var house = map[string]string{
 	"internal/switchboard":                 "internal/session videotex",
 	"internal/history":                     "internal/clock internal/ledger internal/session internal/tariff videotex",
 	"internal/trace":                       "internal/policy internal/session internal/telnet internal/transport videotex",
-	"internal/control/admin":               "internal/control/admin/access internal/history internal/memory internal/picture internal/policy internal/policy/ban internal/policy/limit internal/policy/outbound internal/policy/shield internal/policy/token internal/session internal/switchboard internal/trace videotex",
+	"internal/control/admin":               "internal/control/admin/access internal/control/cluster internal/history internal/memory internal/picture internal/policy internal/policy/ban internal/policy/limit internal/policy/outbound internal/policy/shield internal/policy/token internal/session internal/switchboard internal/trace videotex",
 	"internal/control/admin/access":        "internal/policy internal/policy/token internal/proxied",
 	"internal/control/admin/console":       "internal/emulator internal/webpage",
 	"internal/control/cluster":             "internal/control/cluster/bus",
