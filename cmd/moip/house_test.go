@@ -66,6 +66,7 @@ var house = map[string]string{
 	"internal/golden":                      "videotex",
 	"internal/browsertest":                 "",
 	"internal/doctor":                      "internal/certificate internal/config internal/control/admin internal/control/pymoip internal/directory internal/directory/probe internal/directory/yellowpages internal/downstream internal/picture internal/policy/ban internal/policy/limit internal/policy/token internal/recording internal/serial internal/session internal/telnet internal/upstream videotex",
+	"internal/control/cluster/tunnel":      "internal/control/cluster/bus",
 }
 
 func TestHouse(t *testing.T) {
