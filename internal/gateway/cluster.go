@@ -16,5 +16,5 @@ func (g *gateway) openCluster() error {
 // self is how this gateway is.
 func (g *gateway) self() cluster.Gateway {
 	calls, _, most := g.limits.Count()
-	return cluster.Gateway{Version: g.version, Began: g.began.UTC(), State: g.state.Load().(string), Calls: calls, MaxCalls: most}
+	return cluster.Gateway{Version: g.version, Began: g.began.UTC(), State: g.state.Load().(string), Calls: calls, MaxCalls: most, Events: g.events.Told()}
 }
