@@ -269,7 +269,7 @@ func eventLine(e admin.Event) string {
 	gateway, of := "the gateway", ""
 	if e.Gateway != "" {
 		call = e.Gateway + "-" + call
-		gateway, of = e.Gateway, " of "+e.Gateway
+		gateway, of = e.Gateway, " at "+e.Gateway
 	}
 	line := fmt.Sprintf("%s  call %s  %s", at, call, e.Type)
 	switch {
