@@ -112,7 +112,7 @@ func open(ctx context.Context, p Plan, log *logbook, sockets *handover.Sockets) 
 	g.files.log, g.files.metrics = g.log, g.metrics
 	g.inherit(sockets.Told())
 	for _, step := range []func() error{
-		g.openRecordings, g.openCertificates, g.openPolicy, g.openCluster, g.openHistory,
+		g.openRecordings, g.openCertificates, g.openPolicy, g.openCluster, g.openNews, g.openHistory,
 		func() error { return g.wire(p.Portal) },
 		func() error { return g.openTrace(p.Trace) },
 		g.openDoors, g.openAdmin,
