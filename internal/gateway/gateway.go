@@ -67,6 +67,7 @@ type gateway struct {
 	history   *history.History               // nil if none is kept
 	bus       bus.Bus                        // to the other gateways of the hub
 	hub       *cluster.Hub                   // what is known of them
+	clustered bool                           // there may be others
 	files     shortage                       // of descriptors
 	work      []func(context.Context)        // what else goes on, until the context is done
 	about     atomic.Value                   // a string: the portal, for people
