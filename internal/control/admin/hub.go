@@ -223,17 +223,12 @@ func (r elsewhere) Error() string { return r.text }
 // errOlder is of a gateway that does not know an operation.
 var errOlder = errors.New("upgrade it")
 
-// errNoGateway is of a name that no gateway of the hub has.
-var errNoGateway = errors.New("no gateway of this hub has that name")
-
 // instances returns the other gateways that are heard of one name, the newest first. There
 // is one, or an error says why not.
 func (d desk) instances(name string) (heard []cluster.Seen, err error) {
-	var names []string
-	for _, g := range d.Hub.Gateways() {
-		names = append(names, g.Name)
+	for _, g := range d.Hub.Of(name) {
 		switch {
-		case g.Name != name || g.Self:
+		case g.Self:
 		case !g.Silent:
 			heard = append(heard, g)
 		case err == nil:
@@ -246,7 +241,11 @@ func (d desk) instances(name string) (heard []cluster.Seen, err error) {
 	case err != nil:
 		return nil, err
 	}
-	return nil, fmt.Errorf("%.60q: %w (there are %s)", name, errNoGateway, strings.Join(slices.Compact(names), ", "))
+	var names []string
+	for _, g := range d.Hub.Gateways() {
+		names = append(names, g.Name)
+	}
+	return nil, fmt.Errorf("%.60q: %w (there are: %s)", name, cluster.ErrUnknown, strings.Join(slices.Compact(names), ", "))
 }
 
 // ask asks another gateway. Its answer is an HTTP one of any status; if there is none, the
@@ -350,15 +349,14 @@ type round struct {
 func (d desk) round(r *http.Request) (*round, error) {
 	name, r := gatewayOf(r)
 	a := &round{desk: d, r: r, named: name != ""}
-	all := d.Hub.Gateways()
-	for i, g := range all {
+	for _, g := range d.Hub.Gateways() {
 		switch {
 		case name != "" && g.Name != name:
 		case g.Self:
 			a.self = true
 		case !g.Silent:
 			a.others = append(a.others, g)
-		case !succeeded(all, i):
+		default:
 			a.Missing = append(a.Missing, silence(g).missing())
 		}
 	}
@@ -374,12 +372,6 @@ func (d desk) round(r *http.Request) (*round, error) {
 		return a, faulty("the request is not as openapi.json has it: %w", err)
 	}
 	return a, nil
-}
-
-// succeeded reports whether a gateway that is silent was not about to go, and another has
-// its name: then it was started anew, and has no calls.
-func succeeded(all []cluster.Seen, i int) bool {
-	return all[i].State == "running" && slices.ContainsFunc(all[:i], func(g cluster.Seen) bool { return g.Name == all[i].Name })
 }
 
 // own has this gateway's handler asked.

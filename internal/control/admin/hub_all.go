@@ -81,14 +81,14 @@ func (d desk) banEverywhere(r *http.Request) (any, error) {
 	return all, err
 }
 
-// newestOnly leaves one gateway of each name in a round: those of one name have their
-// records in one place.
+// newestOnly leaves who goes on of each name in a round: one that is about to leave has its
+// records in the same place as who is there in its stead.
 func (a *round) newestOnly() {
 	last := ""
 	a.others = slices.DeleteFunc(a.others, func(g cluster.Seen) bool {
 		again := g.Name == last || a.self && g.Name == a.Hub.Name()
 		last = g.Name
-		return again
+		return again && g.State != "running"
 	})
 }
 
