@@ -167,6 +167,10 @@ func (s *standIn) mux() http.Handler {
 		}
 		return map[string]any{"bus": s.bus, "gateways": s.houses}
 	})
+	tell("DELETE /gateways/{name}", func(r *http.Request) any {
+		s.houses = slices.DeleteFunc(s.houses, func(h house) bool { return h.Silent && h.Name == r.PathValue("name") })
+		return nil
+	})
 	tell("GET /calls", func(r *http.Request) any {
 		told := struct {
 			Calls   []hubCall `json:"calls"`
@@ -223,7 +227,13 @@ func (s *standIn) mux() http.Handler {
 	tell("GET /services", func(*http.Request) any { return map[string]any{"services": []any{}} })
 	tell("GET /bans", func(*http.Request) any { return map[string]any{"bans": []any{}} })
 	tell("GET /history", func(r *http.Request) any {
-		told := map[string]any{"records": slices.DeleteFunc(slices.Clone(s.records), func(e hubRecord) bool { return !of(r, e.Gateway) })}
+		limit, _ := strconv.Atoi(r.FormValue("limit"))
+		before, err := strconv.ParseInt(r.FormValue("before"), 10, 64)
+		some := slices.DeleteFunc(slices.Clone(s.records), func(e hubRecord) bool { return !of(r, e.Gateway) || err == nil && e.ID >= before })
+		told := map[string]any{"records": some[:min(len(some), limit)]}
+		if len(some) > limit {
+			told["next"] = some[limit-1].ID
+		}
 		if s.missing != nil {
 			told["missing"] = s.missing
 		}
@@ -402,7 +412,6 @@ func TestConsoleOfHub(t *testing.T) {
 	d.reads("#gateway-title", "Gateway lyon")
 	d.reads("#house", "portal of lyon")
 	d.reads("#file", "lyon.toml")
-	d.so(`!upgrade.checkVisibility()`)
 	value[bool](d.tab, `(level.value = "debug", level.dispatchEvent(new Event("change")))`)
 	s.ordered(d, `PUT /log-level?gateway=lyon {"level":"debug"}`)
 	d.press("#gateway", "Reload")
@@ -444,7 +453,7 @@ func TestConsoleOfHubInTrouble(t *testing.T) {
 	}
 	d.reads("#hub tbody", "silent")
 	d.reads("#hub tbody", "12 of 100, last known")
-	d.so(`!document.querySelector("#hub [aria-label='Show lyon']").checkVisibility()`)
+	d.so(`!document.querySelector("#hub [aria-label='Show lyon']")`)
 	d.so(`[...which.options].every(e => e.value !== "lyon")`)
 
 	// It is back, and so is its call.
@@ -490,6 +499,34 @@ func TestConsoleOfHubInTrouble(t *testing.T) {
 	d.reads("#trouble", "this page shows no other. lyon was heard last at "+at+", with 12 calls.")
 	d.so(`document.querySelector("#trouble").role === "alert"`)
 	d.saves("trouble.png")
+	d.press("#hub", "Forget lyon")
+	d.reads("#order", "with 12 calls.")
+	d.press("#order", "Forget")
+	d.told("lyon is forgotten.")
+	d.so(`document.querySelectorAll("#hub tbody tr").length === 1`)
+}
+
+// A call that was long has its record among old ones, and is shown all the same.
+func TestConsoleOfLongCall(t *testing.T) {
+	s := standsIn(t)
+	d := attends(t, s.address())
+	d.press("nav", "History")
+	d.reads("#history output", "6")
+	s.is(func() {
+		for i := range s.records {
+			s.records[i].ID += 100
+		}
+		long := s.records[0]
+		long.ID, long.Call, long.Address = 1, 3, "192.0.2.77"
+		for i := range int64(100) {
+			next := s.records[0]
+			next.ID += i + 1
+			s.records = append([]hubRecord{next}, s.records...)
+		}
+		s.records = append(s.records, long)
+	})
+	value[bool](d.tab, `(() => { const now = Date.now; Date.now = () => now() + 61e3; return true; })()`) // a minute later
+	d.reads("#history tbody", "192.0.2.77")
 }
 
 // A gateway that is alone has nothing of a hub on its page.

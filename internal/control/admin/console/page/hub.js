@@ -2,6 +2,7 @@
 // answer. Of a gateway that is alone nothing of this is shown.
 
 import { ask, hub } from './api.js';
+import { order } from './order.js';
 import { Table, b, element, make, moment, since, span, write } from './page.js';
 
 /** @typedef {import('./api.js').Gateway} Gateway */
@@ -66,8 +67,18 @@ const table = new Table(b('hub'), /** @type {import('./page.js').Column<Gateway>
 /** @param {() => Gateway} now */
 function pick(now) {
 	const { name, silent } = now();
-	return make('button', { textContent: 'Show', ariaLabel: `Show ${name}`, hidden: !!silent, onclick: () => choose(name) });
+	return silent ? make('button', { textContent: 'Forget…', ariaLabel: `Forget ${name}`, className: 'does', onclick: () => forget(now()) })
+		: make('button', { textContent: 'Show', ariaLabel: `Show ${name}`, onclick: () => choose(name) });
 }
+
+/** @param {Gateway} g */
+const forget = ({ name, heard, calls }) => order({
+	title: `Forget ${name}?`, text: `It was heard last at ${known({ since: heard, calls })}. Once it is back, it is listed again.`, does: 'Forget',
+}, async () => {
+	await ask('DELETE', `/gateways/${name}`);
+	await loadHub();
+	return `${name} is forgotten.`;
+});
 
 /** Has the page be about one gateway, or all. */
 function choose(name = '') {
@@ -92,7 +103,7 @@ function missing(list = unanswered) {
 	return [...found.values()];
 }
 
-/** What was known last of a gateway. @param {Missing} m */
+/** What was known last of a gateway. @param {{ since?: string, calls?: number }} m */
 const known = ({ since: at, calls }) => `${moment(at)}${calls === undefined ? '' : `, with ${calls === 1 ? '1 call' : `${calls} calls`}`}`;
 
 /** @param {Missing} m */

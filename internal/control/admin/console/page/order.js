@@ -102,9 +102,9 @@ export function messageAll() {
 }
 
 /** Has the codes of the directory beside the field for one. */
-async function suggest() {
+async function suggest(gateway = '') {
 	try {
-		const { services } = await ask('GET', '/services');
+		const { services } = await ask('GET', of('/services', hub.on ? gateway : ''));
 		b('codes').replaceChildren(...services.map((/** @type {import('./api.js').Service} */ s) => make('option', { value: s.code, label: s.title })));
 	} catch { /* there is no directory here */ }
 }
@@ -121,7 +121,7 @@ export const orders = [
 		}),
 	}, {
 		name: () => 'Redirect…', danger: false, run: (/** @type {Call} */ c) => {
-			suggest();
+			suggest(c.gateway);
 			order({
 				title: `Redirect ${whose(c)}`, fields: [{ name: 'to', label: 'Code of a service, or a URL', list: 'codes', required: true }], does: 'Redirect',
 			}, async values => {

@@ -35,12 +35,13 @@ const history = new Table(b('history'), /** @type {import('./page.js').Column<En
 const most = 5000;
 /** Of which gateway they are, "" for all. @type {string | undefined} */
 let about;
-/** Whose are not among them. */
-let lacked = [''].slice(1);
+/** When all were asked for: a call that was long has its place among old ones. */
+let whole = 0;
 
-/** The records of the last day. They do not change: only new ones are asked for. */
+/** The records of the last day. They do not change: mostly, only new ones are asked for. */
 export async function loadHistory() {
-	const day = Date.now() - 24 * 3600e3, { chosen } = hub, had = about === chosen ? history.things : [], known = new Set(had.map(key));
+	const now = Date.now(), day = now - 24 * 3600e3, { chosen } = hub, again = about !== chosen || now - whole > 60e3;
+	const had = again ? [] : history.things, known = new Set(had.map(key));
 	/** @type {Ended[]} */
 	const found = [];
 	/** @type {Missing[]} */
@@ -55,14 +56,11 @@ export async function loadHistory() {
 	}
 	const t = /** @type {import('./api.js').Totals} */ (await ask('GET', of('/history/totals?since=24h')));
 	if (hub.chosen !== chosen) return; // another one is asked by now
-	const away = lacking.map(m => m.gateway);
-	about = lacked.some(name => !away.includes(name)) ? undefined : chosen; // who is back has more
-	lacked = away;
+	about = chosen;
+	if (again) whole = now;
 	const busiest = t.services.slice(0, 5).map(s => `${s.service} ${s.visits}`).join(', ');
 	write(b('totals'), `${t.calls} calls of ${span(t.seconds * 1000)} in all, ${bytes(t.out)} out, ${bytes(t.in)} in.${busiest ? ` Visits: ${busiest}.` : ''}`);
-	const all = [...found, ...had].filter(r => Date.parse(r.ended) > day);
-	if (hub.on) all.sort((a, b) => a.ended < b.ended ? 1 : a.ended > b.ended ? -1 : 0);
-	history.show(all.slice(0, most));
+	history.show([...found, ...had].filter(r => Date.parse(r.ended) > day).sort((a, b) => b.id - a.id).slice(0, most));
 	return lacking;
 }
 
@@ -140,7 +138,6 @@ const crowd = ({ busiest, refused, memory }) => [
 export async function loadGateway() {
 	const { chosen } = hub;
 	write(b('gateway-title'), hub.on ? `Gateway ${chosen || hub.own}` : 'Gateway');
-	b('upgrade').hidden = !!chosen && chosen !== hub.own;
 	try {
 		const told = await Promise.all([ask('GET', of('/state')), ask('GET', of('/config')), ask('GET', of('/log-level')), link(), ask('GET', of('/limits'))]);
 		if (hub.chosen === chosen) showGateway(...told);
@@ -177,14 +174,19 @@ b('reload').onclick = () => act(async () => {
 	return left.length ? `${news} Different, but only after an upgrade: ${list(left)}.` : news;
 });
 
-b('upgrade').onclick = () => order({
-	title: 'Upgrade?', text: 'Another process of the program takes all new calls, by the configuration as it is now. This one ends with its last call.', does: 'Upgrade',
-}, async () => `Process ${(await ask('POST', '/upgrade')).process} takes the calls from now on.`);
+const title = (does = '') => hub.on ? `${does} ${hub.chosen || hub.own}?` : `${does}?`;
+
+b('upgrade').onclick = () => {
+	const path = of('/upgrade');
+	order({
+		title: title('Upgrade'), text: 'Another process of the program takes all new calls, by the configuration as it is now. This one ends with its last call.', does: 'Upgrade',
+	}, async () => `Process ${(await ask('POST', path)).process} takes the calls from now on.`);
+};
 
 b('drain').onclick = () => {
 	const path = of('/drain');
 	order({
-		title: hub.on ? `Drain ${hub.chosen || hub.own}?` : 'Drain?', text: 'No more calls are taken, and the gateway ends when the last one is over, or after this time.',
+		title: title('Drain'), text: 'No more calls are taken, and the gateway ends when the last one is over, or after this time.',
 		fields: [{ name: 'for', label: 'Time for calls under way, as 5m or 1h', value: '5m', required: true }], does: 'Drain', danger: true,
 	}, async values => {
 		await ask('POST', path, values);
