@@ -41,6 +41,8 @@ type ctl struct {
 	LogLevel  ctlLogLevel  `cmd:"" help:"Tell the least that is logged, or change it."`
 	Events    ctlEvents    `cmd:"" help:"Tell what happens to calls, as it happens."`
 	State     ctlState     `cmd:"" help:"Tell how the gateway is."`
+	Gateways  ctlGateways  `cmd:"" help:"List the gateways of the hub, how each is, and what is wrong."`
+	Forget    ctlForget    `cmd:"" help:"Have all gateways forget one that is silent."`
 	Limits    ctlLimits    `cmd:"" help:"Tell how many may come and how fast, who has most calls, and who was refused."`
 	Config    ctlConfig    `cmd:"" help:"Show the configuration in force."`
 	Reload    ctlReload    `cmd:"" help:"Have the configuration read anew; no call is cut."`
