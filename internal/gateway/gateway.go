@@ -18,6 +18,7 @@ import (
 	"moip/internal/control/admin/access"
 	"moip/internal/control/cluster"
 	"moip/internal/control/cluster/bus"
+	"moip/internal/control/cluster/ship"
 	"moip/internal/control/pymoip"
 	"moip/internal/directory"
 	"moip/internal/downstream"
@@ -64,6 +65,7 @@ type gateway struct {
 	browse    atomic.Value                   // a string: where browsers are answered, * for the host; "" for nowhere
 	hush      policy.Hush                    // of callers who are refused
 	history   *history.History               // nil if none is kept
+	shipper   *ship.Shipper                  // of its records, nil if they stay here
 	bus       bus.Bus                        // to the other gateways of the hub
 	hub       *cluster.Hub                   // what is known of them
 	heirOf    string                         // the instance of the process before, "" for none
