@@ -27,8 +27,8 @@ const (
 )
 
 const (
-	maxLines = 256 << 10 // bytes of events in a message
-	maxAsked = 1000      // events of an answer
+	maxLines = 60 << 10 // bytes of events in a message
+	maxAsked = 1000     // events of an answer
 )
 
 // Options of a Wire.
@@ -68,6 +68,9 @@ func (w *Wire) Join(o Options) {
 		w.source = source{o.Hub.Name(), o.Hub.Instance()}
 	}
 }
+
+// Alone reports whether there is nobody to publish events for.
+func (w *Wire) Alone() bool { return w.alone }
 
 // Knows reports whether there is a gateway of a name, perhaps silent.
 func (w *Wire) Knows(gateway string) bool {

@@ -235,7 +235,12 @@ func (p *publisher) confirmed(ctx context.Context) bool {
 // publish tells the bus what has happened, or as much of it as goes into a message.
 func (p *publisher) publish(some []Event) bool {
 	data, n := lines(nil, some)
-	if p.w.o.Hub.Bus().Publish(bus.Message{Subject: told + p.w.gateway, Data: data}) != nil {
+	switch err := p.w.o.Hub.Bus().Publish(bus.Message{Subject: told + p.w.gateway, Data: data}); {
+	case errors.Is(err, bus.ErrLarge) && n > 1:
+		return p.publish(some[:n/2])
+	case errors.Is(err, bus.ErrLarge):
+		p.w.lost.Add(1)
+	case err != nil:
 		return false
 	}
 	for _, e := range some[:n] {
@@ -269,6 +274,9 @@ func (p *publisher) keep(some []Event) bool {
 		switch {
 		case errors.Is(err, spool.ErrFull):
 			p.drop(s, e)
+		case errors.Is(err, spool.ErrLine):
+			p.w.lost.Add(1) // it would be longer than any
+			p.pass(e)
 		case err != nil:
 			if !p.failed {
 				p.w.o.Log.Error("what happens while the bus is down cannot be kept; what is newest waits in memory", "error", err)
