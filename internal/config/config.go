@@ -210,7 +210,7 @@ func Default() *Config {
 		Shield:   defaultShield(),
 		TLS:      defaultTLS(),
 		Redirect: Redirect{Allow: []string{"*"}, Deny: []string{}},
-		Cluster:  Cluster{URL: []string{}, Routes: []string{}, Prefix: "moip"},
+		Cluster:  Cluster{URL: []string{}, Routes: []string{}, Prefix: "moip", SpoolSize: 16},
 		History:  History{Keep: Duration(2160 * time.Hour), Calls: 1_000_000},
 		Limits: Limits{
 			Idle:  Duration(10 * time.Minute),
