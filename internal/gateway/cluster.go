@@ -18,11 +18,12 @@ func (g *gateway) openCluster() (err error) {
 	} else if err := g.openBus(); err != nil {
 		return fmt.Errorf("cluster: %w", err)
 	}
-	g.hub = cluster.New(cluster.Options{Bus: g.bus, Name: g.cfg.NodeName(), Self: g.self, Log: g.log})
-	if g.clustered {
-		g.work = append(g.work, g.hub.Run)
+	g.hub = cluster.New(cluster.Options{Bus: g.bus, Name: g.cfg.NodeName(), Self: g.self, Log: g.log, Alone: !g.clustered, Heir: g.heirOf})
+	if !g.clustered {
+		return nil
 	}
-	return nil
+	g.work = append(g.work, g.hub.Run)
+	return g.hub.Claim(g.stopped)
 }
 
 // openBus opens the gateway's place on the bus of its hub, and the server for it if that
@@ -67,10 +68,4 @@ func (g *gateway) openServer(c config.Cluster) (*natsbus.Server, error) {
 		}
 	}
 	return natsbus.StartServer(o)
-}
-
-// self is how this gateway is.
-func (g *gateway) self() cluster.Gateway {
-	calls, _, most := g.limits.Count()
-	return cluster.Gateway{Version: g.version, Began: g.began.UTC(), State: g.state.Load().(string), Calls: calls, MaxCalls: most}
 }

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -69,6 +68,8 @@ type gateway struct {
 	shipper   *ship.Shipper                  // of its records, nil if they stay here
 	bus       bus.Bus                        // to the other gateways of the hub
 	hub       *cluster.Hub                   // what is known of them
+	heirOf    string                         // the instance of the process before, "" for none
+	digest    atomic.Value                   // a string: which configuration is in force
 	clustered bool                           // there may be others
 	files     shortage                       // of descriptors
 	work      []func(context.Context)        // what else goes on, until the context is done
@@ -107,14 +108,13 @@ func open(ctx context.Context, p Plan, log *logbook, sockets *handover.Sockets) 
 	}
 	g.stopped, g.halt = context.WithCancel(ctx)
 	g.state.Store(running)
+	g.digestConfig()
 	g.proxies.Store(g.cfg.Proxies.Options())
 	g.answer, g.metrics, g.traces = g.board.Answer, admin.NewMetrics(g.board), trace.NewDesk(g.board)
 	g.files.log, g.files.metrics = g.log, g.metrics
-	if last, err := strconv.ParseUint(sockets.Told(), 10, 64); err == nil {
-		g.board.Continue(session.ID(last))
-	}
+	g.inherit(sockets.Told())
 	for _, step := range []func() error{
-		g.openRecordings, g.openCertificates, g.openPolicy, g.openCluster, g.openHistory,
+		g.openRecordings, g.openCertificates, g.openPolicy, g.openCluster, g.openNews, g.openHistory,
 		func() error { return g.wire(p.Portal) },
 		func() error { return g.openTrace(p.Trace) },
 		g.openDoors, g.openAdmin,
@@ -330,7 +330,7 @@ func (g *gateway) serve(l *downstream.Listener) {
 func (g *gateway) stop() {
 	g.halt() // else the lock might be a new process's, until that is ready
 	g.mu.Lock()
-	g.state.Store(stopping)
+	g.become(stopping)
 	g.mu.Unlock() // from here on, nothing is changed
 	calls, _ := g.board.Count()
 	g.log.Info("stopping", "calls", calls)

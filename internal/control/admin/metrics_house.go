@@ -44,6 +44,7 @@ func (d desk) Collect(to chan<- prometheus.Metric) {
 		gauge(certificateEnd, at, name)
 	}
 	d.collectLimits(gauge)
+	d.collectHub(gauge)
 	if d.Link != nil {
 		gauge(linkUp, oneIf(d.Link().Up))
 	}
