@@ -62,6 +62,9 @@ func (g *gateway) operations() admin.Options {
 	}
 	if g.link != nil {
 		url := upstream.Public(g.cfg.LinkURL()) // for good
+		if g.cfg.LinkOnBus() {
+			url = g.bus.State().At
+		}
 		o.Link = func() admin.Link {
 			up, since := g.link()
 			return admin.Link{URL: url, Up: up, Since: since.UTC()}
