@@ -70,6 +70,11 @@ type Cluster struct {
 	// must show theirs. Default none; Key in the file of Cert.
 	Cert string `toml:"cert"`
 	Key  string `toml:"key"`
+
+	// Records is the stream of JetStream to which the records of calls are brought from the
+	// history: 1 to 64 letters, digits, - and _. It is made if it is not there. The servers
+	// at URL must have JetStream. Default none.
+	Records string `toml:"records"`
 }
 
 // KeyFile returns where the key of Cert is.
@@ -129,6 +134,7 @@ func (c *Config) checkCluster(fault report) {
 	cl.checkURLs(fault)
 	cl.checkInside(fault)
 	cl.checkLogin(fault)
+	c.checkShipping(fault)
 	if cl.Key != "" && cl.Cert == "" {
 		fault("cluster.key", "has no certificate (name it: cert)")
 	}

@@ -45,6 +45,9 @@ func (g *gateway) openAdmin() (err error) {
 	if g.teletel != nil {
 		o.Services = g.teletel.list
 	}
+	if g.shipper != nil {
+		o.Shipping = g.shipping
+	}
 	if g.link != nil {
 		url := upstream.Public(g.cfg.LinkURL()) // for good
 		o.Link = func() admin.Link {

@@ -19,6 +19,7 @@ import (
 	"moip/internal/control/cluster"
 	"moip/internal/control/cluster/bus"
 	"moip/internal/control/cluster/natsbus"
+	"moip/internal/control/cluster/ship"
 	"moip/internal/control/pymoip"
 	"moip/internal/directory"
 	"moip/internal/downstream"
@@ -65,6 +66,7 @@ type gateway struct {
 	browse    atomic.Value                   // a string: where browsers are answered, * for the host; "" for nowhere
 	hush      policy.Hush                    // of callers who are refused
 	history   *history.History               // nil if none is kept
+	shipper   *ship.Shipper                  // of its records, nil if they stay here
 	bus       bus.Bus                        // to the other gateways of the hub
 	hub       *cluster.Hub                   // what is known of them
 	heirOf    string                         // the instance of the process before, "" for none
@@ -114,7 +116,7 @@ func open(ctx context.Context, p Plan, log *logbook, sockets *handover.Sockets) 
 	g.files.log, g.files.metrics = g.log, g.metrics
 	g.inherit(sockets.Told())
 	for _, step := range []func() error{
-		g.openRecordings, g.openCertificates, g.openPolicy, g.openCluster, g.openHistory,
+		g.openRecordings, g.openCertificates, g.openPolicy, g.openCluster, g.openNews, g.openHistory,
 		func() error { return g.wire(p.Portal) },
 		func() error { return g.openTrace(p.Trace) },
 		g.openDoors, g.openAdmin,

@@ -55,6 +55,9 @@ type Options struct {
 	// Memory says how much there is, nil where nobody looks.
 	Memory func() memory.Usage
 
+	// Shipping says how their records get to a stream, nil where they stay here.
+	Shipping func() Shipping
+
 	// History is of calls that have ended, nil where it is not kept.
 	History *history.History
 
