@@ -18,6 +18,8 @@ import (
 	"moip/internal/control/admin/access"
 	"moip/internal/control/cluster"
 	"moip/internal/control/cluster/bus"
+	"moip/internal/control/cluster/natsbus"
+	"moip/internal/control/cluster/ship"
 	"moip/internal/control/pymoip"
 	"moip/internal/directory"
 	"moip/internal/downstream"
@@ -64,10 +66,12 @@ type gateway struct {
 	browse    atomic.Value                   // a string: where browsers are answered, * for the host; "" for nowhere
 	hush      policy.Hush                    // of callers who are refused
 	history   *history.History               // nil if none is kept
+	shipper   *ship.Shipper                  // of its records, nil if they stay here
 	bus       bus.Bus                        // to the other gateways of the hub
 	hub       *cluster.Hub                   // what is known of them
 	heirOf    string                         // the instance of the process before, "" for none
 	digest    atomic.Value                   // a string: which configuration is in force
+	inside    *natsbus.Server                // of the bus, nil unless it is inside
 	clustered bool                           // there may be others
 	files     shortage                       // of descriptors
 	work      []func(context.Context)        // what else goes on, until the context is done
@@ -112,7 +116,7 @@ func open(ctx context.Context, p Plan, log *logbook, sockets *handover.Sockets) 
 	g.files.log, g.files.metrics = g.log, g.metrics
 	g.inherit(sockets.Told())
 	for _, step := range []func() error{
-		g.openRecordings, g.openCertificates, g.openPolicy, g.openCluster, g.openHistory,
+		g.openRecordings, g.openCertificates, g.openPolicy, g.openCluster, g.openNews, g.openHistory,
 		func() error { return g.wire(p.Portal) },
 		func() error { return g.openTrace(p.Trace) },
 		g.openDoors, g.openAdmin,
@@ -225,6 +229,10 @@ func (g *gateway) wire(other Portal) error {
 	if err := g.openBook(); err != nil {
 		return err
 	}
+	if g.cfg.LinkOnBus() {
+		g.wirePortals()
+		return nil
+	}
 	url := g.cfg.LinkURL()
 	if url == "" {
 		g.openBoard(g.outside)
@@ -249,6 +257,8 @@ func (g *gateway) outside() session.Config {
 	about := upstream.Public(g.cfg.Portal.URL)
 	if url := g.cfg.LinkURL(); url != "" {
 		about += ", control link " + upstream.Public(url)
+	} else if g.cfg.LinkOnBus() {
+		about += ", control link over NATS"
 	}
 	g.about.Store(about)
 	calls := g.calls()

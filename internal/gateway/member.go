@@ -16,7 +16,8 @@ import (
 func (g *gateway) self() cluster.Gateway {
 	calls, _, most := g.limits.Count()
 	return cluster.Gateway{
-		Version: g.version, Began: g.began.UTC(), State: g.state.Load().(string), Calls: calls, MaxCalls: most, Config: g.digest.Load().(string),
+		Version: g.version, Began: g.began.UTC(), State: g.state.Load().(string), Calls: calls, MaxCalls: most,
+		Events: g.events.Told(), Config: g.digest.Load().(string),
 	}
 }
 

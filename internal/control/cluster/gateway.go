@@ -36,6 +36,7 @@ type Gateway struct {
 	State    string    `json:"state"`           // running, draining, replaced, stopping or Gone
 	Calls    int       `json:"calls"`           // under way
 	MaxCalls int       `json:"maxCalls"`        // that may be
+	Events   uint64    `json:"events"`          // that it has told of so far
 	Config   string    `json:"config"`          // which configuration is in force: equal ones have the same
 	Aside    bool      `json:"aside,omitempty"` // it keeps out of what the hub shares, for another has its name
 }

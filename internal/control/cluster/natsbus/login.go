@@ -43,10 +43,10 @@ func (l Login) options() (all []nats.Option, err error) {
 		all = append(all, option)
 	case l.User != "":
 		check(l.Password, readable)
-		all = append(all, nats.UserInfoHandler(func() (string, string) { return l.User, line(l.Password) }))
+		all = append(all, nats.UserInfoHandler(func() (string, string) { return l.User, firstLine(l.Password) }))
 	case l.Token != "":
 		check(l.Token, readable)
-		all = append(all, nats.TokenHandler(func() string { return line(l.Token) }))
+		all = append(all, nats.TokenHandler(func() string { return firstLine(l.Token) }))
 	}
 	if l.CA != "" {
 		check(l.CA, readable)
@@ -87,9 +87,9 @@ func content(path string) (string, error) {
 	return string(data), err
 }
 
-// line returns the first line of a file. Without one, the server will say what it thinks
+// firstLine returns the first line of a file. Without one, the server will say what it thinks
 // of that.
-func line(path string) string {
+func firstLine(path string) string {
 	data, _ := content(path)
 	first, _, _ := strings.Cut(data, "\n")
 	return strings.TrimSpace(first)

@@ -65,6 +65,9 @@ func (b *Bus) Subscribe(pattern, queue string, f func(bus.Message)) (stop func()
 
 // Request is that of a Bus.
 func (b *Bus) Request(ctx context.Context, subject string, data []byte) ([]byte, error) {
+	if !b.State().Up {
+		return nil, bus.ErrDown
+	}
 	reply, answers, err := b.asked.add()
 	if err != nil {
 		return nil, err

@@ -93,6 +93,8 @@ func Open(o Options) (*Bus, error) {
 		b.state.At, b.alone = o.Inside.At(), o.Inside.alone()
 		options = append(options, o.Inside.option())
 	}
+	b.turn.Lock() // until there is a connection to be told of
+	defer b.turn.Unlock()
 	if b.conn, err = nats.Connect(strings.Join(o.Servers, ","), options...); err != nil {
 		return nil, fmt.Errorf("the bus at %s: %w", b.state.At, err)
 	}
