@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"moip/internal/control/cluster"
 	"moip/internal/control/cluster/bus"
 )
 
@@ -145,6 +146,32 @@ func TestForty(t *testing.T) {
 		for _, name := range many {
 			if len(tries[name]) != 1 {
 				t.Errorf("%s is tried by %d", name, len(tries[name]))
+			}
+		}
+	})
+}
+
+// What a gateway says that is newer than we understand is not believed, and nothing is left
+// to it; nor is what a stranger says.
+func TestForeign(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{down: map[string]bool{}, tries: map[string]map[string]bool{}, frozen: true}
+		defer w.close()
+		g := w.begin("a", 0, "A", "B", "C", "D")
+		time.Sleep(time.Second)
+		p := w.x.Join()
+		data, _ := json.Marshal(cluster.Gateway{Name: "z", Instance: "i1", Protocol: cluster.Protocol + 1, State: "running"})
+		p.Publish(bus.Message{Subject: "beat.z", Data: data})
+		synctest.Wait()
+		keys, _ := g.prober.Keys()
+		for _, instance := range []string{"i1", "i2"} {
+			r := report{Instance: instance, Directory: digest(keys), States: []state{{Key: keys[0], ID: "x-1", Up: true, By: "z"}}}
+			p.Publish(bus.Message{Subject: "probe.z", Data: r.encode()})
+		}
+		tries := w.tried(4 * every)
+		for _, name := range g.has {
+			if s := g.prober.State(name); s.Known || !tries[name][g.Instance()] {
+				t.Errorf("%s: %+v, tried: %v", name, s, tries[name])
 			}
 		}
 	})
