@@ -27,6 +27,7 @@ import (
 const (
 	routePing  = 2 * time.Second // so that a route that is cut is noticed as a connection is
 	routeLook  = 500 * time.Millisecond
+	settleTime = 500 * time.Millisecond
 	startTime  = 10 * time.Second
 	heirTime   = 100 * time.Millisecond
 	maxPayload = bus.MaxData + 64<<10
@@ -142,7 +143,7 @@ func (s *Server) start(listen string, routes []string) error {
 	if err != nil {
 		return err
 	}
-	inside.SetLoggerV2(serverLog{s.o.Log}, false, false, false)
+	inside.SetLoggerV2(newServerLog(s.o.Log), false, false, false)
 	inside.Start()
 	if !inside.ReadyForConnections(startTime) {
 		inside.Shutdown()
@@ -262,6 +263,13 @@ func (s *Server) alone() error {
 		return errAlone
 	}
 	return nil
+}
+
+// settle waits a little for routes, if others can be there.
+func (s *Server) settle() {
+	for end := time.Now().Add(settleTime); s.alone() != nil && time.Now().Before(end); {
+		time.Sleep(settleTime / 50)
+	}
 }
 
 var errAlone = errors.New("no other gateway's server can be reached")
