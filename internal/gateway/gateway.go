@@ -229,6 +229,10 @@ func (g *gateway) wire(other Portal) error {
 	if err := g.openBook(); err != nil {
 		return err
 	}
+	if g.cfg.LinkOnBus() {
+		g.wirePortals()
+		return nil
+	}
 	url := g.cfg.LinkURL()
 	if url == "" {
 		g.openBoard(g.outside)
@@ -253,6 +257,8 @@ func (g *gateway) outside() session.Config {
 	about := upstream.Public(g.cfg.Portal.URL)
 	if url := g.cfg.LinkURL(); url != "" {
 		about += ", control link " + upstream.Public(url)
+	} else if g.cfg.LinkOnBus() {
+		about += ", control link over NATS"
 	}
 	g.about.Store(about)
 	calls := g.calls()

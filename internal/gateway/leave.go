@@ -128,6 +128,7 @@ func (g *gateway) upgrade() (pid int, err error) {
 	}
 	g.become(replaced)
 	g.shield.Close() // its file is the other's now, and so is that of bans
+	g.events.Yield()
 	if err := g.bans.Close(); err != nil {
 		g.log.Error("bans", "error", err)
 	}

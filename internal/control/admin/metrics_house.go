@@ -54,6 +54,9 @@ func (d desk) Collect(to chan<- prometheus.Metric) {
 	if d.Shield != nil {
 		d.collectShield(to)
 	}
+	if !d.Events.Alone() {
+		collectEvents(d.Events.Counts(), to)
+	}
 	if d.Shipping != nil {
 		collectShipping(d.Shipping(), to)
 	}
