@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// The server inside repeats itself, once for each time that it tries to reach another.
+// Servers repeat themselves, as the one inside each time that it tries to reach another.
 const (
 	hushTime  = time.Minute
 	maxHushed = 64 // texts that are remembered
@@ -18,13 +18,8 @@ const (
 // A serverLog is where the server inside writes: to our log, what an operator needs, and of
 // what differs in numbers only one a minute.
 type serverLog struct {
-	log    *slog.Logger
-	mu     sync.Mutex
-	hushed map[string]time.Time // when they were last told
-}
-
-func newServerLog(log *slog.Logger) *serverLog {
-	return &serverLog{log: log, hushed: map[string]time.Time{}}
+	log  *slog.Logger
+	hush hush
 }
 
 // Noticef is the server's, as those below.
@@ -46,29 +41,34 @@ func (l *serverLog) Errorf(format string, v ...any) { l.tell(slog.LevelWarn, tex
 func (l *serverLog) Fatalf(format string, v ...any) { l.log.Error(text(format, v)) }
 
 func (l *serverLog) tell(level slog.Level, text string) {
-	if l.isNew(text) {
-		l.log.Log(context.Background(), level, text)
-	}
-}
-
-// isNew reports whether a text has not been told for a while.
-func (l *serverLog) isNew(text string) bool {
 	key := strings.Map(func(r rune) rune {
 		if r >= '0' && r <= '9' {
 			return -1
 		}
 		return r
 	}, text)
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	now := time.Now()
-	if last, known := l.hushed[key]; known && now.Sub(last) < hushTime {
+	if l.hush.isNew(key, time.Now()) {
+		l.log.Log(context.Background(), level, text)
+	}
+}
+
+// A hush keeps a log from saying the same again and again. The zero value knows of nothing.
+type hush struct {
+	mu   sync.Mutex
+	told map[string]time.Time // when it was
+}
+
+// isNew reports whether what has not been told for a while, and notes that it is now.
+func (h *hush) isNew(what string, now time.Time) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if last, known := h.told[what]; known && now.Sub(last) < hushTime {
 		return false
 	}
-	if len(l.hushed) >= maxHushed {
-		clear(l.hushed)
+	if h.told == nil || len(h.told) >= maxHushed {
+		h.told = map[string]time.Time{}
 	}
-	l.hushed[key] = now
+	h.told[what] = now
 	return true
 }
 

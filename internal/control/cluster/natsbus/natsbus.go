@@ -55,6 +55,7 @@ type Bus struct {
 	conn   *nats.Conn
 	out    outbox
 	asked  asked
+	hush   hush
 
 	turn      sync.Mutex // held from a change of the state until who follows has been told
 	told      []string   // guarded by turn: why it is down, as the log knows

@@ -143,7 +143,7 @@ func (s *Server) start(listen string, routes []string) error {
 	if err != nil {
 		return err
 	}
-	inside.SetLoggerV2(newServerLog(s.o.Log), false, false, false)
+	inside.SetLoggerV2(&serverLog{log: s.o.Log}, false, false, false)
 	inside.Start()
 	if !inside.ReadyForConnections(startTime) {
 		inside.Shutdown()
@@ -210,9 +210,9 @@ func (s *Server) options(listen string, routes []string) (*server.Options, error
 
 // mutualTLS returns what is shown, and asked for, by both ends of a route.
 func mutualTLS(cert, key, ca string) (*tls.Config, error) {
-	pair, err := tls.LoadX509KeyPair(cert, key)
+	own, err := pair(cert, key)
 	if err != nil {
-		return nil, fmt.Errorf("%s, %s: %w", cert, key, err)
+		return nil, err
 	}
 	data, err := os.ReadFile(ca)
 	if err != nil {
@@ -223,7 +223,7 @@ func mutualTLS(cert, key, ca string) (*tls.Config, error) {
 		return nil, fmt.Errorf("%s: has no certificate in PEM", ca)
 	}
 	return &tls.Config{
-		Certificates: []tls.Certificate{pair}, RootCAs: pool, ClientCAs: pool,
+		Certificates: []tls.Certificate{own}, RootCAs: pool, ClientCAs: pool,
 		ClientAuth: tls.RequireAndVerifyClientCert, MinVersion: tls.VersionTLS12,
 	}, nil
 }
