@@ -82,6 +82,25 @@ func TestConforms(t *testing.T) {
 	}
 }
 
+// debians is Debian's server, with an account that may do what a gateway needs, and no more.
+func debians(t *testing.T) bustest.Net {
+	s := natstest.New(t, `authorization { users: [ { user: paris, password: "`+secret+`", `+allowed+` } ] }`)
+	line := opensLine(t, strings.TrimPrefix(s.URL, "nats://"))
+	login := Login{User: "paris", Password: writes(t, "password", secret)}
+	return bustest.Net{
+		Join: func(t *testing.T) bus.Bus {
+			b := opens(t, Options{Servers: []string{"nats://" + line.at}, Login: login})
+			t.Cleanup(func() {
+				if err := b.Refusal(); err != nil {
+					t.Error(err)
+				}
+			})
+			return b
+		},
+		Cut: line.Cut, Heal: line.Heal,
+	}
+}
+
 // inside has a server in each place. The first two are connected by lines.
 func inside(t *testing.T) bustest.Net {
 	places := []string{free(t), free(t), free(t)}

@@ -18,7 +18,6 @@ import (
 
 	"moip/internal/certificate/catest"
 	"moip/internal/control/cluster/bus"
-	"moip/internal/control/cluster/bus/bustest"
 	"moip/internal/control/cluster/natstest"
 	"moip/internal/policy/token"
 )
@@ -70,8 +69,7 @@ const secret = "correct-horse-battery"
 // allowed is what an account of a gateway needs, as doc/cluster.md has it.
 const allowed = `permissions: { publish: "moip.>", subscribe: "moip.>" }`
 
-// Each way to be known to a server lets a gateway in, and is what its account may do enough
-// for all that a bus does.
+// Each way to be known to a server lets a gateway in, and nobody else.
 func TestLogins(t *testing.T) {
 	user, err := nkeys.CreateUser()
 	if err != nil {
@@ -92,17 +90,15 @@ func TestLogins(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := natstest.New(t, test.config)
-			line := opensLine(t, strings.TrimPrefix(s.URL, "nats://"))
-			bustest.Conform(t, func(t *testing.T) bustest.Net {
-				line := opensLine(t, strings.TrimPrefix(s.URL, "nats://"))
-				return bustest.Net{
-					Join: func(t *testing.T) bus.Bus {
-						return opens(t, Options{Servers: []string{"nats://" + line.at}, Login: test.login})
-					},
-					Cut: line.Cut, Heal: line.Heal,
-				}
-			})
-			b, log := opensNoted(t, Options{Servers: []string{"nats://" + line.at}})
+			o := Options{Servers: []string{s.URL}, Login: test.login}
+			x, y := opens(t, o), opens(t, o)
+			until(t, "up", up(x))
+			until(t, "up", up(y))
+			talk(t, x, y)
+			if err := x.Refusal(); err != nil {
+				t.Error(err)
+			}
+			b, log := opensNoted(t, Options{Servers: []string{s.URL}})
 			until(t, "it is told why a stranger is not let in", func() bool { return strings.Contains(log.String(), "uthorization") })
 			if b.State().Up {
 				t.Error("a stranger is let in")

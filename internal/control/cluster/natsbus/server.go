@@ -114,13 +114,18 @@ func (s *Server) inherit() {
 // by way of that process and of all that it has gone by before.
 func (s *Server) Yield() {
 	s.end()
-	host, port, _ := net.SplitHostPort(s.o.Listen)
+	if err := s.start("127.0.0.1:0", append([]string{Nearby(s.o.Listen)}, s.o.Routes...)); err != nil {
+		s.o.Log.Error("the NATS server inside does not start again; the calls that are left here are steered here alone", "error", err)
+	}
+}
+
+// Nearby returns where who listens at an address is reached on this machine.
+func Nearby(listen string) string {
+	host, port, _ := net.SplitHostPort(listen)
 	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
 		host = "localhost"
 	}
-	if err := s.start("127.0.0.1:0", append([]string{net.JoinHostPort(host, port)}, s.o.Routes...)); err != nil {
-		s.o.Log.Error("the NATS server inside does not start again; the calls that are left here are steered here alone", "error", err)
-	}
+	return net.JoinHostPort(host, port)
 }
 
 // start starts a server, unless the Server is closed.
