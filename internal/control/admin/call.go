@@ -36,8 +36,14 @@ type Call struct {
 }
 
 func (d desk) describe(i session.Info) Call {
+	c := describe(i)
+	c.Gateway = d.name()
+	return c
+}
+
+func describe(i session.Info) Call {
 	c := Call{
-		Gateway: d.name(), ID: uint64(i.ID), Transport: i.Caller.Transport, Address: i.Caller.Addr.String(), Began: i.Began.UTC(),
+		ID: uint64(i.ID), Transport: i.Caller.Transport, Address: i.Caller.Addr.String(), Began: i.Began.UTC(),
 		State: i.State.String(), Service: i.Service, Speed: i.Caller.Speed, Recorded: i.Recorded,
 		In: i.In, Out: i.Out, Keys: i.Keys, Facts: i.Facts,
 	}
