@@ -18,11 +18,8 @@ import (
 func (g *gateway) wirePortals() {
 	link := portals.New(portals.Options{
 		Bus: g.bus, Name: g.cfg.NodeName(), Board: g.board, Route: g.orderedRoute,
-		Describe: func(i session.Info) any {
-			c := admin.Describe(i)
-			return told{g.cfg.NodeName(), c}
-		},
-		Log: g.log,
+		Describe: func(i session.Info) any { return admin.Describe(g.cfg.NodeName(), i) },
+		Log:      g.log,
 	})
 	g.link = link.State
 	g.work = append(g.work, link.Run)
@@ -31,12 +28,6 @@ func (g *gateway) wirePortals() {
 		calls.DialPortal = link.Introduce(calls.DialPortal)
 		return calls
 	}, link.Event)
-}
-
-// told is a call as it is told on the bus.
-type told struct {
-	Gateway string `json:"gateway"`
-	admin.Call
 }
 
 // orderedRoute returns the way to a service that a portal names, by its code or its URL.

@@ -35,15 +35,12 @@ type Call struct {
 	Facts     map[string]string `json:"facts,omitempty"`
 }
 
-func (d desk) describe(i session.Info) Call {
-	c := describe(i)
-	c.Gateway = d.name()
-	return c
-}
+func (d desk) describe(i session.Info) Call { return Describe(d.name(), i) }
 
-func describe(i session.Info) Call {
+// Describe returns a call of a gateway as operators are told of it.
+func Describe(gateway string, i session.Info) Call {
 	c := Call{
-		ID: uint64(i.ID), Transport: i.Caller.Transport, Address: i.Caller.Addr.String(), Began: i.Began.UTC(),
+		Gateway: gateway, ID: uint64(i.ID), Transport: i.Caller.Transport, Address: i.Caller.Addr.String(), Began: i.Began.UTC(),
 		State: i.State.String(), Service: i.Service, Speed: i.Caller.Speed, Recorded: i.Recorded,
 		In: i.In, Out: i.Out, Keys: i.Keys, Facts: i.Facts,
 	}
