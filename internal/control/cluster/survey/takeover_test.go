@@ -58,7 +58,7 @@ func TestTakeOver(t *testing.T) {
 		tried := len(w.tries["A"])
 		w.mu.Unlock()
 		second := w.keepers("A", 3*every)
-		if tried != 2 || len(second) != 1 || second[0] == first[0] {
+		if tried != 1 || len(second) != 1 || second[0] == first[0] {
 			t.Errorf("A is tried by %v after %v was killed", second, first)
 		}
 
@@ -99,7 +99,7 @@ func TestWhoJoins(t *testing.T) {
 		}
 		w.begin("a", 0, many...)
 		w.begin("b", 0, many...)
-		time.Sleep(2 * time.Minute)
+		time.Sleep(45 * time.Second)
 		w.mu.Lock()
 		w.frozen = true
 		w.mu.Unlock()
@@ -115,10 +115,10 @@ func TestWhoJoins(t *testing.T) {
 	})
 }
 
-// What forty gateways tell each other of a hundred services, in an evening when nothing
+// What twenty gateways tell each other of a hundred services, in an evening when nothing
 // changes, is little.
-func TestForty(t *testing.T) {
-	const gateways = 40
+func TestTwenty(t *testing.T) {
+	const gateways = 20
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{down: map[string]bool{}, tries: map[string]map[string]bool{}}
 		defer w.close()
@@ -141,8 +141,6 @@ func TestForty(t *testing.T) {
 		if bytes/12 > 10_000 {
 			t.Errorf("%d bytes/s", bytes/12)
 		}
-		w.mu.Lock()
-		defer w.mu.Unlock()
 		for _, name := range many {
 			if len(tries[name]) != 1 {
 				t.Errorf("%s is tried by %d", name, len(tries[name]))
