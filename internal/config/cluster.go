@@ -26,6 +26,10 @@ type Cluster struct {
 	// Routes are where the NATS servers inside other gateways answer, as host:port; some
 	// will do, for they tell each other of the rest. Default none.
 	Routes []string `toml:"routes"`
+
+	// MaxCalls is how many calls at a time all gateways of the hub may have together,
+	// approximately; 0 is no limit. Default 0.
+	MaxCalls int `toml:"max_calls"`
 }
 
 // Clustered reports whether the gateway is one of a hub of several.
@@ -50,9 +54,15 @@ func (c *Config) NodeName() string {
 	return name[:min(len(name), maxNode)]
 }
 
-const maxNode = 32
+const (
+	maxNode     = 32
+	maxHubCalls = 100_000_000
+)
 
 func (c *Config) checkCluster(fault report) {
+	if n := c.Cluster.MaxCalls; n < 0 || n > maxHubCalls {
+		fault("cluster.max_calls", "%d is out of range (1 to %d, or 0 for no limit)", n, maxHubCalls)
+	}
 	if n := c.Cluster.Node; n != "" && (!bus.IsWord(n) || len(n) > maxNode) {
 		fault("cluster.node", "%.60q is no name for a gateway (1 to 32 letters, digits, - and _)", n)
 	}

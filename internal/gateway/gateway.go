@@ -19,6 +19,7 @@ import (
 	"moip/internal/control/admin/access"
 	"moip/internal/control/cluster"
 	"moip/internal/control/cluster/bus"
+	"moip/internal/control/cluster/shared"
 	"moip/internal/control/pymoip"
 	"moip/internal/directory"
 	"moip/internal/downstream"
@@ -67,6 +68,7 @@ type gateway struct {
 	history   *history.History               // nil if none is kept
 	bus       bus.Bus                        // to the other gateways of the hub
 	hub       *cluster.Hub                   // what is known of them
+	shared    *shared.Bans                   // what of bans is told to them, nil if there are none
 	files     shortage                       // of descriptors
 	work      []func(context.Context)        // what else goes on, until the context is done
 	about     atomic.Value                   // a string: the portal, for people
@@ -111,7 +113,7 @@ func open(ctx context.Context, p Plan, log *logbook, sockets *handover.Sockets) 
 		g.board.Continue(session.ID(last))
 	}
 	for _, step := range []func() error{
-		g.openRecordings, g.openCertificates, g.openPolicy, g.openCluster, g.openHistory,
+		g.openRecordings, g.openCertificates, g.openPolicy, g.openCluster, g.openShared, g.openHistory,
 		func() error { return g.wire(p.Portal) },
 		func() error { return g.openTrace(p.Trace) },
 		g.openDoors, g.openAdmin,

@@ -32,7 +32,7 @@ type BanOrder struct {
 // Banned tells of the ban that was ordered.
 type Banned struct {
 	Ban    Ban `json:"ban"`
-	HungUp int `json:"hung_up"` // calls that were ended
+	HungUp int `json:"hung_up"` // calls that were ended, of this gateway
 }
 
 // maxImport bounds what a request of importing says: of most bans, 100,000.
@@ -85,7 +85,11 @@ func (d desk) ban(r *http.Request) (any, error) {
 		}
 		b.Until = b.Since.Add(span)
 	}
-	if b, err = d.Bans.Add(b); err != nil {
+	add := d.Bans.Add
+	if order.HangUp {
+		add = d.Bans.AddNow
+	}
+	if b, err = add(b); err != nil {
 		return nil, wrongBan(err)
 	}
 	told := Banned{Ban: b}
@@ -143,7 +147,7 @@ func (d desk) importBans(r *http.Request) (any, error) {
 	told, now := Imported{Refused: []string{}}, time.Now()
 	var wanted []Ban
 	for _, b := range list.Bans {
-		b.By, b.Since = ban.ByImport, cmp.Or(b.Since, now)
+		b.By, b.Gateway, b.Since = ban.ByImport, "", cmp.Or(b.Since, now)
 		if b.HoldsAt(now) {
 			wanted = append(wanted, b)
 		}

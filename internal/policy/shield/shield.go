@@ -88,7 +88,8 @@ type Shield struct {
 
 	mu         sync.Mutex
 	households map[netip.Prefix]*household
-	waiting    int // callers, in all
+	waiting    int  // callers, in all
+	hub        *hub // nil if the gateway is alone
 }
 
 // A sighting is evidence on its way to the one goroutine that weighs it. What brings it
@@ -245,6 +246,7 @@ func (s *Shield) weigh(e sighting) {
 	h := s.at(e.who, rules)
 	if e.kind == goodCall {
 		h.trust = min(h.trust+trustCall, trustMost)
+		s.touch(e.who)
 		s.mu.Unlock()
 		return
 	}
@@ -253,12 +255,11 @@ func (s *Shield) weigh(e sighting) {
 	score, words := h.score(), ""
 	slow, due := before < rules.SlowAt && score >= rules.SlowAt, score >= rules.BanAt && !h.isTrusted()
 	if slow || due {
-		words = fmt.Sprintf("score %.0f: %s", score, h.seen.words())
+		words = h.words()
 	}
+	s.touch(e.who)
 	if due {
-		// It begins anew half way, or it would be banned again for what it was
-		// banned for.
-		h.strong, h.weak, h.seen = rules.BanAt/2, 0, tally{}
+		s.beginAnew(e.who, h, rules)
 	}
 	s.mu.Unlock()
 	switch {
@@ -267,6 +268,13 @@ func (s *Shield) weigh(e sighting) {
 	case slow:
 		s.tellSlowed(e, words, rules.Mode)
 	}
+}
+
+// beginAnew has a household that is banned begin half way, or it would be banned again for
+// what it was banned for.
+func (s *Shield) beginAnew(who netip.Prefix, h *household, rules *Rules) {
+	h.strong, h.weak, h.seen, h.abroad = rules.BanAt/2, 0, tally{}, nil
+	s.touch(who)
 }
 
 func (s *Shield) tellSlowed(e sighting, why string, mode Mode) {
@@ -329,7 +337,9 @@ func (s *Shield) sweep() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.now()
+	s.fadePardons(time.Now())
 	for who, h := range s.households {
+		h.fade(now)
 		if h.decay(now, rules.HalfLife); h.worth() < least && h.waiting == 0 {
 			delete(s.households, who)
 		}
