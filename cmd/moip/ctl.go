@@ -41,6 +41,8 @@ type ctl struct {
 	LogLevel  ctlLogLevel  `cmd:"" help:"Tell the least that is logged, or change it."`
 	Events    ctlEvents    `cmd:"" help:"Tell what happens to calls, as it happens."`
 	State     ctlState     `cmd:"" help:"Tell how the gateway is."`
+	Gateways  ctlGateways  `cmd:"" help:"List the gateways of the hub, how each is, and what is wrong."`
+	Forget    ctlForget    `cmd:"" help:"Have all gateways forget one that is silent."`
 	Limits    ctlLimits    `cmd:"" help:"Tell how many may come and how fast, who has most calls, and who was refused."`
 	Config    ctlConfig    `cmd:"" help:"Show the configuration in force."`
 	Reload    ctlReload    `cmd:"" help:"Have the configuration read anew; no call is cut."`
@@ -263,16 +265,22 @@ func (ctlEvents) Run(ctx context.Context, c *ctl, out io.Writer) error {
 	})
 }
 
-// eventLine tells of an event in a line.
+// eventLine tells of an event in a line. A call of a hub has its gateway's name before it.
 func eventLine(e admin.Event) string {
-	line := fmt.Sprintf("%s  call %d  %s", e.At.Local().Format("15:04:05.000"), e.Call, e.Type)
+	at, call := e.At.Local().Format("15:04:05.000"), fmt.Sprint(e.Call)
+	gateway, of := "the gateway", ""
+	if e.Gateway != "" {
+		call = e.Gateway + "-" + call
+		gateway, of = e.Gateway, " at "+e.Gateway
+	}
+	line := fmt.Sprintf("%s  call %s  %s", at, call, e.Type)
 	switch {
 	case e.Call == 0 && e.Lost > 0:
-		return fmt.Sprintf("%s  %d events were missed", e.At.Local().Format("15:04:05.000"), e.Lost)
+		return fmt.Sprintf("%s  %d events%s were missed", at, e.Lost, of)
 	case e.Type == "refused":
-		return fmt.Sprintf("%s  refused  from %s by %s  %s, %d since last told", e.At.Local().Format("15:04:05.000"), e.From, e.By, e.Reason, e.Refused)
+		return fmt.Sprintf("%s  refused%s  from %s by %s  %s, %d since last told", at, of, e.From, e.By, e.Reason, e.Refused)
 	case e.Call == 0:
-		return fmt.Sprintf("%s  the gateway was started anew; events may have been missed", e.At.Local().Format("15:04:05.000"))
+		return fmt.Sprintf("%s  %s was started anew; events may have been missed", at, gateway)
 	case e.Type == "began":
 		line += fmt.Sprintf("  from %s by %s", e.From, e.By)
 	}

@@ -210,7 +210,7 @@ func Default() *Config {
 		Shield:   defaultShield(),
 		TLS:      defaultTLS(),
 		Redirect: Redirect{Allow: []string{"*"}, Deny: []string{}},
-		Cluster:  Cluster{URL: []string{}, Routes: []string{}},
+		Cluster:  Cluster{URL: []string{}, Routes: []string{}, Prefix: "moip"},
 		History:  History{Keep: Duration(2160 * time.Hour), Calls: 1_000_000},
 		Limits: Limits{
 			Idle:  Duration(10 * time.Minute),
@@ -266,6 +266,7 @@ func Parse(name string, data []byte) (*Config, error) {
 	c.Portal.URL = recording.ResolveRoute(c.Portal.URL, file.Path)
 	c.Recordings.Folder = file.Path(c.Recordings.Folder)
 	c.TLS.resolve(file)
+	c.Cluster.resolve(file)
 	return c, nil
 }
 

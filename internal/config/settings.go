@@ -1,7 +1,11 @@
 package config
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -16,6 +20,20 @@ func (c *Config) Settings(show func(string) string) map[string]any {
 		all["portal.start"] = "(keys)" // a password may be among them
 	}
 	return all
+}
+
+// Digest returns a word that is the same for equal configurations, in all but the table
+// cluster, in which gateways of one hub have to differ. What is in the files that keys name is
+// no part of it, nor what show hides (see Settings).
+func (c *Config) Digest(show func(string) string) string {
+	all := c.Settings(show)
+	maps.DeleteFunc(all, func(key string, _ any) bool { return strings.HasPrefix(key, "cluster.") })
+	text, err := json.Marshal(all) // in the order of the keys
+	if err != nil {
+		panic(err) // it is made of strings and numbers
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:4])
 }
 
 // plain returns a value as text, a number, true or false, or a list of them.

@@ -37,13 +37,16 @@ func (g *gateway) openAdmin() (err error) {
 	}
 	g.gate = access.New(rules, g.log)
 	o := admin.Options{
-		Gate:  g.gate,
+		Gate: g.gate, Hub: g.hub,
 		Board: g.board, Route: g.route, House: g, Bans: g.bans, Limits: g.limits, Memory: g.memory.Usage, Unlogged: g.unlogged, Shield: g.shield, History: g.history, Traces: g.traces,
 		Level: g.level, Events: g.events, Metrics: g.metrics, Log: g.log,
 	}
 	o.Console = console.Handler()
 	if g.teletel != nil {
 		o.Services = g.teletel.list
+	}
+	if g.shipper != nil {
+		o.Shipping = g.shipping
 	}
 	if g.link != nil {
 		url := upstream.Public(g.cfg.LinkURL()) // for good

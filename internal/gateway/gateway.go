@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -20,6 +19,7 @@ import (
 	"moip/internal/control/cluster"
 	"moip/internal/control/cluster/bus"
 	"moip/internal/control/cluster/shared"
+	"moip/internal/control/cluster/ship"
 	"moip/internal/control/pymoip"
 	"moip/internal/directory"
 	"moip/internal/downstream"
@@ -66,9 +66,13 @@ type gateway struct {
 	browse    atomic.Value                   // a string: where browsers are answered, * for the host; "" for nowhere
 	hush      policy.Hush                    // of callers who are refused
 	history   *history.History               // nil if none is kept
+	shipper   *ship.Shipper                  // of its records, nil if they stay here
 	bus       bus.Bus                        // to the other gateways of the hub
 	hub       *cluster.Hub                   // what is known of them
 	shared    *shared.Bans                   // what of bans is told to them, nil if there are none
+	heirOf    string                         // the instance of the process before, "" for none
+	digest    atomic.Value                   // a string: which configuration is in force
+	clustered bool                           // there may be others
 	files     shortage                       // of descriptors
 	work      []func(context.Context)        // what else goes on, until the context is done
 	about     atomic.Value                   // a string: the portal, for people
@@ -106,14 +110,13 @@ func open(ctx context.Context, p Plan, log *logbook, sockets *handover.Sockets) 
 	}
 	g.stopped, g.halt = context.WithCancel(ctx)
 	g.state.Store(running)
+	g.digestConfig()
 	g.proxies.Store(g.cfg.Proxies.Options())
 	g.answer, g.metrics, g.traces = g.board.Answer, admin.NewMetrics(g.board), trace.NewDesk(g.board)
 	g.files.log, g.files.metrics = g.log, g.metrics
-	if last, err := strconv.ParseUint(sockets.Told(), 10, 64); err == nil {
-		g.board.Continue(session.ID(last))
-	}
+	g.inherit(sockets.Told())
 	for _, step := range []func() error{
-		g.openRecordings, g.openCertificates, g.openPolicy, g.openCluster, g.openShared, g.openHistory,
+		g.openRecordings, g.openCertificates, g.openPolicy, g.openCluster, g.openShared, g.openNews, g.openHistory,
 		func() error { return g.wire(p.Portal) },
 		func() error { return g.openTrace(p.Trace) },
 		g.openDoors, g.openAdmin,
@@ -323,7 +326,7 @@ func (g *gateway) serve(l *downstream.Listener) {
 func (g *gateway) stop() {
 	g.halt() // else the lock might be a new process's, until that is ready
 	g.mu.Lock()
-	g.state.Store(stopping)
+	g.become(stopping)
 	g.mu.Unlock() // from here on, nothing is changed
 	calls, _ := g.board.Count()
 	g.log.Info("stopping", "calls", calls)

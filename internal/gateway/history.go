@@ -1,9 +1,13 @@
 package gateway
 
 import (
+	"context"
 	"fmt"
 	"time"
 
+	"moip/internal/control/admin"
+	"moip/internal/control/cluster/natsbus"
+	"moip/internal/control/cluster/ship"
 	"moip/internal/history"
 	"moip/internal/ledger"
 )
@@ -15,16 +19,38 @@ func (g *gateway) openHistory() (err error) {
 	if path == "" {
 		return nil
 	}
-	g.history, err = history.Open(path, history.Options{
-		Keep: time.Duration(g.cfg.History.Keep), Calls: g.cfg.History.Calls, Node: history.Node(), Log: g.log,
-	})
+	o := history.Options{Keep: time.Duration(g.cfg.History.Keep), Calls: g.cfg.History.Calls, Node: history.Node(), Ship: g.cfg.Cluster.Records != "", Log: g.log}
+	if g.clustered {
+		o.Node = g.cfg.NodeName() // there may be several on this machine
+	}
+	g.history, err = history.Open(path, o)
 	switch {
 	case err != nil && asked:
 		return fmt.Errorf("history: %w; --history none does without", err)
 	case err != nil:
 		g.log.Warn("no history is kept of calls; --history names another file", "error", err)
+	default:
+		g.openShipping()
 	}
 	return nil
+}
+
+// openShipping has the records of calls brought to a stream, if they are to be.
+func (g *gateway) openShipping() {
+	b, ok := g.bus.(*natsbus.Bus)
+	if g.cfg.Cluster.Records == "" || !ok {
+		return
+	}
+	g.shipper = ship.New(ship.Options{Conn: b.Conn(), Prefix: g.cfg.Cluster.Prefix, Stream: g.cfg.Cluster.Records, History: g.history, Log: g.log})
+	g.work = append(g.work, g.shipper.Run)
+}
+
+// shipping tells operators how that goes.
+func (g *gateway) shipping() admin.Shipping {
+	ctx, cancel := context.WithTimeout(g.stopped, time.Second)
+	defer cancel()
+	s := g.shipper.State(ctx)
+	return admin.Shipping{Shipped: s.Shipped, Waiting: s.Waiting, Missed: s.Missed, Failing: s.Fault != nil}
 }
 
 // closeHistory writes what waits.

@@ -3,7 +3,6 @@ package gateway
 import (
 	"context"
 	"fmt"
-	"strconv"
 	"sync"
 	"time"
 
@@ -41,7 +40,7 @@ func (g *gateway) Drain(within time.Duration) error {
 	if err := g.runs(); err != nil {
 		return err
 	}
-	g.state.Store(draining)
+	g.become(draining)
 	g.log.Info("draining", "within", within)
 	g.closeDoors()
 	g.tasks.Go(func() {
@@ -103,10 +102,6 @@ func (g *gateway) await(empty <-chan struct{}, within time.Duration, remind bool
 	}
 }
 
-// room is how many calls may begin here after the process that replaces this one was
-// told where to go on counting.
-const room = 1000
-
 // Upgrade starts the program anew, which may be another version by now, and hands it all
 // sockets: nobody is refused. Calls go on here until they end, for as long as a call may
 // last. If the new one cannot start, all stays as it is.
@@ -128,10 +123,10 @@ func (g *gateway) upgrade() (pid int, err error) {
 		return 0, err
 	}
 	_, last := g.board.Count()
-	if pid, err = g.sockets.HandOver(g.stopped, strconv.FormatUint(uint64(last)+room, 10)); err != nil {
+	if pid, err = g.sockets.HandOver(g.stopped, g.legacy(last)); err != nil {
 		return 0, err
 	}
-	g.state.Store(replaced)
+	g.become(replaced)
 	g.shield.Close() // its file is the other's now, and so is that of bans
 	if err := g.bans.Close(); err != nil {
 		g.log.Error("bans", "error", err)

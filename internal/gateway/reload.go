@@ -197,6 +197,7 @@ func (g *gateway) change(cfg *config.Config, changed []string) error {
 	}
 	certificates()
 	g.cfg = cfg
+	g.digestConfig()
 	g.board.Change(g.configure())
 	g.exchange(doors)
 	g.redirectBy()

@@ -40,6 +40,7 @@ type Options struct {
 	Keep  time.Duration // how long a record is kept after its call has begun; 0 for ever
 	Calls int           // how many are kept at the most, the newest; 0 for no bound
 	Node  string        // what this machine is called, for when several have one history
+	Ship  bool          // what has ended waits to be shipped elsewhere, see Unshipped
 	Log   *slog.Logger  // nil for none
 
 	clock *clock.Steady // by which records are too old
@@ -56,6 +57,8 @@ type History struct {
 	closing chan struct{}
 	done    chan struct{}
 	bell    chan struct{} // of one: something is to be written
+	outbox  chan struct{} // of one: something may wait to be shipped
+	shipped chan shipment // what does not any more
 
 	// Owned by run.
 	batch   []change // taken and not written yet
@@ -67,6 +70,7 @@ type History struct {
 	changed map[*call]struct{}   // those, and others that have ended
 	waiting int                  // records of ended calls that are not written
 	lost    int                  // records and visits, since Open
+	missed  int                  // records that were never shipped, since Open
 }
 
 // Open opens the history in the file at path, and creates it if there is none. One that
@@ -89,10 +93,12 @@ func Open(path string, o Options) (*History, error) {
 	h := &History{
 		path: path, o: o,
 		closing: make(chan struct{}), done: make(chan struct{}), bell: make(chan struct{}, 1),
+		outbox: make(chan struct{}, 1), shipped: make(chan shipment),
 		calls: map[session.ID]*call{}, changed: map[*call]struct{}{},
 	}
 	h.store.Store(s)
 	h.ring() // for what is too old
+	h.post() // what has waited since before
 	go h.run()
 	return h, nil
 }
@@ -191,6 +197,7 @@ func (h *History) written(some []change) {
 	for i := range some {
 		if some[i].ended != 0 {
 			h.waiting--
+			h.post()
 		}
 	}
 }
@@ -217,6 +224,9 @@ func (h *History) run() {
 			case <-h.closing:
 			}
 		case <-beat.C:
+		case some := <-h.shipped:
+			some.done <- h.store.Load().ship(some.ids)
+			continue
 		case <-h.closing:
 			open = false
 		}
@@ -273,7 +283,9 @@ func (h *History) save() (more bool, err error) {
 		h.written(some)
 		h.batch, live = h.batch[len(some):], false
 	}
-	return s.prune()
+	more, err = s.prune()
+	h.miss(s)
+	return more, err
 }
 
 // fail tells of an error, once. If the database is damaged, the next attempt begins

@@ -16,7 +16,7 @@ import (
 
 // writeForEver is the process that is killed. Of each call that has ended it says so.
 func writeForEver(path string) {
-	h, err := Open(path, Options{Node: "killed"})
+	h, err := Open(path, Options{Node: "killed", Ship: true})
 	if err != nil {
 		fmt.Println(err)
 		os.Exit(1)
@@ -65,7 +65,7 @@ func TestKilled(t *testing.T) {
 		writer.Wait()
 		killed := time.Now().Add(-time.Second).UnixMicro()
 		healthy(t, path)
-		h, log := opens(t, path, Options{})
+		h, log := opens(t, path, Options{Ship: true})
 		if w := without(log, "damaged"); w == "" {
 			t.Error(log)
 		}
@@ -93,6 +93,7 @@ func TestKilled(t *testing.T) {
 				break
 			}
 		}
+		allWait(t, h)
 		lost, old := 0, 0
 		for n, at := range ended {
 			if !there[n] && at < killed {

@@ -77,7 +77,7 @@ func (h *History) Records(ctx context.Context, q Query) (all []Record, err error
 		if err != nil {
 			return err
 		}
-		all, err = fetch(ctx, tx, ids)
+		all, err = fetch(ctx, tx, ids, maxTold)
 		return err
 	})
 	return all, err
@@ -211,8 +211,8 @@ func few(ctx context.Context, tx *sql.Tx, network netip.Prefix) (bool, error) {
 	return n < fewCalls, err
 }
 
-// fetch returns the records with some keys, in their order.
-func fetch(ctx context.Context, tx *sql.Tx, ids []int64) ([]Record, error) {
+// fetch returns the records with some keys, the newest first, with so many visits each.
+func fetch(ctx context.Context, tx *sql.Tx, ids []int64, most int) ([]Record, error) {
 	list, err := json.Marshal(ids)
 	if err != nil {
 		return nil, err
@@ -243,11 +243,11 @@ func fetch(ctx context.Context, tx *sql.Tx, ids []int64) ([]Record, error) {
 	if err := rows.Err(); err != nil {
 		return nil, err
 	}
-	return all, fetchVisits(ctx, tx, string(list), func(id int64) *Record { return &all[at[id]] })
+	return all, fetchVisits(ctx, tx, string(list), most, func(id int64) *Record { return &all[at[id]] })
 }
 
 // fetchVisits adds their visits to records.
-func fetchVisits(ctx context.Context, tx *sql.Tx, ids string, record func(id int64) *Record) error {
+func fetchVisits(ctx context.Context, tx *sql.Tx, ids string, most int, record func(id int64) *Record) error {
 	rows, err := tx.QueryContext(ctx, `SELECT call, service, began, ended, seconds, palier, cost, currency, bytes_in, bytes_out, reason
 		FROM visits WHERE call IN (SELECT value FROM json_each(?)) AND ended IS NOT NULL ORDER BY call, n`, ids)
 	if err != nil {
@@ -265,7 +265,7 @@ func fetchVisits(ctx context.Context, tx *sql.Tx, ids string, record func(id int
 		if v.Currency != "" {
 			r.Cost[v.Currency] += v.Cost
 		}
-		if len(r.Visits) == maxTold {
+		if len(r.Visits) == most {
 			r.More++
 		} else {
 			r.Visits = append(r.Visits, v)

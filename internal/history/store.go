@@ -94,6 +94,7 @@ type store struct {
 	seen, putCall, putVisit *sql.Stmt
 	run                     int64
 	count                   int   // rows of calls
+	missed                  int   // records that went before they were shipped
 	counted                 int64 // the state of the database, by others' changes, in which count was right
 }
 
@@ -248,14 +249,15 @@ func tables(tx *sql.Tx) error {
 	case err != nil:
 		return err
 	case there == 0:
-		_, err = tx.Exec(schema + fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d;", applicationID, version))
+		_, err = tx.Exec(schema + outbox + fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d;", applicationID, version))
 		return err
 	case id != applicationID:
 		return errForeign
 	case number != version:
 		return fmt.Errorf("is of version %d, and this program understands %d (name another file, or use a newer program)", number, version)
 	}
-	return nil
+	_, err = tx.Exec(outbox) // which older ones have not
+	return err
 }
 
 // begin begins a run. Whatever is under way by the tables, in a run that does not go on,
@@ -267,6 +269,11 @@ func (s *store) begin() error {
 			return err
 		}
 		for _, run := range killed {
+			if s.o.Ship {
+				if _, err := tx.Exec("INSERT OR IGNORE INTO outbox SELECT id FROM calls WHERE ended IS NULL AND run = ?", run); err != nil {
+					return err
+				}
+			}
 			for _, text := range []string{
 				`UPDATE visits SET reason = ?1, ended = max(began, ifnull((SELECT seen FROM runs WHERE id = ?2), 0)), bytes_in = 0, bytes_out = 0
 					WHERE ended IS NULL AND call IN (SELECT id FROM calls WHERE ended IS NULL AND run = ?2)`,
@@ -398,6 +405,10 @@ func (s *store) put(tx *sql.Tx, c *change) error {
 			return err
 		}
 	}
+	if c.ended != 0 && s.o.Ship {
+		_, err := tx.Exec("INSERT OR IGNORE INTO outbox VALUES (?)", c.of.key)
+		return err
+	}
 	return nil
 }
 
@@ -434,9 +445,12 @@ func (s *store) prune() (more bool, err error) {
 	if !bound.Valid {
 		return false, nil
 	}
-	var gone int64
+	var gone, waited int64
 	err = s.transaction(func(tx *sql.Tx) error {
 		if _, err := tx.Exec("DELETE FROM visits WHERE call < ?", bound); err != nil {
+			return err
+		}
+		if waited, err = forget(tx, bound.Int64); err != nil {
 			return err
 		}
 		result, err := tx.Exec("DELETE FROM calls WHERE id < ?", bound)
@@ -450,8 +464,12 @@ func (s *store) prune() (more bool, err error) {
 		_, err = tx.Exec("DELETE FROM runs WHERE id <> ? AND seen < (SELECT min(id) FROM calls)", s.run)
 		return err
 	})
+	if err != nil {
+		return false, err
+	}
 	s.count -= int(gone)
-	return err == nil, err
+	s.missed += int(waited)
+	return true, nil
 }
 
 // isDamage reports whether an error says that a database is damaged, or none.

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"moip/internal/control/admin/access"
+	"moip/internal/control/cluster"
 	"moip/internal/history"
 	"moip/internal/memory"
 	"moip/internal/policy/ban"
@@ -43,6 +44,9 @@ type Options struct {
 	Services func() []Service
 	Link     func() Link
 
+	// Hub knows the gateways of the hub, of which a gateway that is alone is the only one.
+	Hub *cluster.Hub
+
 	House  House
 	Bans   *ban.List
 	Limits *limit.Turnstile
@@ -50,6 +54,9 @@ type Options struct {
 
 	// Memory says how much there is, nil where nobody looks.
 	Memory func() memory.Usage
+
+	// Shipping says how their records get to a stream, nil where they stay here.
+	Shipping func() Shipping
 
 	// History is of calls that have ended, nil where it is not kept.
 	History *history.History
@@ -147,6 +154,8 @@ func (d desk) operations() map[string]handler {
 		"GET /services":                 d.services,
 		"GET /link":                     d.link,
 		"GET /state":                    d.state,
+		"GET /gateways":                 d.gateways,
+		"DELETE /gateways/{name}":       d.forget,
 		"GET /limits":                   d.limits,
 		"GET /config":                   d.config,
 		"POST /reload":                  d.reload,
@@ -232,10 +241,10 @@ func status(err error) int {
 	case errors.As(err, &wrong):
 		return http.StatusBadRequest
 	case errors.Is(err, switchboard.ErrUnknown), errors.Is(err, errNone), errors.Is(err, errNoHistory), errors.Is(err, ban.ErrNotBanned),
-		errors.Is(err, shield.ErrUnknown):
+		errors.Is(err, shield.ErrUnknown), errors.Is(err, cluster.ErrUnknown):
 		return http.StatusNotFound
 	case errors.Is(err, session.ErrBusy), errors.Is(err, session.ErrOver), errors.Is(err, session.ErrNoRecordings),
-		errors.Is(err, ban.ErrNever), errors.Is(err, ban.ErrFull), errors.Is(err, trace.ErrFull):
+		errors.Is(err, ban.ErrNever), errors.Is(err, ban.ErrFull), errors.Is(err, trace.ErrFull), errors.Is(err, cluster.ErrHeard):
 		return http.StatusConflict
 	case errors.Is(err, history.ErrSlow):
 		return http.StatusServiceUnavailable

@@ -87,6 +87,7 @@ func TestOpenAPI(t *testing.T) {
 	for _, v := range []any{
 		Calls{}, Call{}, Message{}, Told{}, Redirection{}, Recording{}, Error{}, Event{}, Services{}, Service{}, Link{}, Level{},
 		Token{}, Login{}, Frame{}, TraceLine{}, State{}, Certificate{}, Settings{}, Reloaded{}, Draining{}, Upgraded{},
+		Gateways{}, Gateway{}, Bus{},
 		Limits{}, memory.Usage{}, limit.Rules{}, Share{}, Refused{}, Shield{}, Household{},
 		Bans{}, Ban{}, BanOrder{}, Banned{}, BanImport{}, Imported{},
 		History{}, history.Record{}, history.Visit{}, history.Totals{}, history.ServiceTotal{},

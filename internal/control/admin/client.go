@@ -134,7 +134,7 @@ func (r refusal) Unwrap() error { return r.error }
 // tell fails, whose error it returns.
 func (c *Client) Watch(ctx context.Context, call uint64, tell func(Frame) error) error {
 	over := false
-	err := c.stream(ctx, fmt.Sprintf("/calls/%d/screen/live", call), "", func(data []byte) error {
+	err := c.stream(ctx, fmt.Sprintf("/calls/%d/screen/live", call), "", func(_ string, data []byte) error {
 		var f Frame
 		if err := json.Unmarshal(data, &f); err != nil {
 			return err
@@ -151,13 +151,14 @@ func (c *Client) Watch(ctx context.Context, call uint64, tell func(Frame) error)
 // follow is one connection of Follow's, from behind an event on. It returns the last.
 func (c *Client) follow(ctx context.Context, last string, tell func(Event) error) (string, error) {
 	begun := last != ""
-	err := c.stream(ctx, "/events", last, func(data []byte) error {
+	err := c.stream(ctx, "/events", last, func(id string, data []byte) error {
+		last = cmp.Or(id, last)
 		var e Event
+		if data == nil {
+			return nil // a place, to come back to
+		}
 		if err := json.Unmarshal(data, &e); err != nil {
 			return refusal{err}
-		}
-		if e.ID != "" {
-			last = e.ID
 		}
 		if err := tell(e); err != nil {
 			return refusal{err}
@@ -170,9 +171,9 @@ func (c *Client) follow(ctx context.Context, last string, tell func(Event) error
 	return last, err
 }
 
-// stream reads the data of server-sent events, from behind the one called last on if it
-// is not "".
-func (c *Client) stream(ctx context.Context, path, last string, tell func(data []byte) error) error {
+// stream reads the data of server-sent events, and their ids, from behind the one called
+// last on if it is not "". Of an id alone it tells without data.
+func (c *Client) stream(ctx context.Context, path, last string, tell func(id string, data []byte) error) error {
 	r, err := c.request(ctx, http.MethodGet, path, nil)
 	if err != nil {
 		return refusal{err}
@@ -192,12 +193,22 @@ func (c *Client) stream(ctx context.Context, path, last string, tell func(data [
 	}
 	lines := bufio.NewScanner(w.Body)
 	lines.Buffer(nil, 1<<20)
+	id, data := "", []byte(nil)
 	for lines.Scan() {
-		if data, ok := strings.CutPrefix(lines.Text(), "data: "); ok {
-			if err := tell([]byte(data)); err != nil {
-				return err
-			}
+		line := lines.Text()
+		if value, ok := strings.CutPrefix(line, "id: "); ok {
+			id = value
 		}
+		if value, ok := strings.CutPrefix(line, "data: "); ok {
+			data = []byte(value)
+		}
+		if line != "" || id == "" && data == nil {
+			continue
+		}
+		if err := tell(id, data); err != nil {
+			return err
+		}
+		id, data = "", nil
 	}
 	return lines.Err()
 }

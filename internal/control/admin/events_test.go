@@ -12,12 +12,13 @@ import (
 	"testing"
 	"time"
 
+	"moip/internal/control/cluster/news"
 	"moip/internal/session"
 )
 
 // follows has a client follow events, and returns what it is told.
 func follows(t *testing.T, server *httptest.Server) <-chan Event {
-	told := make(chan Event, 10*keptEvents)
+	told := make(chan Event, 10*news.Kept)
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() {
@@ -93,25 +94,11 @@ func TestEventsResume(t *testing.T) {
 	}
 }
 
-// Who is too late is told how much is gone, and who comes back to another run that
-// there is no telling.
+// Who comes back to another run is told that there is no telling what it has missed.
 func TestEventsLost(t *testing.T) {
 	events := NewEvents()
-	for i := range keptEvents + 7 {
+	for i := range news.Kept + 7 {
 		events.Note(session.Event{Call: session.ID(i + 1)})
-	}
-	n, same := events.after(events.id(1))
-	some, _ := events.since(n)
-	if !same || some[0].Type != lost || some[0].Lost != 5 || some[1].Call != 8 {
-		t.Errorf("after call 2: %v, %+v", same, some[:2])
-	}
-	if n, same := events.after(some[0].ID); !same || n != 7 {
-		t.Errorf("behind what is lost is number %d, %v", n, same)
-	}
-	for _, id := range []string{"other.3", "", events.id(keptEvents + 7), events.run, events.run + ".-1"} {
-		if n, same := events.after(id); same || n != 0 {
-			t.Errorf("behind %q is number %d", id, n)
-		}
 	}
 	server := serves(t, events)
 	r, err := http.NewRequestWithContext(t.Context(), "GET", server.URL+root+"/events", nil)
@@ -201,7 +188,7 @@ func TestEventsBeginWithID(t *testing.T) {
 			t.Errorf("after id %q: %+v", id, e)
 		}
 	}
-	if _, e := connect("other."); e.Type != lost {
+	if _, e := connect("other."); e.Type != news.Lost {
 		t.Errorf("of another run: %+v", e)
 	}
 }

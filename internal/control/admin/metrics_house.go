@@ -44,6 +44,7 @@ func (d desk) Collect(to chan<- prometheus.Metric) {
 		gauge(certificateEnd, at, name)
 	}
 	d.collectLimits(gauge)
+	d.collectHub(gauge)
 	if d.Link != nil {
 		gauge(linkUp, oneIf(d.Link().Up))
 	}
@@ -52,6 +53,9 @@ func (d desk) Collect(to chan<- prometheus.Metric) {
 	}
 	if d.Shield != nil {
 		d.collectShield(to)
+	}
+	if d.Shipping != nil {
+		collectShipping(d.Shipping(), to)
 	}
 	if d.Unlogged != nil {
 		to <- prometheus.MustNewConstMetric(linesLost, prometheus.CounterValue, float64(d.Unlogged()))

@@ -80,7 +80,7 @@ func (d desk) tracer(r *http.Request) (*trace.Tracer, error) {
 // meant is over, ctx is done or tell fails, whose error it returns.
 func (c *Client) Trace(ctx context.Context, q url.Values, tell func(trace.Entry) error) error {
 	over := false
-	err := c.stream(ctx, "/trace?"+q.Encode(), "", func(data []byte) error {
+	err := c.stream(ctx, "/trace?"+q.Encode(), "", func(_ string, data []byte) error {
 		var line TraceLine
 		if err := json.Unmarshal(data, &line); err != nil {
 			return err

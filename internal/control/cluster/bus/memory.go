@@ -40,7 +40,7 @@ func (x *Exchange) publish(from *Place, m Message) (told int, err error) {
 	if !from.state.Up {
 		return 0, ErrDown
 	}
-	queues := map[[2]string][]*sub{}
+	queues := map[string][]*sub{}
 	for p := range x.places {
 		if !p.state.Up {
 			continue
@@ -50,8 +50,7 @@ func (x *Exchange) publish(from *Place, m Message) (told int, err error) {
 				continue
 			}
 			if s.queue != "" {
-				key := [2]string{s.pattern, s.queue}
-				queues[key] = append(queues[key], s)
+				queues[s.queue] = append(queues[s.queue], s)
 				continue
 			}
 			s.take(m)
@@ -95,6 +94,15 @@ func (p *Place) Request(ctx context.Context, subject string, data []byte) ([]byt
 		return nil, err
 	}
 	defer stop()
+	cut := make(chan struct{}, 1)
+	defer p.Follow(func(s State) {
+		if !s.Up {
+			select {
+			case cut <- struct{}{}:
+			default:
+			}
+		}
+	})()
 	told, err := p.x.publish(p, Message{subject, inbox, data})
 	if err != nil {
 		return nil, err
@@ -105,6 +113,8 @@ func (p *Place) Request(ctx context.Context, subject string, data []byte) ([]byt
 	select {
 	case answer := <-answers:
 		return answer, nil
+	case <-cut:
+		return nil, ErrDown
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}

@@ -1,0 +1,142 @@
+package natsbus
+
+import (
+	"log/slog"
+	"net"
+	"net/url"
+	"os/exec"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+
+	"moip/internal/control/cluster/bus"
+	"moip/internal/control/cluster/bus/bustest"
+)
+
+// startsNATS starts a NATS server that runs elsewhere, as far as a gateway can tell.
+func startsNATS(t *testing.T, o server.Options) *server.Server {
+	t.Helper()
+	o.Host, o.NoSigs, o.NoLog = "127.0.0.1", true, true
+	if o.Port == 0 {
+		o.Port = -1
+	}
+	s, err := server.NewServer(&o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Start()
+	t.Cleanup(func() {
+		s.Shutdown()
+		s.WaitForShutdown()
+	})
+	if !s.ReadyForConnections(10 * time.Second) {
+		t.Fatal("the NATS server does not start")
+	}
+	return s
+}
+
+// startsDebians starts Debian's nats-server.
+func startsDebians(t *testing.T, flags ...string) (at string) {
+	t.Helper()
+	path, err := exec.LookPath("nats-server")
+	if err != nil {
+		if path, err = exec.LookPath("/usr/sbin/nats-server"); err != nil {
+			t.Fatal("this test needs Debian's nats-server: apt-get install nats-server (as ci/install does)")
+		}
+	}
+	at = free(t)
+	_, port, _ := net.SplitHostPort(at)
+	cmd := exec.Command(path, append([]string{"-a", "127.0.0.1", "-p", port}, flags...)...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cmd.Process.Kill()
+		cmd.Wait()
+	})
+	until(t, "nats-server answers", func() bool {
+		c, err := net.Dial("tcp", at)
+		if err == nil {
+			c.Close()
+		}
+		return err == nil
+	})
+	return at
+}
+
+// behind has the first place behind a line to a server, and others at servers of their own.
+func behind(t *testing.T, at ...string) bustest.Net {
+	line := opensLine(t, at[0])
+	n := 0
+	return bustest.Net{
+		Join: func(t *testing.T) bus.Bus {
+			to := line.at
+			if n > 0 {
+				to = at[n%len(at)]
+			}
+			n++
+			return opens(t, Options{Servers: []string{"nats://" + to}})
+		},
+		Cut: line.Cut, Heal: line.Heal,
+	}
+}
+
+func TestConforms(t *testing.T) {
+	for name, open := range map[string]func(*testing.T) bustest.Net{
+		"one server": func(t *testing.T) bustest.Net {
+			return behind(t, startsNATS(t, server.Options{}).Addr().String())
+		},
+		"three servers": func(t *testing.T) bustest.Net {
+			var at []string
+			var routes []*url.URL
+			for range 3 {
+				o := server.Options{Routes: routes}
+				o.Cluster = server.ClusterOpts{Name: "elsewhere", Host: "127.0.0.1", Port: -1, NoAdvertise: true}
+				s := startsNATS(t, o)
+				at = append(at, s.Addr().String())
+				routes = append(routes, &url.URL{Scheme: "nats-route", Host: s.ClusterAddr().String()})
+			}
+			return behind(t, at...)
+		},
+		"Debian's server": func(t *testing.T) bustest.Net { return behind(t, startsDebians(t)) },
+		"inside":          inside,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			bustest.Conform(t, open)
+		})
+	}
+}
+
+// inside has a server in each place. The first two are connected by lines.
+func inside(t *testing.T) bustest.Net {
+	places := []string{free(t), free(t), free(t)}
+	lines := []*line{opensLine(t, places[0]), opensLine(t, places[1])}
+	routes := [][]string{{lines[1].at}, {lines[0].at}, places[:2]}
+	n := 0
+	return bustest.Net{
+		Join: func(t *testing.T) bus.Bus {
+			o := ServerOptions{Listen: places[n], Name: "paris", Log: slog.New(slog.NewTextHandler(t.Output(), nil))}
+			o.Routes = routes[n]
+			n++
+			s, err := StartServer(o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return opens(t, Options{Inside: s})
+		},
+		Cut: func() {
+			for _, l := range lines {
+				l.Cut()
+			}
+		},
+		Heal: func() {
+			for _, l := range lines {
+				l.Heal()
+			}
+		},
+	}
+}

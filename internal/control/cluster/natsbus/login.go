@@ -1,0 +1,96 @@
+package natsbus
+
+import (
+	"crypto/tls"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/nats-io/nats.go"
+)
+
+// A Login is by what a gateway is known to a NATS server, and the server to it. Credentials,
+// NKey, Password with User, and Token exclude each other. All are files, which are read
+// anew for each connection.
+type Login struct {
+	Credentials string // a JWT and its key, as NATS's nsc makes them
+	NKey        string // a seed
+	User        string // a name, no file
+	Password    string // its first line is the password
+	Token       string // its first line is the token
+
+	CA        string // certificates to trust instead of the system's, in PEM
+	Cert, Key string // shown to the server, in PEM
+}
+
+// options returns what a connection needs to know. Its errors name the files.
+func (l Login) options() (all []nats.Option, err error) {
+	check := func(path string, read func(string) error) {
+		if path != "" && err == nil {
+			err = read(path)
+		}
+	}
+	switch {
+	case l.Credentials != "":
+		check(l.Credentials, readable)
+		all = append(all, nats.UserCredentials(l.Credentials))
+	case l.NKey != "":
+		option, err := nats.NkeyOptionFromSeed(l.NKey)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", l.NKey, err)
+		}
+		all = append(all, option)
+	case l.User != "":
+		check(l.Password, readable)
+		all = append(all, nats.UserInfoHandler(func() (string, string) { return l.User, firstLine(l.Password) }))
+	case l.Token != "":
+		check(l.Token, readable)
+		all = append(all, nats.TokenHandler(func() string { return firstLine(l.Token) }))
+	}
+	if l.CA != "" {
+		check(l.CA, readable)
+		all = append(all, nats.RootCAs(l.CA))
+	}
+	if l.Cert != "" {
+		check(l.Cert, func(string) error { _, err := tls.LoadX509KeyPair(l.Cert, l.Key); return err })
+		all = append(all, nats.ClientCert(l.Cert, l.Key))
+	}
+	return all, err
+}
+
+const maxFile = 64 << 10
+
+// readable returns why a file has nothing to say.
+func readable(path string) error {
+	data, err := content(path)
+	if err == nil && strings.TrimSpace(data) == "" {
+		err = fmt.Errorf("%s: is empty", path)
+	}
+	return err
+}
+
+func content(path string) (string, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return "", err
+	}
+	if !info.Mode().IsRegular() || info.Size() > maxFile {
+		return "", fmt.Errorf("%s: is no file of at most %d KB", path, maxFile>>10)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxFile))
+	return string(data), err
+}
+
+// firstLine returns the first line of a file. Without one, the server will say what it thinks
+// of that.
+func firstLine(path string) string {
+	data, _ := content(path)
+	first, _, _ := strings.Cut(data, "\n")
+	return strings.TrimSpace(first)
+}

@@ -1,0 +1,94 @@
+package natsbus
+
+import (
+	"log/slog"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"go.uber.org/goleak"
+
+	"moip/internal/control/cluster/bus"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func free(t *testing.T) string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// until waits for something to become true.
+func until(t *testing.T, what string, f func() bool) {
+	t.Helper()
+	for end := time.Now().Add(20 * time.Second); !f(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("not within 20 s: ", what)
+		}
+	}
+}
+
+func up(b *Bus) func() bool { return func() bool { return b.State().Up } }
+
+func opens(t *testing.T, o Options) *Bus {
+	t.Helper()
+	o.Prefix, o.Log = "moip", slog.New(slog.NewTextHandler(t.Output(), nil))
+	b, err := Open(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { b.Close() })
+	return b
+}
+
+// talk has b asked by a.
+func talk(t *testing.T, a, b *Bus) {
+	t.Helper()
+	stop, err := b.Subscribe("twice", "", func(m bus.Message) { b.Publish(bus.Message{Subject: m.Reply, Data: append(m.Data, m.Data...)}) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stop()
+	until(t, "an answer", func() bool {
+		answer, err := a.Request(t.Context(), "twice", []byte("ha"))
+		return err == nil && string(answer) == "haha"
+	})
+}
+
+func TestOutside(t *testing.T) {
+	s, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: -1, NoSigs: true, NoLog: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Start()
+	defer s.WaitForShutdown()
+	defer s.Shutdown()
+	s.ReadyForConnections(5 * time.Second)
+	a, b := opens(t, Options{Servers: []string{s.ClientURL()}}), opens(t, Options{Servers: []string{s.ClientURL()}})
+	until(t, "up", up(a))
+	until(t, "up", up(b))
+	talk(t, a, b)
+	if _, err := a.Request(t.Context(), "nobody", nil); err != bus.ErrNobody {
+		t.Error(err)
+	}
+}
+
+func TestInside(t *testing.T) {
+	places := []string{free(t), free(t)}
+	var all []*Bus
+	for _, at := range places {
+		s, err := StartServer(ServerOptions{Listen: at, Routes: places, Name: "paris", Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, opens(t, Options{Inside: s}))
+	}
+	until(t, "up", up(all[0]))
+	until(t, "up", up(all[1]))
+	talk(t, all[0], all[1])
+}
