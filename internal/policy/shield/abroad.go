@@ -166,7 +166,8 @@ func (s *Shield) Take(from string, reports []Report) {
 	}
 	for _, r := range reports {
 		if r.isSane(time.Now()) && !s.exempt(r.Network.Addr()) && s.take(from, r, rules) {
-			s.ban(sighting{r.Network, r.Network.Addr(), 0}, s.condemn(r.Network, rules), rules.Mode)
+			words, until := s.condemn(r.Network, rules)
+			s.ban(sighting{r.Network, r.Network.Addr(), 0}, words, rules.Mode, until)
 		}
 	}
 }
@@ -200,6 +201,7 @@ func (s *Shield) take(from string, r Report, rules *Rules) (due bool) {
 	}
 	if r.Times > 0 {
 		s.memory.learn(who, r.Times, r.Until)
+		s.clear(who, r.Until)
 	}
 	f := far{from: from, heard: s.now(), strong: r.Strong, weak: r.Weak, trust: r.Trust, seen: tallyOf(r.Evidence)}
 	if max(f.strong+f.weak, f.trust) < least {
@@ -237,13 +239,12 @@ func (s *Shield) sawMost(h *household) bool {
 }
 
 // condemn takes the points off a household that is to be banned, and says why it is.
-func (s *Shield) condemn(who netip.Prefix, rules *Rules) (words string) {
+func (s *Shield) condemn(who netip.Prefix, rules *Rules) (words string, until time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	h := s.at(who, rules)
 	words = h.words()
-	s.beginAnew(who, h, rules)
-	return words
+	return words, s.beginAnew(who, h, rules)
 }
 
 // drop forgets what a gateway has seen.
@@ -283,7 +284,13 @@ func (s *Shield) Banned(who netip.Prefix, since, until time.Time) {
 	s.memory.learn(who, timesOf(until.Sub(since)), until)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if h := s.households[who]; h != nil {
+	s.clear(who, until)
+}
+
+// clear forgets what this gateway has seen of a household that another has banned for what
+// all have, unless that is known. It is called with the lock held.
+func (s *Shield) clear(who netip.Prefix, until time.Time) {
+	if h := s.households[who]; h != nil && until.After(h.until) && time.Now().Before(until) {
 		h.strong, h.weak, h.seen, h.until = 0, 0, tally{}, until
 		s.touch(who)
 	}

@@ -258,23 +258,30 @@ func (s *Shield) weigh(e sighting) {
 		words = h.words()
 	}
 	s.touch(e.who)
+	var until time.Time
 	if due {
-		s.beginAnew(e.who, h, rules)
+		until = s.beginAnew(e.who, h, rules)
 	}
 	s.mu.Unlock()
 	switch {
 	case due:
-		s.ban(e, words, rules.Mode)
+		s.ban(e, words, rules.Mode, until)
 	case slow:
 		s.tellSlowed(e, words, rules.Mode)
 	}
 }
 
-// beginAnew has a household that is banned begin half way, or it would be banned again for
-// what it was banned for.
-func (s *Shield) beginAnew(who netip.Prefix, h *household, rules *Rules) {
+// beginAnew has a household that is to be banned, until a time, begin half way, or it would
+// be banned again for what it was banned for. It is called with the lock held.
+func (s *Shield) beginAnew(who netip.Prefix, h *household, rules *Rules) (until time.Time) {
 	h.strong, h.weak, h.seen, h.abroad = rules.BanAt/2, 0, tally{}, nil
+	now, span := time.Now(), spans[0]
+	if rules.Mode == On {
+		span = s.memory.next(who, now)
+	}
+	h.until = now.Add(span)
 	s.touch(who)
+	return h.until
 }
 
 func (s *Shield) tellSlowed(e sighting, why string, mode Mode) {
@@ -301,24 +308,20 @@ func (s *Shield) at(who netip.Prefix, rules *Rules) *household {
 	return h
 }
 
-// ban bans the household of a sighting, for longer than before.
-func (s *Shield) ban(e sighting, reason string, mode Mode) {
-	now := time.Now()
-	b := ban.Ban{Network: e.who, Reason: reason, By: ban.ByShield, Since: now}
+// ban bans the household of a sighting.
+func (s *Shield) ban(e sighting, reason string, mode Mode, until time.Time) {
+	b := ban.Ban{Network: e.who, Reason: reason, By: ban.ByShield, Since: time.Now(), Until: until}
 	var err error
 	if mode == On {
-		b.Until = now.Add(s.memory.next(e.who, now))
 		b, err = s.bans.Add(b)
-	} else {
-		b.Until = now.Add(spans[0])
 	}
-	if err == nil {
-		s.mu.Lock()
-		if h := s.households[e.who]; h != nil {
-			h.until = b.Until
+	s.mu.Lock()
+	if h := s.households[e.who]; h != nil {
+		if h.until = b.Until; err != nil {
+			h.until = time.Time{}
 		}
-		s.mu.Unlock()
 	}
+	s.mu.Unlock()
 	n, aloud := s.banned.Tell(e.from)
 	switch {
 	case !aloud:
