@@ -34,20 +34,29 @@ func (p Peer) Start(ctx context.Context, at Place) (*Process, error) {
 	if err != nil {
 		return nil, err
 	}
-	said, err := os.Create(filepath.Join(at.Dir, "said"))
+	process, err := Run(ctx, cmd, at.At, at.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("%s %w", p.Name, err)
+	}
+	return process, nil
+}
+
+// Run runs cmd in a folder, and returns once it answers at an address.
+func Run(ctx context.Context, cmd *exec.Cmd, at, dir string) (*Process, error) {
+	said, err := os.Create(filepath.Join(dir, "said"))
 	if err != nil {
 		return nil, err
 	}
 	defer said.Close()
-	cmd.Dir, cmd.Stdout, cmd.Stderr = at.Dir, said, said
+	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, said, said
 	process, err := start(cmd)
 	if err != nil {
 		return nil, err
 	}
-	if err := process.await(ctx, at.At); err != nil {
+	if err := process.await(ctx, at); err != nil {
 		process.Stop()
 		text, _ := os.ReadFile(said.Name())
-		return nil, fmt.Errorf("%s %w\n%s", p.Name, err, text)
+		return nil, fmt.Errorf("%w\n%s", err, text)
 	}
 	return process, nil
 }

@@ -10,10 +10,10 @@ import (
 	"moip/internal/memory"
 )
 
-type ctlLimits struct{}
+type ctlLimits struct{ atGateway }
 
-func (ctlLimits) Run(ctx context.Context, c *ctl, out io.Writer) error {
-	return do(ctx, c, out, "GET", "/limits", nil, func(l admin.Limits) error {
+func (o ctlLimits) Run(ctx context.Context, c *ctl, out io.Writer) error {
+	return do(ctx, c, out, "GET", "/limits"+o.query(), nil, func(l admin.Limits) error {
 		table := newTable(out)
 		r := l.Rules
 		printf(table, "calls\t%d of %s, %s of a household, %s of a network\n",

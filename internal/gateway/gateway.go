@@ -18,6 +18,7 @@ import (
 	"moip/internal/control/admin/access"
 	"moip/internal/control/cluster"
 	"moip/internal/control/cluster/bus"
+	"moip/internal/control/cluster/natsbus"
 	"moip/internal/control/cluster/ship"
 	"moip/internal/control/pymoip"
 	"moip/internal/directory"
@@ -70,6 +71,7 @@ type gateway struct {
 	hub       *cluster.Hub                   // what is known of them
 	heirOf    string                         // the instance of the process before, "" for none
 	digest    atomic.Value                   // a string: which configuration is in force
+	inside    *natsbus.Server                // of the bus, nil unless it is inside
 	clustered bool                           // there may be others
 	files     shortage                       // of descriptors
 	work      []func(context.Context)        // what else goes on, until the context is done
@@ -227,6 +229,10 @@ func (g *gateway) wire(other Portal) error {
 	if err := g.openBook(); err != nil {
 		return err
 	}
+	if g.cfg.LinkOnBus() {
+		g.wirePortals()
+		return nil
+	}
 	url := g.cfg.LinkURL()
 	if url == "" {
 		g.openBoard(g.outside)
@@ -251,6 +257,8 @@ func (g *gateway) outside() session.Config {
 	about := upstream.Public(g.cfg.Portal.URL)
 	if url := g.cfg.LinkURL(); url != "" {
 		about += ", control link " + upstream.Public(url)
+	} else if g.cfg.LinkOnBus() {
+		about += ", control link over NATS"
 	}
 	g.about.Store(about)
 	calls := g.calls()

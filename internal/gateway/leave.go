@@ -136,6 +136,9 @@ func (g *gateway) upgrade() (pid int, err error) {
 	for _, l := range g.listeners {
 		coming.Go(func() { g.retire(l) })
 	}
+	if g.inside != nil {
+		g.tasks.Go(g.inside.Yield)
+	}
 	g.tasks.Go(func() {
 		g.closeAdminSoon()
 		coming.Wait()

@@ -33,6 +33,7 @@ type BanOrder struct {
 type Banned struct {
 	Ban    Ban `json:"ban"`
 	HungUp int `json:"hung_up"` // calls that were ended
+	Asked
 }
 
 // maxImport bounds what a request of importing says: of most bans, 100,000.
