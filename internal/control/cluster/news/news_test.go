@@ -40,7 +40,7 @@ func openWith(x *bus.Exchange, name, path string, size int64) *station {
 	s := &station{Wire: New(), Place: x.Join()}
 	began := time.Now()
 	hub := cluster.New(cluster.Options{Bus: s.Place, Name: name, Log: slog.New(slog.DiscardHandler), Self: func() cluster.Gateway {
-		return cluster.Gateway{State: "running", Began: began, Events: s.Told()}
+		return cluster.Gateway{State: "running", Began: began, Events: s.Next()}
 	}})
 	o := Options{Hub: hub, Log: slog.New(slog.DiscardHandler)}
 	if path != "" {

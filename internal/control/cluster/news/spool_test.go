@@ -76,7 +76,9 @@ func TestOutage(t *testing.T) {
 		a.call()
 		a.Cut(nil)
 		a.call()
-		time.Sleep(time.Second)
+		time.Sleep(settleTime - time.Second)
+		p.expect(t) // others may not be back
+		time.Sleep(2 * time.Second)
 		p.expect(t, "a-3", "a-4", "a-5", "a-6", "a-7")
 		if c := a.Counts(); c.Waiting != 0 || c.Lost != 0 || there(path) {
 			t.Errorf("%+v, and the file is there: %v", c, there(path))
@@ -110,10 +112,45 @@ func TestOutageFollowed(t *testing.T) {
 		defer func() { a.stop() }()
 		a.calls = 10
 		a.call()
-		time.Sleep(time.Second)
+		time.Sleep(2 * settleTime)
 		v.expect(t, "a-2", "a-3", "a-11")
 		if there(path) {
 			t.Error("the file stays")
+		}
+	})
+}
+
+// Who is cut off when a process that is gone has its spool delivered may ask for that.
+func TestPast(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "spool")
+	synctest.Test(t, func(t *testing.T) {
+		var x bus.Exchange
+		a, b := openWith(&x, "a", path, 1<<20), open(&x, "b")
+		defer b.stop()
+		time.Sleep(time.Second)
+		var v visitor
+		leave := v.visit(b, "")
+		a.Cut(errCut)
+		for range 300 {
+			a.call()
+		}
+		time.Sleep(time.Second)
+		a.stop()
+		leave()
+		b.Cut(errCut)
+		a = openWith(&x, "a", path, 1<<20)
+		defer func() { a.stop() }()
+		time.Sleep(2 * settleTime)
+		if there(path) {
+			t.Fatal("it is not delivered")
+		}
+		b.Cut(nil)
+		defer v.visit(b, "")()
+		time.Sleep(2 * settleTime)
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		if len(v.told) != 300 || v.told[0] != "a-1" || v.told[299] != "a-300" {
+			t.Errorf("told of %d", len(v.told))
 		}
 	})
 }
@@ -138,7 +175,7 @@ func TestFull(t *testing.T) {
 			t.Errorf("%d are kept", kept)
 		}
 		a.Cut(nil)
-		time.Sleep(time.Second)
+		time.Sleep(2 * settleTime)
 		a.call()
 		time.Sleep(time.Second)
 		p.mu.Lock()
