@@ -207,7 +207,7 @@ func busGateway(t *testing.T, name, server, portal, more string) *gateway {
 			t.Fatal(err)
 		}
 	}
-	return runsIn(t, dir, "--config", "moip.toml")
+	return runsIn(t, dir, "--config", "moip.toml", "--admin", "127.0.0.1:0")
 }
 
 func busCaller(t *testing.T, g *gateway) *guest {
@@ -373,6 +373,14 @@ func TestPortalsShare(t *testing.T) {
 	caller.sees("Portail de " + last)
 	if wrong := b.orders(last, `{"do":"recall"}`); wrong == "" {
 		t.Error("an order is taken without NATS")
+	}
+	ready, err := http.Get("http://" + g.doors["admin"] + "/readyz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ready.Body.Close()
+	if ready.StatusCode != http.StatusOK {
+		t.Error("without NATS the gateway wants no callers: ", ready.Status)
 	}
 	server.Start()
 	b.until("the arrival meanwhile", func() bool { return slices.Contains(b.arrivals, last) })
