@@ -32,8 +32,10 @@ func (d desk) listAll(r *http.Request) (any, error) {
 		for i := range told.Calls {
 			told.Calls[i].Gateway = gateway
 		}
-		if all.Calls = append(all.Calls, told.Calls...); all.Calls == nil {
-			all.Calls = []Call{}
+		if len(all.Calls) == 0 && told.Calls != nil {
+			all.Calls = told.Calls // all there are, as a rule
+		} else {
+			all.Calls = append(all.Calls, told.Calls...)
 		}
 	})
 	if len(a.others) > 0 {
