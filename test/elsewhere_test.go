@@ -114,9 +114,12 @@ func TestElsewhere(t *testing.T) {
 	if err := watcher.Start(); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { watcher.Process.Kill() })
 	ctl(true, "message", "paris-1", "Vous êtes vu")
 	guest.until("who watches", func(string) bool { return strings.Contains(watched.String(), "Vous êtes vu") })
-	says("127.0.0.1 is kept out for ever, calls ended: 1", "ban", "--call", "paris-1", "--now")
+	refuses("127.0.0.1: it is never banned", "ban", "--call", "paris-1", "--now")
+	ctl(true, "hangup", "paris-1")
+	guest.until("the end of the watching", func(string) bool { return strings.HasSuffix(watched.String(), "\x1B[?1049l") })
 	if err := watcher.Wait(); err != nil {
 		t.Errorf("who watches: %v", err)
 	}
