@@ -50,12 +50,15 @@ func (d *desk) so(expression string) {
 	d.until(expression, func() bool { return value[bool](d.tab, "!!("+expression+")") })
 }
 
-// looks are how the page may be looked at.
-var looks = []struct {
+// A look is how a page is looked at.
+type look struct {
 	name, scheme  string
 	width, height int64
 	phone         bool
-}{
+}
+
+// looks are how the page may be looked at.
+var looks = []look{
 	{"desk-light", "light", 1280, 900, false}, {"desk-dark", "dark", 1280, 900, false},
 	{"phone-light", "light", 390, 844, true}, {"phone-dark", "dark", 390, 844, true}, {"small", "light", 360, 640, true},
 }
@@ -81,17 +84,7 @@ func TestConsoleLooks(t *testing.T) {
 	}
 	d := attends(t, g.doors["admin"])
 	for _, look := range looks {
-		steps := []chromedp.EmulateViewportOption{}
-		if look.phone {
-			steps = append(steps, chromedp.EmulateMobile, chromedp.EmulateTouch, chromedp.EmulateScale(2))
-		}
-		d.does(chromedp.EmulateViewport(look.width, look.height, steps...))
-		_, err := chromedp.Call(d.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{
-			{Name: "prefers-color-scheme", Value: look.scheme}, {Name: "prefers-reduced-motion", Value: "reduce"},
-		}})
-		if err != nil {
-			t.Fatal(err)
-		}
+		d.looks(look)
 		for _, panel := range []string{"calls", "history", "bans", "services", "gateway", "watch", "order", "menu"} {
 			if value[bool](d.tab, `document.querySelector("nav a[href='#`+panel+`']")?.hidden ?? false`) {
 				continue
@@ -101,6 +94,22 @@ func TestConsoleLooks(t *testing.T) {
 			d.fits(look.name+" "+panel, look.phone)
 			value[bool](d.tab, `document.querySelectorAll("dialog[open]").forEach(e => e.close()), menu.hidePopover(), true`)
 		}
+	}
+}
+
+// looks has the page looked at in one of these ways.
+func (d *desk) looks(by look) {
+	d.Helper()
+	steps := []chromedp.EmulateViewportOption{}
+	if by.phone {
+		steps = append(steps, chromedp.EmulateMobile, chromedp.EmulateTouch, chromedp.EmulateScale(2))
+	}
+	d.does(chromedp.EmulateViewport(by.width, by.height, steps...))
+	_, err := chromedp.Call(d.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{
+		{Name: "prefers-color-scheme", Value: by.scheme}, {Name: "prefers-reduced-motion", Value: "reduce"},
+	}})
+	if err != nil {
+		d.Fatal(err)
 	}
 }
 

@@ -512,7 +512,7 @@ func (r *regular) isWatched() error {
 	enough, seen := errors.New("seen enough"), 0
 	watching := make(chan error, 1)
 	go func() {
-		watching <- r.soak.client.Watch(ctx, r.told.id, func(admin.Frame) error {
+		watching <- r.soak.client.Watch(ctx, fmt.Sprint(r.told.id), func(admin.Frame) error {
 			if seen++; seen > 2 {
 				return enough
 			}

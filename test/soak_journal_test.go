@@ -211,7 +211,7 @@ func recordsAfter(ctx context.Context, c *admin.Client, after int64) (all []hist
 				page.Next = 0
 				break
 			}
-			all = append(all, r)
+			all = append(all, r.Record)
 		}
 		if page.Next == 0 {
 			slices.Reverse(all)

@@ -29,7 +29,7 @@ func TestWatch(t *testing.T) {
 	ended := make(chan error, 1)
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
-	go func() { ended <- client.Watch(ctx, 1, watched.take) }()
+	go func() { ended <- client.Watch(ctx, "1", watched.take) }()
 	terminal := exec.Command(program, "ctl", "--admin", g.doors["admin"], "screen", "--watch", "1")
 	var shown log
 	shown.news = make(chan struct{})

@@ -10,7 +10,6 @@ import (
 	"net/url"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -28,6 +27,8 @@ type ctl struct {
 	Key   string `env:"MOIP_ADMIN_KEY" help:"The file of its key; if not given, that of the certificate." placeholder:"FILE"`
 	Token string `name:"token-file" env:"MOIP_ADMIN_TOKEN_FILE" help:"A file with the operator's token, where one is needed; or have the token itself in MOIP_ADMIN_TOKEN." placeholder:"FILE"`
 	JSON  bool   `name:"json" help:"Print what the gateway answers, for programs."`
+
+	beside io.Writer // for what is no part of an answer
 
 	Calls     ctlCalls     `cmd:"" help:"List the calls under way."`
 	Call      ctlCall      `cmd:"" help:"Tell all about a call."`
@@ -118,9 +119,8 @@ func do[T any](ctx context.Context, c *ctl, out io.Writer, method, path string, 
 // nothing is what most orders tell.
 var nothing func(struct{}) error
 
-func callPath(id uint64, rest string) string { return fmt.Sprintf("/calls/%d%s", id, rest) }
-
 type ctlCalls struct {
+	ofGateways
 	State   string `help:"Those at portal, dialing, at service or over." placeholder:"STATE"`
 	Service string `help:"Those at a service, or on the way there." placeholder:"CODE"`
 	By      string `help:"Those by ws, telnet or tcp, with TLS wss, telnets or tcps, or by serial." placeholder:"TRANSPORT"`
@@ -128,14 +128,15 @@ type ctlCalls struct {
 }
 
 func (o ctlCalls) Run(ctx context.Context, c *ctl, out io.Writer) error {
-	wanted := query("state", o.State, "service", o.Service, "transport", o.By, "from", o.From)
+	wanted := query("state", o.State, "service", o.Service, "transport", o.By, "from", o.From, "gateway", o.Gateway)
 	return do(ctx, c, out, "GET", "/calls"+wanted, nil, func(all admin.Calls) error {
-		table := newTable(out)
-		fmt.Fprintln(table, "CALL\tFROM\tBY\tFOR\tAT\tTERMINAL\tIN\tOUT\t")
+		table := newHubTable(out, all.Asked, "CALL\tFROM\tBY\tFOR\tAT\tTERMINAL\tIN\tOUT\t")
 		for _, call := range all.Calls {
-			printf(table, "%d\t%s\t%s\t%v\t%s\t%s\t%d\t%d\t%s\n", call.ID, call.Address, call.Transport,
+			fmt.Fprint(table, table.call(call.Gateway, call.ID))
+			printf(table, "\t%s\t%s\t%v\t%s\t%s\t%d\t%d\t%s\n", call.Address, call.Transport,
 				time.Since(call.Began).Round(time.Second), place(call), cmp.Or(call.Terminal, "-"), call.In, call.Out, recordedMark(call))
 		}
+		defer c.tellMissing(all.Asked)
 		return table.Flush()
 	})
 }
@@ -175,11 +176,11 @@ func recordedMark(c admin.Call) string {
 }
 
 type ctlCall struct {
-	ID uint64 `arg:"" help:"The number of the call."`
+	ID callID `arg:"" help:"The number of the call; of another gateway of the hub, as in paris-42."`
 }
 
 func (o ctlCall) Run(ctx context.Context, c *ctl, out io.Writer) error {
-	return do(ctx, c, out, "GET", callPath(o.ID, ""), nil, func(call admin.Call) error {
+	return do(ctx, c, out, "GET", o.ID.path(""), nil, func(call admin.Call) error {
 		table := newTable(out)
 		printf(table, "call\t%d\nfrom\t%s by %s\nbegan\t%s, %v ago\nat\t%s\nterminal\t%s\nbytes\t%d in, %d out\nkeys\t%d\n",
 			call.ID, call.Address, call.Transport, call.Began.Local().Format(time.DateTime),
@@ -198,57 +199,58 @@ func (o ctlCall) Run(ctx context.Context, c *ctl, out io.Writer) error {
 }
 
 type ctlHangup struct {
-	ID uint64 `arg:"" help:"The number of the call."`
+	ID callID `arg:"" help:"The number of the call; of another gateway of the hub, as in paris-42."`
 }
 
 func (o ctlHangup) Run(ctx context.Context, c *ctl, out io.Writer) error {
-	return do(ctx, c, out, "DELETE", callPath(o.ID, ""), nil, nothing)
+	return do(ctx, c, out, "DELETE", o.ID.path(""), nil, nothing)
 }
 
 type ctlMessage struct {
-	To   string   `arg:"" help:"The number of the call, or all."`
-	Text []string `arg:"" optional:"" help:"The text, 33 columns at the most; without it, row 00 is cleared."`
+	To      string   `arg:"" help:"The number of the call, of another gateway as paris-42, or all."`
+	Text    []string `arg:"" optional:"" help:"The text, 33 columns at the most; without it, row 00 is cleared."`
+	Gateway string   `help:"To all callers of one gateway of the hub alone." placeholder:"NAME"`
 }
 
 func (o ctlMessage) Run(ctx context.Context, c *ctl, out io.Writer) error {
 	message := admin.Message{Text: strings.Join(o.Text, " ")}
 	if o.To == "all" {
-		return do(ctx, c, out, "POST", "/calls/message", message, func(t admin.Told) error {
+		return do(ctx, c, out, "POST", "/calls/message"+query("gateway", o.Gateway), message, func(t admin.Told) error {
 			_, err := printf(out, "told: %d\n", t.Told)
+			c.tellMissing(t.Asked)
 			return err
 		})
 	}
-	id, err := strconv.ParseUint(o.To, 10, 64)
-	if err != nil {
-		return fmt.Errorf("%.20q is neither the number of a call nor all", o.To)
+	if !isCall(o.To) {
+		return fmt.Errorf("%.40q is neither the number of a call nor all", o.To)
 	}
-	return do(ctx, c, out, "POST", callPath(id, "/message"), message, nothing)
+	return do(ctx, c, out, "POST", callID(o.To).path("/message"), message, nothing)
 }
 
 type ctlRedirect struct {
-	ID uint64 `arg:"" help:"The number of the call."`
+	ID callID `arg:"" help:"The number of the call; of another gateway of the hub, as in paris-42."`
 	To string `arg:"" help:"The code of a service, or a ws, wss, telnet or tcp URL."`
 }
 
 func (o ctlRedirect) Run(ctx context.Context, c *ctl, out io.Writer) error {
-	return do(ctx, c, out, "POST", callPath(o.ID, "/redirect"), admin.Redirection{To: o.To}, nothing)
+	return do(ctx, c, out, "POST", o.ID.path("/redirect"), admin.Redirection{To: o.To}, nothing)
 }
 
 type ctlRecall struct {
-	ID uint64 `arg:"" help:"The number of the call."`
+	ID callID `arg:"" help:"The number of the call; of another gateway of the hub, as in paris-42."`
 }
 
 func (o ctlRecall) Run(ctx context.Context, c *ctl, out io.Writer) error {
-	return do(ctx, c, out, "POST", callPath(o.ID, "/recall"), nil, nothing)
+	return do(ctx, c, out, "POST", o.ID.path("/recall"), nil, nothing)
 }
 
 type ctlRecord struct {
-	ID  uint64 `arg:"" help:"The number of the call."`
+	ID  callID `arg:"" help:"The number of the call; of another gateway of the hub, as in paris-42."`
 	Off bool   `help:"No more."`
 }
 
 func (o ctlRecord) Run(ctx context.Context, c *ctl, out io.Writer) error {
-	return do(ctx, c, out, "PUT", callPath(o.ID, "/recording"), admin.Recording{On: !o.Off}, nothing)
+	return do(ctx, c, out, "PUT", o.ID.path("/recording"), admin.Recording{On: !o.Off}, nothing)
 }
 
 type ctlEvents struct{}
@@ -292,10 +294,10 @@ func eventLine(e admin.Event) string {
 	return line
 }
 
-type ctlDirectory struct{}
+type ctlDirectory struct{ atGateway }
 
-func (ctlDirectory) Run(ctx context.Context, c *ctl, out io.Writer) error {
-	return do(ctx, c, out, "GET", "/services", nil, func(all admin.Services) error {
+func (o ctlDirectory) Run(ctx context.Context, c *ctl, out io.Writer) error {
+	return do(ctx, c, out, "GET", "/services"+o.query(), nil, func(all admin.Services) error {
 		table := newTable(out)
 		fmt.Fprintln(table, "CODE\tTITLE\tPALIER\tSTATE\tURL")
 		for _, s := range all.Services {
@@ -309,10 +311,10 @@ func (ctlDirectory) Run(ctx context.Context, c *ctl, out io.Writer) error {
 	})
 }
 
-type ctlLink struct{}
+type ctlLink struct{ atGateway }
 
-func (ctlLink) Run(ctx context.Context, c *ctl, out io.Writer) error {
-	return do(ctx, c, out, "GET", "/link", nil, func(l admin.Link) error {
+func (o ctlLink) Run(ctx context.Context, c *ctl, out io.Writer) error {
+	return do(ctx, c, out, "GET", "/link"+o.query(), nil, func(l admin.Link) error {
 		state := "down"
 		if l.Up {
 			state = "up"
@@ -324,13 +326,14 @@ func (ctlLink) Run(ctx context.Context, c *ctl, out io.Writer) error {
 
 type ctlLogLevel struct {
 	Level string `arg:"" optional:"" help:"debug, info, warn or error."`
+	atGateway
 }
 
 func (o ctlLogLevel) Run(ctx context.Context, c *ctl, out io.Writer) error {
 	if o.Level != "" {
-		return do(ctx, c, out, "PUT", "/log-level", admin.Level{Level: o.Level}, nothing)
+		return do(ctx, c, out, "PUT", "/log-level"+o.query(), admin.Level{Level: o.Level}, nothing)
 	}
-	return do(ctx, c, out, "GET", "/log-level", nil, func(l admin.Level) error {
+	return do(ctx, c, out, "GET", "/log-level"+o.query(), nil, func(l admin.Level) error {
 		_, err := printf(out, "%s\n", l.Level)
 		return err
 	})

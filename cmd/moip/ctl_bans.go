@@ -53,18 +53,18 @@ func until(b admin.Ban) string {
 
 type ctlBan struct {
 	Network string `arg:"" optional:"" help:"An address or a network: 192.0.2.1, 192.0.2.0/24, 2001:db8::/64."`
-	Call    uint64 `help:"In place of a network, the address of this call; of IPv6 its /64, since one machine has all of it." placeholder:"ID"`
+	Call    callID `help:"In place of a network, the address of this call; of IPv6 its /64, since one machine has all of it." placeholder:"ID"`
 	For     string `help:"How long, as in 90m, 24h or 7d; for ever if not given." placeholder:"TIME"`
 	Reason  string `help:"A line for operators; callers are not told." placeholder:"TEXT"`
 	Now     bool   `help:"End the calls from there, too, with a word."`
 }
 
 func (o ctlBan) Run(ctx context.Context, c *ctl, out io.Writer) error {
-	if (o.Network == "") == (o.Call == 0) {
+	if (o.Network == "") == (o.Call == "") {
 		return errors.New("name a network, or a call by --call ID")
 	}
 	order := admin.BanOrder{Network: o.Network, Reason: o.Reason, For: o.For, HangUp: o.Now}
-	if o.Call != 0 {
+	if o.Call != "" {
 		var err error
 		if order.Network, err = householdOf(ctx, c, o.Call); err != nil {
 			return err
@@ -80,19 +80,20 @@ func (o ctlBan) Run(ctx context.Context, c *ctl, out io.Writer) error {
 			printf(out, ", calls ended: %d", b.HungUp)
 		}
 		_, err := fmt.Fprintln(out)
+		c.tellMissing(b.Asked)
 		return err
 	})
 }
 
 // householdOf returns where a call comes from.
-func householdOf(ctx context.Context, c *ctl, id uint64) (string, error) {
+func householdOf(ctx context.Context, c *ctl, id callID) (string, error) {
 	var call admin.Call
-	if err := c.client().Do(ctx, "GET", callPath(id, ""), nil, &call); err != nil {
+	if err := c.client().Do(ctx, "GET", id.path(""), nil, &call); err != nil {
 		return "", err
 	}
 	from, err := netip.ParseAddrPort(call.Address)
 	if err != nil {
-		return "", fmt.Errorf("call %d comes by %s and has no address", id, call.Transport)
+		return "", fmt.Errorf("call %s comes by %s and has no address", id, call.Transport)
 	}
 	return policy.Household(from.Addr()).String(), nil
 }

@@ -84,7 +84,7 @@ func gatewayNotes(all admin.Gateways) (notes []string) {
 	}
 	for _, g := range all.Gateways {
 		if g.Fault != "" {
-			notes = append(notes, g.Name+": "+g.Fault)
+			notes = append(notes, fmt.Sprintf("%s on %s: %s", g.Name, orDash(g.Host), g.Fault))
 		}
 	}
 	notes = append(notes, differing("versions", all.Gateways, func(g admin.Gateway) string { return g.Version })...)

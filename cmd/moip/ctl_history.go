@@ -18,6 +18,7 @@ import (
 )
 
 type ctlHistory struct {
+	ofGateways
 	Since     string `help:"Calls that began then or later: 2026-11-23T20:15:00+01:00, or how long ago, as in 90m, 24h or 7d." placeholder:"WHEN"`
 	Until     string `help:"Calls that began earlier; written as --since." placeholder:"WHEN"`
 	From      string `help:"Calls from an address, or a network, as in 192.0.2.0/24." placeholder:"NETWORK"`
@@ -32,7 +33,7 @@ type ctlHistory struct {
 func (o ctlHistory) Run(ctx context.Context, c *ctl, out io.Writer) error {
 	values := url.Values{}
 	for name, value := range map[string]string{
-		"since": o.Since, "until": o.Until, "from": o.From, "service": o.Service, "transport": o.Transport, "reason": o.Reason,
+		"since": o.Since, "until": o.Until, "from": o.From, "service": o.Service, "transport": o.Transport, "reason": o.Reason, "gateway": o.Gateway,
 	} {
 		if value != "" {
 			values.Set(name, value)
@@ -42,9 +43,12 @@ func (o ctlHistory) Run(ctx context.Context, c *ctl, out io.Writer) error {
 	case o.Limit < 0:
 		return fmt.Errorf("--limit: %d is less than none (0 is for all)", o.Limit)
 	case o.Totals:
-		return do(ctx, c, out, "GET", "/history/totals?"+values.Encode(), nil, func(t history.Totals) error { return showTotals(out, t) })
+		return do(ctx, c, out, "GET", "/history/totals?"+values.Encode(), nil, func(t admin.Totals) error {
+			defer c.tellMissing(t.Asked)
+			return showTotals(out, t)
+		})
 	case o.Lines:
-		return o.pages(ctx, c, values, func(page []history.Record) error {
+		asked, err := o.pages(ctx, c, values, func(page []admin.Record) error {
 			for _, r := range page {
 				if err := printJSON(out, r, false); err != nil {
 					return err
@@ -52,9 +56,12 @@ func (o ctlHistory) Run(ctx context.Context, c *ctl, out io.Writer) error {
 			}
 			return nil
 		})
+		c.tellMissing(asked)
+		return err
 	}
-	all := admin.History{Records: []history.Record{}}
-	if err := o.pages(ctx, c, values, func(page []history.Record) error {
+	all := admin.History{Records: []admin.Record{}}
+	var err error
+	if all.Asked, err = o.pages(ctx, c, values, func(page []admin.Record) error {
 		all.Records = append(all.Records, page...)
 		return nil
 	}); err != nil {
@@ -63,33 +70,41 @@ func (o ctlHistory) Run(ctx context.Context, c *ctl, out io.Writer) error {
 	if c.JSON {
 		return printJSON(out, all, true)
 	}
-	return showHistory(out, all.Records)
+	defer c.tellMissing(all.Asked)
+	return showHistory(out, all)
 }
 
-// pages asks for as many records as are wanted.
-func (o ctlHistory) pages(ctx context.Context, c *ctl, values url.Values, show func([]history.Record) error) error {
+// pages asks for as many records as are wanted. It returns who has answered, and who was
+// missing on any page.
+func (o ctlHistory) pages(ctx context.Context, c *ctl, values url.Values, show func([]admin.Record) error) (asked admin.Asked, err error) {
 	client := c.client()
 	for left := cmp.Or(o.Limit, 1<<30); left > 0; {
 		values.Set("limit", strconv.Itoa(min(left, history.MaxRecords)))
 		var page admin.History
 		if err := client.Do(ctx, "GET", "/history?"+values.Encode(), nil, &page); err != nil {
-			return err
+			return asked, err
+		}
+		asked.Gateways = page.Gateways
+		for _, m := range page.Missing {
+			if !slices.ContainsFunc(asked.Missing, func(known admin.Missing) bool { return known.Gateway == m.Gateway }) {
+				asked.Missing = append(asked.Missing, m)
+			}
 		}
 		if err := show(page.Records); err != nil || page.Next == 0 {
-			return err
+			return asked, err
 		}
 		values.Set("before", strconv.FormatInt(page.Next, 10))
 		left -= len(page.Records)
 	}
-	return nil
+	return asked, nil
 }
 
-func showHistory(out io.Writer, all []history.Record) error {
-	table := newTable(out)
-	fmt.Fprintln(table, "CALL\tFROM\tBY\tBEGAN\tLASTED\tVISITS\tCOST\tREASON")
-	for _, r := range all {
-		printf(table, "%d\t%s\t%s\t%s\t%v\t%s\t%s\t%s\n", r.Call, cmp.Or(r.Address, "-"), r.Transport,
-			r.Began.Local().Format(time.DateTime), r.Ended.Sub(r.Began).Round(time.Second), visited(r), paid(r.Cost), r.Reason)
+func showHistory(out io.Writer, all admin.History) error {
+	table := newHubTable(out, all.Asked, "CALL\tFROM\tBY\tBEGAN\tLASTED\tVISITS\tCOST\tREASON")
+	for _, r := range all.Records {
+		fmt.Fprint(table, table.call(r.Gateway, r.Call))
+		printf(table, "\t%s\t%s\t%s\t%v\t%s\t%s\t%s\n", cmp.Or(r.Address, "-"), r.Transport,
+			r.Began.Local().Format(time.DateTime), r.Ended.Sub(r.Began).Round(time.Second), visited(r.Record), paid(r.Cost), r.Reason)
 	}
 	return table.Flush()
 }
@@ -119,7 +134,7 @@ func paid(costs map[string]tariff.Money) string {
 	return sum.String()
 }
 
-func showTotals(out io.Writer, t history.Totals) error {
+func showTotals(out io.Writer, t admin.Totals) error {
 	printf(out, "calls: %d, %s, bytes: %d in, %d out\n", t.Calls, hours(t.Seconds), t.In, t.Out)
 	table := newTable(out)
 	fmt.Fprintln(table, "SERVICE\tVISITS\tFOR\tCOST")

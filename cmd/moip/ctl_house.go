@@ -13,10 +13,10 @@ import (
 	"moip/internal/control/admin"
 )
 
-type ctlState struct{}
+type ctlState struct{ atGateway }
 
-func (ctlState) Run(ctx context.Context, c *ctl, out io.Writer) error {
-	return do(ctx, c, out, "GET", "/state", nil, func(s admin.State) error {
+func (o ctlState) Run(ctx context.Context, c *ctl, out io.Writer) error {
+	return do(ctx, c, out, "GET", "/state"+o.query(), nil, func(s admin.State) error {
 		ready := "yes"
 		if !s.Ready {
 			ready = "no: " + s.Why
@@ -46,10 +46,10 @@ func certificateLine(c admin.Certificate) string {
 	return line
 }
 
-type ctlConfig struct{}
+type ctlConfig struct{ atGateway }
 
-func (ctlConfig) Run(ctx context.Context, c *ctl, out io.Writer) error {
-	return do(ctx, c, out, "GET", "/config", nil, func(s admin.Settings) error {
+func (o ctlConfig) Run(ctx context.Context, c *ctl, out io.Writer) error {
+	return do(ctx, c, out, "GET", "/config"+o.query(), nil, func(s admin.Settings) error {
 		if s.File != "" {
 			printf(out, "# from %s, and from the flags\n", s.File)
 		}
@@ -64,10 +64,10 @@ func (ctlConfig) Run(ctx context.Context, c *ctl, out io.Writer) error {
 	})
 }
 
-type ctlReload struct{}
+type ctlReload struct{ atGateway }
 
-func (ctlReload) Run(ctx context.Context, c *ctl, out io.Writer) error {
-	return do(ctx, c, out, "POST", "/reload", nil, func(r admin.Reloaded) error {
+func (o ctlReload) Run(ctx context.Context, c *ctl, out io.Writer) error {
+	return do(ctx, c, out, "POST", "/reload"+o.query(), nil, func(r admin.Reloaded) error {
 		if len(r.Changed)+len(r.Left) == 0 {
 			fmt.Fprintln(out, "nothing has changed")
 		}
@@ -83,16 +83,17 @@ func (ctlReload) Run(ctx context.Context, c *ctl, out io.Writer) error {
 
 type ctlDrain struct {
 	For time.Duration `default:"5m" help:"How long calls may go on; 5m if not given."`
+	atGateway
 }
 
 func (o ctlDrain) Run(ctx context.Context, c *ctl, out io.Writer) error {
-	return do(ctx, c, out, "POST", "/drain", admin.Draining{For: o.For.String()}, nothing)
+	return do(ctx, c, out, "POST", "/drain"+o.query(), admin.Draining{For: o.For.String()}, nothing)
 }
 
-type ctlUpgrade struct{}
+type ctlUpgrade struct{ atGateway }
 
-func (ctlUpgrade) Run(ctx context.Context, c *ctl, out io.Writer) error {
-	return do(ctx, c, out, "POST", "/upgrade", nil, func(u admin.Upgraded) error {
+func (o ctlUpgrade) Run(ctx context.Context, c *ctl, out io.Writer) error {
+	return do(ctx, c, out, "POST", "/upgrade"+o.query(), nil, func(u admin.Upgraded) error {
 		_, err := printf(out, "process %d takes calls now; the old one ends with its last call\n", u.Process)
 		return err
 	})

@@ -13,7 +13,7 @@ import (
 )
 
 type ctlScreen struct {
-	ID    uint64 `arg:"" help:"The number of the call."`
+	ID    callID `arg:"" help:"The number of the call; of another gateway of the hub, as in paris-42."`
 	Watch bool   `help:"Go on showing it, in this terminal."`
 	PNG   string `name:"png" help:"Write it to a file, as a picture." placeholder:"FILE"`
 	Scale int    `default:"2" help:"Pixels for a dot of the picture, 1 to 8." placeholder:"N"`
@@ -43,7 +43,7 @@ func (o ctlScreen) Run(ctx context.Context, c *ctl, out io.Writer) error {
 }
 
 func (o ctlScreen) get(ctx context.Context, c *ctl, query string) (p []byte, err error) {
-	err = c.client().Do(ctx, "GET", callPath(o.ID, "/screen"+query), nil, &p)
+	err = c.client().Do(ctx, "GET", o.ID.path("/screen"+query), nil, &p)
 	return p, err
 }
 
@@ -64,7 +64,7 @@ func (o ctlScreen) watch(ctx context.Context, c *ctl, out io.Writer) error {
 			io.WriteString(out, back)
 		}
 	}()
-	return c.client().Watch(ctx, o.ID, func(f admin.Frame) error {
+	return c.client().Watch(ctx, string(o.ID), func(f admin.Frame) error {
 		if f.Over {
 			return nil
 		}
@@ -76,7 +76,7 @@ func (o ctlScreen) watch(ctx context.Context, c *ctl, out io.Writer) error {
 		if !begun {
 			begin, begun = aside+home, true
 		}
-		about := fmt.Sprintf("call %d, watched; Ctrl-C ends the watching", o.ID)
+		about := fmt.Sprintf("call %s, watched; Ctrl-C ends the watching", o.ID)
 		_, err = fmt.Fprint(out, begin, strings.TrimSuffix(string(screen), "\n"), "\n\x1B[K", about)
 		return err
 	})

@@ -20,10 +20,10 @@ type ctlShield struct {
 	Forgive ctlShieldForgive `cmd:"" help:"Forget what speaks against an address, and end the ban that the shield has put on it."`
 }
 
-type ctlShieldList struct{}
+type ctlShieldList struct{ atGateway }
 
-func (ctlShieldList) Run(ctx context.Context, c *ctl, out io.Writer) error {
-	return do(ctx, c, out, "GET", "/shield", nil, func(all admin.Shield) error {
+func (o ctlShieldList) Run(ctx context.Context, c *ctl, out io.Writer) error {
+	return do(ctx, c, out, "GET", "/shield"+o.query(), nil, func(all admin.Shield) error {
 		printf(out, "mode %s, households: %d\n", all.Mode, all.Known)
 		if all.Known == 0 {
 			return nil

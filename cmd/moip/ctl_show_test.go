@@ -20,7 +20,7 @@ func TestHostileNames(t *testing.T) {
 	answers := map[string]any{
 		"/calls":          admin.Calls{Calls: []admin.Call{{ID: 1, Service: evil, Terminal: evil, Address: evil, Transport: evil}}},
 		"/calls/1":        admin.Call{ID: 1, Service: evil, Terminal: evil, Address: evil, Facts: map[string]string{evil: evil}},
-		"/history":        admin.History{Records: []history.Record{{Began: now, Ended: now, Reason: evil, Visits: []history.Visit{{Service: evil}}}}},
+		"/history":        admin.History{Records: []admin.Record{{Record: history.Record{Began: now, Ended: now, Reason: evil, Visits: []history.Visit{{Service: evil}}}}}},
 		"/history/totals": history.Totals{Services: []history.ServiceTotal{{Service: evil}}},
 		"/services":       admin.Services{Services: []admin.Service{{Code: evil, Title: evil, URL: evil}}},
 		"/bans":           admin.Bans{Bans: []admin.Ban{{Reason: evil, By: evil}}},

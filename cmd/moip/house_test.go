@@ -26,7 +26,7 @@ var house = map[string]string{
 	"internal/switchboard":                 "internal/session videotex",
 	"internal/history":                     "internal/clock internal/ledger internal/session internal/tariff videotex",
 	"internal/trace":                       "internal/policy internal/session internal/telnet internal/transport videotex",
-	"internal/control/admin":               "internal/control/admin/access internal/control/cluster internal/control/cluster/news internal/history internal/memory internal/picture internal/policy internal/policy/ban internal/policy/limit internal/policy/outbound internal/policy/shield internal/policy/token internal/session internal/switchboard internal/trace videotex",
+	"internal/control/admin":               "internal/control/admin/access internal/control/cluster internal/control/cluster/news internal/control/cluster/tunnel internal/history internal/memory internal/picture internal/policy internal/policy/ban internal/policy/limit internal/policy/outbound internal/policy/shield internal/policy/token internal/session internal/switchboard internal/trace videotex",
 	"internal/control/admin/access":        "internal/policy internal/policy/token internal/proxied",
 	"internal/control/admin/console":       "internal/emulator internal/webpage",
 	"internal/control/cluster":             "internal/control/cluster/bus",
@@ -53,7 +53,7 @@ var house = map[string]string{
 	"internal/portal":                      "internal/directory internal/ledger internal/seat internal/session internal/tariff minitel videotex",
 	"internal/services":                    "internal/seat internal/session minitel videotex",
 	"internal/seat":                        "internal/session minitel",
-	"internal/gateway":                     "internal/certificate internal/config internal/control/admin internal/control/admin/access internal/control/admin/console internal/control/cluster internal/control/cluster/bus internal/control/cluster/natsbus internal/control/cluster/news internal/control/cluster/shared internal/control/cluster/ship internal/control/cluster/spool internal/control/pymoip internal/directory internal/downstream internal/emulator internal/handover internal/history internal/ledger internal/memory internal/policy internal/policy/ban internal/policy/limit internal/policy/outbound internal/policy/shield internal/policy/token internal/portal internal/proxied internal/pulse internal/recording internal/services internal/session internal/switchboard internal/trace internal/upstream",
+	"internal/gateway":                     "internal/certificate internal/config internal/control/admin internal/control/admin/access internal/control/admin/console internal/control/cluster internal/control/cluster/bus internal/control/cluster/natsbus internal/control/cluster/news internal/control/cluster/portals internal/control/cluster/shared internal/control/cluster/ship internal/control/cluster/spool internal/control/cluster/tunnel internal/control/pymoip internal/directory internal/downstream internal/emulator internal/handover internal/history internal/ledger internal/memory internal/policy internal/policy/ban internal/policy/limit internal/policy/outbound internal/policy/shield internal/policy/token internal/portal internal/proxied internal/pulse internal/recording internal/services internal/session internal/switchboard internal/trace internal/upstream",
 	"internal/picture":                     "videotex",
 	"internal/terminal":                    "internal/recording internal/session videotex",
 	"internal/recording":                   "internal/clock internal/session videotex",
@@ -71,6 +71,7 @@ var house = map[string]string{
 	"internal/control/cluster/news":        "internal/control/cluster internal/control/cluster/bus internal/control/cluster/spool internal/session",
 	"internal/control/cluster/spool":       "",
 	"internal/control/cluster/natstest":    "",
+	"internal/control/cluster/portals":     "internal/control/cluster/bus internal/control/pymoip internal/session internal/switchboard videotex",
 	"internal/control/cluster/ship":        "internal/control/cluster/bus internal/history",
 }
 

@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -46,6 +48,15 @@ type Cluster struct {
 	// Prefix is the word, or words with dots between, with which all subjects of the hub
 	// begin, so that several can share a NATS. Default moip.
 	Prefix string `toml:"prefix"`
+
+	// Spool is the file in which what happens waits while the bus is down, relative to the
+	// working directory, or "none". It is there only then. Default cluster.spool, beside
+	// the history. Config.SpoolFile has the answer.
+	Spool string `toml:"spool"`
+
+	// SpoolSize is how much it holds, in megabytes, 1 to 1024. What happens after that is
+	// counted. Default 16.
+	SpoolSize int `toml:"spool_size"`
 
 	// Credentials is the file by which the servers at URL know this gateway: a JWT and its
 	// key, as nsc makes them. It, NKey, User and TokenFile exclude each other. All files
@@ -94,6 +105,22 @@ func (c *Cluster) resolve(file *tomlfile.File) {
 // Clustered reports whether the gateway is one of a hub of several.
 func (c *Config) Clustered() bool { return len(c.Cluster.URL) > 0 || c.Cluster.Listen != "" }
 
+// SpoolFile returns where what happens waits while the bus is down, "" for nowhere, and how
+// many bytes that may be.
+func (c *Config) SpoolFile() (path string, size int64) {
+	size = int64(c.Cluster.SpoolSize) * megabyte
+	switch c.Cluster.Spool {
+	case "none":
+		return "", size
+	case "":
+		history, _ := c.HistoryFile()
+		return filepath.Join(filepath.Dir(history), defaultSpool), size
+	}
+	return c.Cluster.Spool, size
+}
+
+const defaultSpool = "cluster.spool"
+
 // NodeName returns what the gateway is called.
 func (c *Config) NodeName() string {
 	if c.Cluster.Node != "" {
@@ -135,6 +162,12 @@ func (c *Config) checkCluster(fault report) {
 			fault("cluster.prefix", "%.70q is none for subjects (write words of letters, digits, - and _, as in moip or hubs.west)", cl.Prefix)
 			break
 		}
+	}
+	if cl.Spool != "" && cl.Spool != "none" && slices.Contains([]string{c.Log, c.Records, c.History.File}, cl.Spool) {
+		fault("cluster.spool", "%.60q is the log, the file of visits or the history (name another)", cl.Spool)
+	}
+	if cl.SpoolSize < 1 || cl.SpoolSize > 1024 {
+		fault("cluster.spool_size", "%d is out of range (1 to 1024, in megabytes)", cl.SpoolSize)
 	}
 	if len(cl.URL) > 0 && cl.Listen != "" {
 		fault("cluster.listen", "there is a NATS to use already (leave out either url or listen)")

@@ -65,7 +65,8 @@ type Config struct {
 
 	// Link is the control link to the portal, a ws or wss URL, or "none".
 	// Default ws://localhost:8764 with a portal of one's own, none with the
-	// built-in one and with recordings for a portal. LinkURL has the answer.
+	// built-in one and with recordings for a portal. LinkURL has the answer. With "nats"
+	// the portal is on the bus of the hub instead, which takes URL or Listen in Cluster.
 	Link string `toml:"link"`
 
 	// LinkTokenFile is a file whose first token the control link shows to the portal,
@@ -210,7 +211,7 @@ func Default() *Config {
 		Shield:   defaultShield(),
 		TLS:      defaultTLS(),
 		Redirect: Redirect{Allow: []string{"*"}, Deny: []string{}},
-		Cluster:  Cluster{URL: []string{}, Routes: []string{}, Prefix: "moip"},
+		Cluster:  Cluster{URL: []string{}, Routes: []string{}, Prefix: "moip", SpoolSize: 16},
 		History:  History{Keep: Duration(2160 * time.Hour), Calls: 1_000_000},
 		Limits: Limits{
 			Idle:  Duration(10 * time.Minute),
@@ -286,13 +287,17 @@ func (c *Config) Builtin() bool { return c.Portal.URL == "" || c.Portal.URL == "
 // LinkURL returns where the control link goes, "" if there is none.
 func (c *Config) LinkURL() string {
 	switch {
-	case c.Link == "none", c.Link == "" && (c.Builtin() || recording.IsRoute(c.Portal.URL)):
+	case c.Link == "none", c.LinkOnBus(), c.Link == "" && (c.Builtin() || recording.IsRoute(c.Portal.URL)):
 		return ""
 	case c.Link == "":
 		return "ws://localhost:8764"
 	}
 	return c.Link
 }
+
+// LinkOnBus reports whether the portal is told of calls, and steers them, over the bus of
+// the hub.
+func (c *Config) LinkOnBus() bool { return c.Link == "nats" }
 
 // LogFile returns the log file, "" if there is none.
 func (c *Config) LogFile() string {
@@ -372,6 +377,10 @@ func (c *Config) checkLog(fault report) {
 }
 
 func (c *Config) checkLink(fault report) {
+	if c.LinkOnBus() {
+		c.checkLinkOnBus(fault)
+		return
+	}
 	link := c.LinkURL()
 	if link == "" {
 		return

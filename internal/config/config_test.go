@@ -77,7 +77,7 @@ func TestExampleWithoutComments(t *testing.T) {
 	want.AdminTokenFile, want.AdminLookTokenFile = "../../doc/admin.token", "../../doc/look.token"
 	want.AdminHosts = []string{"hub.example"}
 	want.History.File = DefaultHistory
-	want.Cluster.Node = "paris"
+	want.Cluster.Node, want.Cluster.Spool = "paris", defaultSpool
 	want.TLS.Cert, want.TLS.Key = []string{"../../doc/fullchain.pem"}, []string{"../../doc/privkey.pem"}
 	want.TLS.ClientCA, want.TLS.AdminClientCA = "../../doc/callers.pem", "../../doc/operators.pem"
 	want.TLS.ACME, want.TLS.ACMEEmail, want.TLS.ACMECARoot = []string{"minitel.example.org"}, "sysop@example.org", "../../doc/our-ca.pem"

@@ -39,10 +39,10 @@ func rules(texts []string) (all []outbound.Rule) {
 	return all
 }
 
-// NeedsDirectory reports whether the directory is needed: by the portal inside, or for a
-// rule about what is in it.
+// NeedsDirectory reports whether the directory is needed: by the portal inside, for the codes
+// that one on the bus names, or for a rule about what is in it.
 func (c *Config) NeedsDirectory() bool {
-	return c.Builtin() || slices.ContainsFunc(rules(c.Redirect.Allow), outbound.Rule.IsDirectory)
+	return c.Builtin() || c.LinkOnBus() || slices.ContainsFunc(rules(c.Redirect.Allow), outbound.Rule.IsDirectory)
 }
 
 func (r Redirect) check(fault report) {

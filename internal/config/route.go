@@ -25,66 +25,66 @@ type Route struct {
 	// URL is where the service is: ws://, wss://, telnet:// or tcp://; or
 	// replay:PATH, for a recording or a folder of them, relative to the file that
 	// names it, perhaps with ?speed=1200, 2x or max.
-	URL string `toml:"url"`
+	URL string `toml:"url" json:"-"`
 
 	// Ping is the silence after which a WebSocket ping is sent, for services
 	// that answer pings: none, or 100ms to 24h. Default none.
-	Ping Duration `toml:"ping"`
+	Ping Duration `toml:"ping" json:"ping"`
 
 	// Subprotocols are the WebSocket subprotocols offered, the dearest first, 8
 	// at most. Default none.
-	Subprotocols []string `toml:"subprotocols"`
+	Subprotocols []string `toml:"subprotocols" json:"subprotocols"`
 
 	// Frames says what WebSocket frames carry: text, binary, or auto for binary
 	// if the subprotocol agreed is "binary" and text otherwise. Default auto.
-	Frames Frames `toml:"frames"`
+	Frames Frames `toml:"frames" json:"frames"`
 
 	// Fin is how Connexion/Fin is told: 49 for SEP 4/9, as from a Minitel's
 	// line, 59 for SEP 5/9, as from its socket, or close for nothing but the
 	// end of the connection. Default 49.
-	Fin Fin `toml:"fin"`
+	Fin Fin `toml:"fin" json:"fin"`
 
 	// DialTimeout is how long the service may take to accept a call: 100ms to 5m,
 	// or 0 for the gateway's limit. Default 0.
-	DialTimeout Duration `toml:"dial_timeout"`
+	DialTimeout Duration `toml:"dial_timeout" json:"dial_timeout"`
 
 	// Origin is the WebSocket Origin header, as in https://example.org. Default
 	// none.
-	Origin string `toml:"origin"`
+	Origin string `toml:"origin" json:"origin"`
 
 	// CA is a file of PEM certificates to trust instead of the system's,
 	// relative to the file that names it. Default none.
-	CA string `toml:"ca"`
+	CA string `toml:"ca" json:"-"`
 
 	// Start is what is typed for the caller once the service is reached, with
 	// the names of function keys in angle brackets: GUEST<Envoi>; see
 	// videotex.Keys. It is sent as it stands, whatever Case says, and not shown.
 	// Up to 256 bytes as they are sent. Default none.
-	Start string `toml:"start"`
+	Start string `toml:"start" json:"start"`
 
 	// Echo is for a service that leaves it to the terminal to show what is
 	// typed: the gateway then shows characters, and goes to a new line on CR.
 	// Default false.
-	Echo bool `toml:"echo"`
+	Echo bool `toml:"echo" json:"echo"`
 
 	// Case is the case in which the service wants its letters: upper, lower, or
 	// typed for as they come. Default typed.
-	Case Case `toml:"case"`
+	Case Case `toml:"case" json:"case"`
 
 	// RealIP is how the service learns the address of the caller:
 	// x-forwarded-for or forwarded (RFC 7239) for that header, which only a WebSocket
 	// has, proxy-v1, or proxy, for a line of the PROXY protocol, version 1, before all
 	// else, proxy-v2 for its version 2, send-location for that option of telnet (RFC
 	// 779), or none. Default none.
-	RealIP RealIP `toml:"real_ip"`
+	RealIP RealIP `toml:"real_ip" json:"real_ip"`
 
 	// Speed is that of the line on which callers see the service, if theirs is no
 	// slower: 300, 1200, 4800 or 9600 bit/s, or 0 for none. Default 0.
-	Speed int `toml:"speed"`
+	Speed int `toml:"speed" json:"speed"`
 
 	// Record has visits to the service recorded, in the folder of the gateway's
 	// recordings. Default false.
-	Record bool `toml:"record"`
+	Record bool `toml:"record" json:"record"`
 }
 
 // Session returns the route under name or, if that is empty, under its URL: the owner's,

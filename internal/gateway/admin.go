@@ -1,12 +1,14 @@
 package gateway
 
 import (
+	"context"
 	"fmt"
 	"strings"
 
 	"moip/internal/control/admin"
 	"moip/internal/control/admin/access"
 	"moip/internal/control/admin/console"
+	"moip/internal/control/cluster/tunnel"
 	"moip/internal/directory"
 	"moip/internal/session"
 	"moip/internal/upstream"
@@ -15,6 +17,10 @@ import (
 // openAdmin opens the operators' door. A port that is taken keeps nobody from running
 // a second gateway, unless this very address was asked for.
 func (g *gateway) openAdmin() (err error) {
+	o := g.operations()
+	if g.cfg.Clustered() {
+		g.work = append(g.work, func(ctx context.Context) { g.answerGateways(ctx, o) })
+	}
 	address, asked := g.cfg.AdminAddress()
 	if address == "" {
 		return nil
@@ -36,28 +42,46 @@ func (g *gateway) openAdmin() (err error) {
 		g.log.Warn("operators do not come by TLS: nobody is asked for a certificate of tls.admin_client_ca, and everybody may do everything", "at", address)
 	}
 	g.gate = access.New(rules, g.log)
+	o.Gate, o.Console = g.gate, console.Handler()
+	g.api = admin.NewServer(o)
+	g.api.ConnContext = operators
+	return nil
+}
+
+// operations are what operators ask for, here or through another gateway.
+func (g *gateway) operations() admin.Options {
 	o := admin.Options{
-		Gate: g.gate, Hub: g.hub,
-		Board: g.board, Route: g.route, House: g, Bans: g.bans, Limits: g.limits, Memory: g.memory.Usage, Unlogged: g.unlogged, Shield: g.shield, History: g.history, Traces: g.traces,
+		Hub: g.hub, Board: g.board, Route: g.route, House: g, Bans: g.bans, Limits: g.limits, Memory: g.memory.Usage, Unlogged: g.unlogged, Shield: g.shield, History: g.history, Traces: g.traces,
 		Level: g.level, Events: g.events, Metrics: g.metrics, Log: g.log,
 	}
-	o.Console = console.Handler()
 	if g.teletel != nil {
 		o.Services = g.teletel.list
+	}
+	if g.shared != nil {
+		o.SharedBans = g.shared.Counts
 	}
 	if g.shipper != nil {
 		o.Shipping = g.shipping
 	}
 	if g.link != nil {
 		url := upstream.Public(g.cfg.LinkURL()) // for good
+		if g.cfg.LinkOnBus() {
+			url = g.bus.State().At
+		}
 		o.Link = func() admin.Link {
 			up, since := g.link()
 			return admin.Link{URL: url, Up: up, Since: since.UTC()}
 		}
 	}
-	g.api = admin.NewServer(o)
-	g.api.ConnContext = operators
-	return nil
+	return o
+}
+
+// answerGateways answers what other gateways ask, until ctx is done.
+func (g *gateway) answerGateways(ctx context.Context, o admin.Options) {
+	err := tunnel.Serve(ctx, tunnel.Options{Bus: g.bus, Name: g.hub.Name(), Instance: g.hub.Instance(), Handler: admin.Inside(o), Log: g.log})
+	if err != nil {
+		g.log.Error("other gateways are not answered", "error", err)
+	}
 }
 
 func (g *gateway) closeAdmin() {

@@ -36,7 +36,7 @@ func (g *gateway) openBus() error {
 		if err != nil {
 			return err
 		}
-		o.Inside = inside
+		o.Inside, g.inside = inside, inside
 	}
 	b, err := natsbus.Open(o)
 	if err != nil {
@@ -59,13 +59,13 @@ func login(c config.Cluster) natsbus.Login {
 	}
 }
 
-func (g *gateway) openServer(c config.Cluster) (*natsbus.Server, error) {
-	o := natsbus.ServerOptions{Listen: c.Listen, Routes: c.Routes, Cert: c.Cert, Key: c.KeyFile(), CA: c.CA, Name: g.cfg.NodeName(), Log: g.log}
+func (g *gateway) openServer(c config.Cluster) (s *natsbus.Server, err error) {
+	o := natsbus.ServerOptions{Listen: c.Listen, Routes: c.Routes, Cert: c.Cert, Key: c.KeyFile(), CA: c.CA, Heir: g.sockets.Told() != "", Name: g.cfg.NodeName(), Log: g.log}
 	if c.SecretFile != "" {
-		var err error
 		if o.Secret, err = token.ReadOne(c.SecretFile); err != nil {
 			return nil, err
 		}
 	}
-	return natsbus.StartServer(o)
+	s, err = natsbus.StartServer(o)
+	return s, withAdvice(err)
 }

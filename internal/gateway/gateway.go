@@ -18,6 +18,7 @@ import (
 	"moip/internal/control/admin/access"
 	"moip/internal/control/cluster"
 	"moip/internal/control/cluster/bus"
+	"moip/internal/control/cluster/natsbus"
 	"moip/internal/control/cluster/shared"
 	"moip/internal/control/cluster/ship"
 	"moip/internal/control/pymoip"
@@ -72,6 +73,7 @@ type gateway struct {
 	shared    *shared.Bans                   // what of bans is told to them, nil if there are none
 	heirOf    string                         // the instance of the process before, "" for none
 	digest    atomic.Value                   // a string: which configuration is in force
+	inside    *natsbus.Server                // of the bus, nil unless it is inside
 	clustered bool                           // there may be others
 	files     shortage                       // of descriptors
 	work      []func(context.Context)        // what else goes on, until the context is done
@@ -229,6 +231,10 @@ func (g *gateway) wire(other Portal) error {
 	if err := g.openBook(); err != nil {
 		return err
 	}
+	if g.cfg.LinkOnBus() {
+		g.wirePortals()
+		return nil
+	}
 	url := g.cfg.LinkURL()
 	if url == "" {
 		g.openBoard(g.outside)
@@ -253,6 +259,8 @@ func (g *gateway) outside() session.Config {
 	about := upstream.Public(g.cfg.Portal.URL)
 	if url := g.cfg.LinkURL(); url != "" {
 		about += ", control link " + upstream.Public(url)
+	} else if g.cfg.LinkOnBus() {
+		about += ", control link over NATS"
 	}
 	g.about.Store(about)
 	calls := g.calls()

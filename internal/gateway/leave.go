@@ -128,12 +128,16 @@ func (g *gateway) upgrade() (pid int, err error) {
 	}
 	g.become(replaced)
 	g.shield.Close() // its file is the other's now, and so is that of bans
+	g.events.Yield()
 	if err := g.bans.Close(); err != nil {
 		g.log.Error("bans", "error", err)
 	}
 	var coming sync.WaitGroup // callers who are no call yet
 	for _, l := range g.listeners {
 		coming.Go(func() { g.retire(l) })
+	}
+	if g.inside != nil {
+		g.tasks.Go(g.inside.Yield)
 	}
 	g.tasks.Go(func() {
 		g.closeAdminSoon()

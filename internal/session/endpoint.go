@@ -115,6 +115,7 @@ type Route struct {
 	Speed        int           // the speed it is shown at, one of Speeds, or 0 for the caller's
 	Record       bool          // visits to it are recorded
 	Author       Author        // who wrote it
+	Call         string        // what the portal knows the call as, told in a WebSocket's handshake; "" for none
 
 	// Caller is on whose behalf the service is dialled. The call sets it if
 	// RealIP asks for it; elsewhere it is nil.

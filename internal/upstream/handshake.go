@@ -19,6 +19,9 @@ import (
 	"moip/internal/session"
 )
 
+// callHeader is the header that tells the portal which call comes.
+const callHeader = "Moip-Call"
+
 // maxAnswer bounds what a service may say in its handshake.
 const maxAnswer = 16 << 10
 
@@ -103,6 +106,9 @@ func request(u *url.URL, r session.Route, key string) *http.Request {
 	}
 	if r.Origin != "" {
 		request.Header["Origin"] = []string{r.Origin}
+	}
+	if r.Call != "" {
+		request.Header[callHeader] = []string{r.Call}
 	}
 	addCaller(request.Header, r)
 	if u.User != nil {

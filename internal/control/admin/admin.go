@@ -47,10 +47,11 @@ type Options struct {
 	// Hub knows the gateways of the hub, of which a gateway that is alone is the only one.
 	Hub *cluster.Hub
 
-	House  House
-	Bans   *ban.List
-	Limits *limit.Turnstile
-	Shield *shield.Shield
+	House      House
+	Bans       *ban.List
+	SharedBans func() (told, taken uint64) // how many changes of bans other gateways were told, and have told; nil if there are none
+	Limits     *limit.Turnstile
+	Shield     *shield.Shield
 
 	// Memory says how much there is, nil where nobody looks.
 	Memory func() memory.Usage
@@ -127,6 +128,14 @@ func NewServer(o Options) *http.Server {
 // A desk is where requests are answered.
 type desk struct{ Options }
 
+// name returns what this gateway is called.
+func (d desk) name() string {
+	if d.Hub == nil {
+		return ""
+	}
+	return d.Hub.Name()
+}
+
 // A handler returns what is told in JSON, nil for nothing, or content.
 type handler func(*http.Request) (any, error)
 
@@ -172,6 +181,18 @@ func (d desk) operations() map[string]handler {
 	}
 }
 
+// endpoints are all operations of this gateway, and what it tells without an end.
+func (d desk) endpoints() map[string]http.Handler {
+	all := map[string]http.Handler{
+		"GET /calls/{id}/screen/live": http.HandlerFunc(d.watch),
+		"GET /trace":                  http.HandlerFunc(d.trace),
+	}
+	for pattern, h := range d.operations() {
+		all[pattern] = h
+	}
+	return all
+}
+
 const root = "/api/v1"
 
 // newMux has each request answered that the Gate lets in. One is let in from everywhere:
@@ -184,13 +205,11 @@ func newMux(o Options) http.Handler {
 		method, path, _ := strings.Cut(pattern, " ")
 		handle(needs(method, path), method+" "+root+path, h)
 	}
-	for pattern, h := range d.operations() {
-		api(pattern, h)
+	for pattern, own := range d.endpoints() {
+		api(pattern, d.reach(pattern, own))
 	}
 	api("GET /openapi.json", content{"application/json", openAPI})
 	api("GET /events", o.Events)
-	api("GET /calls/{id}/screen/live", http.HandlerFunc(d.watch))
-	api("GET /trace", http.HandlerFunc(d.trace))
 	handle(access.Anyone, "POST "+root+"/login", http.HandlerFunc(d.login))
 	handle(access.Anyone, "DELETE "+root+"/login", http.HandlerFunc(d.logout))
 	handle(access.Look, "GET /metrics", http.HandlerFunc(d.metrics))
@@ -233,7 +252,14 @@ func faulty(format string, a ...any) error { return fault{fmt.Errorf(format, a..
 func status(err error) int {
 	var wrong fault
 	var cannot conflict
+	var no elsewhere
 	switch {
+	case errors.As(err, &no):
+		return no.status
+	case errors.Is(err, errOlder):
+		return http.StatusNotImplemented
+	case errors.As(err, new(absence)):
+		return http.StatusServiceUnavailable
 	case errors.As(err, &cannot):
 		return http.StatusConflict
 	case errors.Is(err, session.ErrForbidden):
@@ -304,7 +330,7 @@ func (d desk) list(r *http.Request) (any, error) {
 	}
 	calls := Calls{Calls: []Call{}}
 	for _, info := range d.Board.Calls() {
-		if c := describe(info); wanted.has(info, c) {
+		if c := d.describe(info); wanted.has(info, c) {
 			calls.Calls = append(calls.Calls, c)
 		}
 	}
@@ -316,7 +342,7 @@ func (d desk) one(id session.ID, _ *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return describe(info), nil
+	return d.describe(info), nil
 }
 
 func (d desk) hangUp(id session.ID, _ *http.Request) (any, error) {

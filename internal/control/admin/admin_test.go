@@ -88,9 +88,9 @@ func TestOpenAPI(t *testing.T) {
 		Calls{}, Call{}, Message{}, Told{}, Redirection{}, Recording{}, Error{}, Event{}, Services{}, Service{}, Link{}, Level{},
 		Token{}, Login{}, Frame{}, TraceLine{}, State{}, Certificate{}, Settings{}, Reloaded{}, Draining{}, Upgraded{},
 		Gateways{}, Gateway{}, Bus{},
-		Limits{}, memory.Usage{}, limit.Rules{}, Share{}, Refused{}, Shield{}, Household{},
+		Limits{}, HubUsage{}, memory.Usage{}, limit.Rules{}, Share{}, Refused{}, Shield{}, Household{},
 		Bans{}, Ban{}, BanOrder{}, Banned{}, BanImport{}, Imported{},
-		History{}, history.Record{}, history.Visit{}, history.Totals{}, history.ServiceTotal{},
+		History{}, Record{}, history.Visit{}, Totals{}, Missing{}, history.ServiceTotal{},
 	} {
 		kind := reflect.TypeOf(v)
 		schema, known := doc.Components.Schemas[kind.Name()]
@@ -98,8 +98,11 @@ func TestOpenAPI(t *testing.T) {
 			t.Errorf("%s is not told of", kind.Name())
 		}
 		fields := 0
-		for i := range kind.NumField() {
-			name, option, _ := strings.Cut(kind.Field(i).Tag.Get("json"), ",")
+		for _, field := range reflect.VisibleFields(kind) {
+			if field.Anonymous {
+				continue // its fields are told of as if they were the kind's own
+			}
+			name, option, _ := strings.Cut(field.Tag.Get("json"), ",")
 			if _, known := schema.Properties[name]; !known {
 				t.Errorf("%s of %s is not told of", name, kind.Name())
 			}

@@ -14,11 +14,13 @@ import (
 // Calls are all calls under way, oldest first.
 type Calls struct {
 	Calls []Call `json:"calls"`
+	Asked
 }
 
 // A Call is one of them.
 type Call struct {
-	ID        uint64            `json:"id"`
+	Gateway   string            `json:"gateway"`            // that carries it
+	ID        uint64            `json:"id"`                 // of that gateway's: across the hub the call is GATEWAY-ID
 	Transport string            `json:"transport"`          // ws, telnet, tcp, with TLS wss, telnets, tcps, or serial
 	Address   string            `json:"address"`            // and port, of the terminal
 	Began     time.Time         `json:"began"`              //
@@ -33,9 +35,12 @@ type Call struct {
 	Facts     map[string]string `json:"facts,omitempty"`
 }
 
-func describe(i session.Info) Call {
+func (d desk) describe(i session.Info) Call { return Describe(d.name(), i) }
+
+// Describe returns a call of a gateway as operators are told of it.
+func Describe(gateway string, i session.Info) Call {
 	c := Call{
-		ID: uint64(i.ID), Transport: i.Caller.Transport, Address: i.Caller.Addr.String(), Began: i.Began.UTC(),
+		Gateway: gateway, ID: uint64(i.ID), Transport: i.Caller.Transport, Address: i.Caller.Addr.String(), Began: i.Began.UTC(),
 		State: i.State.String(), Service: i.Service, Speed: i.Caller.Speed, Recorded: i.Recorded,
 		In: i.In, Out: i.Out, Keys: i.Keys, Facts: i.Facts,
 	}
@@ -87,6 +92,7 @@ type Message struct {
 // Told says how many callers were told.
 type Told struct {
 	Told int `json:"told"`
+	Asked
 }
 
 // A Redirection says where to.

@@ -12,6 +12,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"syscall"
 	"time"
@@ -130,11 +131,11 @@ type refusal struct{ error }
 
 func (r refusal) Unwrap() error { return r.error }
 
-// Watch tells what a caller sees as it changes, until the call is over, ctx is done or
-// tell fails, whose error it returns.
-func (c *Client) Watch(ctx context.Context, call uint64, tell func(Frame) error) error {
+// Watch tells what the caller of a call, as 42 or paris-42, sees as it changes, until the
+// call is over, ctx is done or tell fails, whose error it returns.
+func (c *Client) Watch(ctx context.Context, call string, tell func(Frame) error) error {
 	over := false
-	err := c.stream(ctx, fmt.Sprintf("/calls/%d/screen/live", call), "", func(_ string, data []byte) error {
+	err := c.stream(ctx, "/calls/"+url.PathEscape(call)+"/screen/live", "", func(_ string, data []byte) error {
 		var f Frame
 		if err := json.Unmarshal(data, &f); err != nil {
 			return err

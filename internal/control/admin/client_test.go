@@ -22,7 +22,7 @@ func TestFollowByTLS(t *testing.T) {
 		return door.Client().Transport.(*http.Transport).TLSClientConfig.Clone(), nil
 	}
 	told := false
-	if err := c.Watch(t.Context(), 1, func(Frame) error { told = true; return nil }); err != nil || !told {
+	if err := c.Watch(t.Context(), "1", func(Frame) error { told = true; return nil }); err != nil || !told {
 		t.Errorf("told: %v, %v", told, err)
 	}
 }
@@ -41,7 +41,7 @@ func TestSentOn(t *testing.T) {
 	if err := c.Do(t.Context(), "GET", "/state", nil, nil); err == nil {
 		t.Error("an order is sent on")
 	}
-	if err := c.Watch(t.Context(), 1, func(Frame) error { return nil }); err == nil {
+	if err := c.Watch(t.Context(), "1", func(Frame) error { return nil }); err == nil {
 		t.Error("who watches is sent on")
 	}
 	if n := shown.Load(); n > 0 {

@@ -43,14 +43,7 @@ type Gateway struct {
 }
 
 func (d desk) gateways(*http.Request) (any, error) {
-	told := Gateways{Gateways: []Gateway{}}
-	if !d.Hub.Alone() {
-		s := d.Hub.Bus().State()
-		told.Bus = &Bus{Up: s.Up, Since: s.Since.UTC(), At: s.At}
-		if s.Why != nil {
-			told.Bus.Why = s.Why.Error()
-		}
-	}
+	told := Gateways{Bus: d.bus(), Gateways: []Gateway{}}
 	for _, s := range d.Hub.Gateways() {
 		told.Gateways = append(told.Gateways, Gateway{
 			Name: s.Name, Instance: s.Instance, Host: s.Host, Self: s.Self, State: s.State, Version: s.Version, Protocol: s.Protocol,
@@ -59,6 +52,19 @@ func (d desk) gateways(*http.Request) (any, error) {
 		})
 	}
 	return told, nil
+}
+
+// bus tells how the bus is, nil for a gateway that is alone.
+func (d desk) bus() *Bus {
+	if d.Hub.Alone() {
+		return nil
+	}
+	s := d.Hub.Bus().State()
+	told := &Bus{Up: s.Up, Since: s.Since.UTC(), At: s.At}
+	if s.Why != nil {
+		told.Why = s.Why.Error()
+	}
+	return told
 }
 
 func (d desk) forget(r *http.Request) (any, error) {
@@ -76,6 +82,7 @@ var (
 	hubVersions = prometheus.NewDesc("moip_hub_versions", "Different versions of the program among the gateways that are heard.", nil, nil)
 	hubConfigs  = prometheus.NewDesc("moip_hub_configurations", "Different configurations in force among the gateways that are running.", nil, nil)
 	hubSkew     = prometheus.NewDesc("moip_gateway_clock_skew_seconds", "How far the clock of another gateway is ahead of this one's.", []string{"gateway"}, nil)
+	hubBus      = prometheus.NewDesc("moip_bus_up", "1 if the bus to the other gateways can be reached; not there for a gateway that is alone.", nil, nil)
 	hubAside    = prometheus.NewDesc("moip_name_taken", "1 if another gateway has this one's name, and this one keeps out of what the hub shares.", nil, nil)
 )
 
@@ -110,6 +117,9 @@ func (d desk) collectHub(gauge func(*prometheus.Desc, float64, ...string)) {
 	gauge(hubVersions, float64(len(versions)))
 	gauge(hubConfigs, float64(len(configs)))
 	gauge(hubAside, oneIf(aside))
+	if b := d.bus(); b != nil {
+		gauge(hubBus, oneIf(b.Up))
+	}
 }
 
 // metricState is a state as it is counted: newer gateways may have others.

@@ -19,8 +19,21 @@ var errNoHistory = errors.New("this gateway keeps no history (it was told not to
 
 // A History is a page of the records of calls that have ended, the newest first.
 type History struct {
-	Records []history.Record `json:"records"`
-	Next    int64            `json:"next,omitempty"` // what before must be for the next page, if there may be one
+	Records []Record `json:"records"`
+	Next    int64    `json:"next,omitempty"` // what before must be for the next page, if there may be one
+	Asked
+}
+
+// A Record is that of a call of one gateway.
+type Record struct {
+	Gateway string `json:"gateway"`
+	history.Record
+}
+
+// Totals are sums over calls.
+type Totals struct {
+	history.Totals
+	Asked
 }
 
 func (d desk) history(r *http.Request) (any, error) {
@@ -32,7 +45,10 @@ func (d desk) history(r *http.Request) (any, error) {
 		return nil, err
 	}
 	records, err := d.History.Records(r.Context(), q)
-	page := History{Records: records}
+	page := History{Records: make([]Record, 0, len(records))}
+	for _, r := range records {
+		page.Records = append(page.Records, Record{d.name(), r})
+	}
 	if len(records) == q.Limit {
 		page.Next = records[q.Limit-1].ID
 	}
@@ -51,7 +67,8 @@ func (d desk) historyTotals(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return d.History.Totals(r.Context(), q)
+	sums, err := d.History.Totals(r.Context(), q)
+	return Totals{Totals: sums}, err
 }
 
 // historyQuery reads the parameters of a request.

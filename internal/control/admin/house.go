@@ -68,6 +68,7 @@ type State struct {
 	Calls   int       `json:"calls"`
 	Portal  string    `json:"portal"`
 
+	Bus          *Bus          `json:"bus,omitempty"` // not there for a gateway that is alone
 	Certificates []Certificate `json:"certificates,omitempty"`
 }
 
@@ -102,7 +103,11 @@ type Upgraded struct {
 	Process int `json:"process"`
 }
 
-func (d desk) state(*http.Request) (any, error) { return d.House.State(), nil }
+func (d desk) state(*http.Request) (any, error) {
+	s := d.House.State()
+	s.Bus = d.bus()
+	return s, nil
+}
 
 // ready tells a load balancer whether calls may come.
 func (d desk) ready(w http.ResponseWriter, _ *http.Request) {

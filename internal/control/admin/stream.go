@@ -15,6 +15,8 @@ const (
 	readerTime = 10 * time.Second
 )
 
+const eventStream = "text/event-stream"
+
 // A stream tells a reader of what happens, as server-sent events. Its methods report
 // whether the reader has taken it.
 type stream struct {
@@ -25,7 +27,7 @@ type stream struct {
 func newStream(w http.ResponseWriter) stream {
 	s := stream{w, http.NewResponseController(w)}
 	s.out.SetReadDeadline(time.Time{})
-	w.Header().Set("Content-Type", "text/event-stream")
+	w.Header().Set("Content-Type", eventStream)
 	w.Header().Set("Cache-Control", "no-store")
 	return s
 }

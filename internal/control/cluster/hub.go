@@ -22,7 +22,8 @@ const (
 	beatTime    = 2 * time.Second
 	silentTime  = 6500 * time.Millisecond // three beats are missed: with lookTime, within 8 s
 	lookTime    = time.Second             // from one look at who is silent to the next
-	claimTime   = 2 * time.Second         // for a gateway of our name to answer
+	claimTime   = 2 * time.Second         // for the bus to come up, and a gateway of our name to answer
+	settleTime  = 300 * time.Millisecond  // for who is on a bus that has come up
 	forgetTime  = 24 * time.Hour          // a silent one
 	maxGateways = 4096                    // that are known
 	skews       = 4                       // beats of which the clock is judged
@@ -101,21 +102,33 @@ func (h *Hub) Bus() bus.Bus { return h.o.Bus }
 func (h *Hub) Alone() bool { return h.o.Alone }
 
 // Claim asks, before Run, whether another gateway has our name, and returns an error that
-// says what to do if so. One that drains, or is replaced by us, has it no more. While the
-// bus is down nobody can be asked: if there is another, the younger of the two keeps out
-// of what the hub shares once they hear each other.
+// says what to do if so. One that drains, or is replaced by us, has it no more. A bus that
+// is down is waited for a little, and so is one that has just come up: its servers may have
+// just met. If nobody can be asked and there is another all the same, the younger of the
+// two keeps out of what the hub shares once they hear each other.
 func (h *Hub) Claim(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, claimTime)
 	defer cancel()
-	data, err := h.o.Bus.Request(ctx, claim+h.o.Name, nil)
-	if err != nil {
-		return nil // nobody has it, or nobody can be asked
+	up := make(chan struct{}, 1)
+	defer h.o.Bus.Follow(func(bus.State) { ring(up) })()
+	for h.o.Heir == "" {
+		data, err := h.o.Bus.Request(ctx, claim+h.o.Name, nil)
+		if g, ok := parse(data); err == nil && ok && h.rivals(g) {
+			return fmt.Errorf("cluster.node: a gateway called %s is running already%s, since %s by its clock: each gateway of the hub has a name of its own (give this one another by --node, or stop that one)",
+				g.Name, on(g.Host), g.Began.Local().Format(time.DateTime))
+		}
+		state := h.o.Bus.State()
+		if state.Up && (err == nil || time.Since(state.Since) >= settleTime) {
+			return nil
+		}
+		select {
+		case <-up:
+		case <-time.After(settleTime):
+		case <-ctx.Done():
+			return nil
+		}
 	}
-	if g, ok := parse(data); ok && h.rivals(g) {
-		return fmt.Errorf("cluster.node: a gateway called %s is running already%s, since %s by its clock: each gateway of the hub has a name of its own (give this one another by --node, or stop that one)",
-			g.Name, on(g.Host), g.Began.Local().Format(time.DateTime))
-	}
-	return nil
+	return nil // it is ours
 }
 
 func on(host string) string {

@@ -28,11 +28,42 @@ func (l *Link) Introduce(dial session.Dial) session.Dial {
 	}
 }
 
+// IntroduceAs is Introduce for a portal without a Link, which knows calls by other names: by
+// what who says, instead of a number, in PID=<name>. It reports false for a call that is
+// not there. PyMoIP's servers do not look into that name, but give it back.
+func IntroduceAs(dial session.Dial, who func(session.ID) (name string, c session.Caller, ok bool)) session.Dial {
+	return func(ctx context.Context, id session.ID, r session.Route) (session.Endpoint, error) {
+		e, err := dial(ctx, id, r)
+		if err != nil {
+			return nil, err
+		}
+		return &portal{around: around{e}, id: id, roster: names(who)}, nil
+	}
+}
+
+// A register knows who has which connection to the portal.
+type register interface {
+	attach(*portal)
+	detach(*portal)
+	introduction(session.ID) (details string, ok bool)
+}
+
+// names are a register that only tells who somebody is.
+type names func(session.ID) (string, session.Caller, bool)
+
+func (names) attach(*portal) {}
+func (names) detach(*portal) {}
+
+func (n names) introduction(id session.ID) (string, bool) {
+	name, who, ok := n(id)
+	return detailsOf(name, who), ok
+}
+
 // A portal is a connection to the portal.
 type portal struct {
 	around
 	id     session.ID // of its call
-	roster *roster
+	roster register
 
 	// Owned by Receive.
 	listening  bool

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -318,29 +319,34 @@ func (r *roster) pop() message {
 	return m
 }
 
-// byWeb reports whether the caller comes by WebSocket. PyMoIP knows nothing of TLS.
-func (c *call) byWeb() bool { return strings.HasPrefix(c.caller.Transport, "ws") }
+// byWeb reports whether a caller comes by WebSocket. PyMoIP knows nothing of TLS.
+func byWeb(c session.Caller) bool { return strings.HasPrefix(c.Transport, "ws") }
 
 func (c *call) announcement() string {
 	verb := "NewTelnetUser"
-	if c.byWeb() {
+	if byWeb(c.caller) {
 		verb = "NewWsUser"
 	}
 	return fmt.Sprintf("%s,%s,%d,%d", verb, c.host(), c.caller.Addr.Port(), c.pid)
 }
 
-func (c *call) details() string {
+func (c *call) details() string { return detailsOf(strconv.FormatUint(c.pid, 10), c.caller) }
+
+// detailsOf is the text that tells the portal who has a connection.
+func detailsOf(pid string, c session.Caller) string {
 	access := "Telnet"
-	if c.byWeb() {
+	if byWeb(c) {
 		access = "WS"
 	}
-	return fmt.Sprintf("PID=%d,IP=%s,PORT=%d,Access=%s\n", c.pid, c.host(), c.caller.Addr.Port(), access)
+	return fmt.Sprintf("PID=%s,IP=%s,PORT=%d,Access=%s\n", pid, hostOf(c), c.Addr.Port(), access)
 }
 
-// host is the caller's address as PyMoIP writes it, without brackets or zone;
+func (c *call) host() string { return hostOf(c.caller) }
+
+// hostOf is the caller's address as PyMoIP writes it, without brackets or zone;
 // empty for a caller who has none.
-func (c *call) host() string {
-	addr := c.caller.Addr.Addr()
+func hostOf(c session.Caller) string {
+	addr := c.Addr.Addr()
 	if !addr.IsValid() {
 		return ""
 	}

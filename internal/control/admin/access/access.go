@@ -374,10 +374,15 @@ func (g *Gate) refuse(w http.ResponseWriter, r *http.Request, no refusal) {
 	case http.StatusTooManyRequests:
 		w.Header().Set("Retry-After", strconv.Itoa(int((no.wait+time.Second-1)/time.Second)))
 	}
+	tell(w, no.status, no.text)
+}
+
+// tell tells why a request is refused.
+func tell(w http.ResponseWriter, status int, why string) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(no.status)
-	json.NewEncoder(w).Encode(map[string]string{"error": no.text}) // whoever has left needs no answer
+	w.WriteHeader(status)
+	json.NewEncoder(w).Encode(map[string]string{"error": why}) // whoever has left needs no answer
 }
 
 // from returns where a request comes from, as far as it can be known.

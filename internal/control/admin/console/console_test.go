@@ -79,7 +79,7 @@ func TestImports(t *testing.T) {
 }
 
 // maxSize is what the page may have: so small that it stays plain.
-const maxSize = 60_000
+const maxSize = 75_000
 
 func TestSize(t *testing.T) {
 	size := load().Size()

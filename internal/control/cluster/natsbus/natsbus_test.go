@@ -1,8 +1,11 @@
 package natsbus
 
 import (
+	"context"
+	"errors"
 	"log/slog"
 	"net"
+	"syscall"
 	"testing"
 	"time"
 
@@ -55,7 +58,9 @@ func talk(t *testing.T, a, b *Bus) {
 	}
 	defer stop()
 	until(t, "an answer", func() bool {
-		answer, err := a.Request(t.Context(), "twice", []byte("ha"))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		answer, err := a.Request(ctx, "twice", []byte("ha"))
 		return err == nil && string(answer) == "haha"
 	})
 }
@@ -91,4 +96,37 @@ func TestInside(t *testing.T) {
 	until(t, "up", up(all[0]))
 	until(t, "up", up(all[1]))
 	talk(t, all[0], all[1])
+}
+
+// A process that replaces another takes over its port, and both stay on the bus.
+func TestHeir(t *testing.T) {
+	places := []string{free(t), free(t)}
+	start := func(at string, heir bool) (*Server, *Bus) {
+		s, err := StartServer(ServerOptions{Listen: at, Routes: places, Heir: heir, Name: "paris", Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s, opens(t, Options{Inside: s})
+	}
+	first, old := start(places[0], false)
+	_, other := start(places[1], false)
+	until(t, "up", up(old))
+	if _, err := StartServer(ServerOptions{Listen: places[0], Name: "paris"}); !errors.Is(err, syscall.EADDRINUSE) {
+		t.Error(err)
+	}
+	_, heir := start(places[0], true)
+	talk(t, old, other)
+	if heir.State().Up {
+		t.Error("up without a port")
+	}
+	first.Yield()
+	for _, b := range []*Bus{old, other, heir} {
+		until(t, "up", up(b))
+	}
+	talk(t, old, other)
+	talk(t, other, old)
+	talk(t, heir, other)
+	talk(t, heir, old)
+	old.Close()
+	talk(t, heir, other)
 }

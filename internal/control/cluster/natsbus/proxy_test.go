@@ -121,4 +121,3 @@ func (x *line) Heal() {
 	x.mu.Unlock()
 	x.free.Broadcast()
 }
-

@@ -1,6 +1,7 @@
 package natsbus
 
 import (
+	"context"
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
@@ -12,6 +13,7 @@ import (
 	"os"
 	"strconv"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -26,6 +28,7 @@ const (
 	routePing  = 2 * time.Second // so that a route that is cut is noticed as a connection is
 	routeLook  = 500 * time.Millisecond
 	startTime  = 10 * time.Second
+	heirTime   = 100 * time.Millisecond
 	maxPayload = bus.MaxData + 64<<10
 	maxPending = 32 << 20 // bytes that wait for another server; one that is slower is left
 )
@@ -39,6 +42,10 @@ type ServerOptions struct {
 	// Files in PEM, all or none: what is shown to the others, and who has signed theirs.
 	Cert, Key, CA string
 
+	// Heir has the server wait for the port until the process that this one replaces
+	// yields it.
+	Heir bool
+
 	Name string // of the gateway
 	Log  *slog.Logger
 }
@@ -46,40 +53,124 @@ type ServerOptions struct {
 // A Server is a NATS server in this process. Clients come from this process alone, the
 // servers of other gateways by routes. It keeps nothing on disk.
 type Server struct {
-	o        ServerOptions
-	expected bool // others, that is: some are known
-	server   *server.Server
-	token    string // by which this process knows itself
-	halt     chan struct{}
-	work     sync.WaitGroup
+	o      ServerOptions
+	token  string      // by which this process knows itself
+	tls    *tls.Config // of routes, nil for none
+	ctx    context.Context
+	halt   context.CancelFunc
+	work   sync.WaitGroup
+	turn   sync.Mutex // held while a server is started or ended
+	mu     sync.Mutex
+	server *server.Server // guarded by mu, as all below; nil while there is none
+	others bool           // are known, and should be connected
 }
 
 // user is what servers call each other, beside the secret.
 const user = "moip"
 
-// StartServer returns a Server that listens. Its errors name files and addresses.
+// StartServer returns a Server that listens, or will as an heir. Its errors name files and
+// addresses; one that wraps syscall.EADDRINUSE is that of a port that is taken.
 func StartServer(o ServerOptions) (*Server, error) {
-	s := &Server{o: o, expected: len(o.Routes) > 0, token: rand.Text(), halt: make(chan struct{})}
-	opts, err := s.options()
-	if err != nil {
-		return nil, err
+	s := &Server{o: o, token: rand.Text(), others: len(o.Routes) > 0}
+	s.ctx, s.halt = context.WithCancel(context.Background())
+	if o.Cert != "" {
+		var err error
+		if s.tls, err = mutualTLS(o.Cert, o.Key, o.CA); err != nil {
+			return nil, err
+		}
 	}
-	if s.server, err = server.NewServer(opts); err != nil {
+	switch err := s.start(o.Listen, o.Routes); {
+	case err == nil:
+	case o.Heir && errors.Is(err, syscall.EADDRINUSE):
+		s.work.Go(s.inherit)
+	default:
 		return nil, fmt.Errorf("the NATS server inside: %w", err)
-	}
-	log := &serverLog{log: o.Log}
-	s.server.SetLoggerV2(log, false, false, false)
-	s.server.Start()
-	if err := s.ready(); err != nil {
-		s.server.Shutdown()
-		s.server.WaitForShutdown()
-		return nil, fmt.Errorf("the NATS server inside, at %s: %w", o.Listen, errors.Join(log.failure(), err))
 	}
 	return s, nil
 }
 
-func (s *Server) options() (*server.Options, error) {
-	host, port, err := net.SplitHostPort(s.o.Listen)
+// inherit starts the server once its port is free.
+func (s *Server) inherit() {
+	tick := time.NewTicker(heirTime)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-s.ctx.Done():
+			return
+		}
+		err := s.start(s.o.Listen, s.o.Routes)
+		if err == nil {
+			return
+		}
+		if !errors.Is(err, syscall.EADDRINUSE) {
+			s.o.Log.Error("the NATS server inside does not start; it is tried again", "error", err)
+		}
+	}
+}
+
+// Yield leaves the port to the process that replaces this one. The gateway stays on the bus,
+// by way of that process and of all that it has gone by before.
+func (s *Server) Yield() {
+	s.end()
+	host, port, _ := net.SplitHostPort(s.o.Listen)
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "localhost"
+	}
+	if err := s.start("127.0.0.1:0", append([]string{net.JoinHostPort(host, port)}, s.o.Routes...)); err != nil {
+		s.o.Log.Error("the NATS server inside does not start again; the calls that are left here are steered here alone", "error", err)
+	}
+}
+
+// start starts a server, unless the Server is closed.
+func (s *Server) start(listen string, routes []string) error {
+	s.turn.Lock()
+	defer s.turn.Unlock()
+	if s.ctx.Err() != nil {
+		return nil
+	}
+	probe, err := net.Listen("tcp", listen) // the server would not tell
+	if err != nil {
+		return err
+	}
+	probe.Close()
+	o, err := s.options(listen, routes)
+	if err != nil {
+		return err
+	}
+	inside, err := server.NewServer(o)
+	if err != nil {
+		return err
+	}
+	inside.SetLoggerV2(serverLog{s.o.Log}, false, false, false)
+	inside.Start()
+	if !inside.ReadyForConnections(startTime) {
+		inside.Shutdown()
+		inside.WaitForShutdown()
+		return fmt.Errorf("it does not listen at %s (the log may say why)", listen)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.server, s.others = inside, s.others || len(routes) > 0
+	return nil
+}
+
+// end ends the server, if there is one.
+func (s *Server) end() {
+	s.turn.Lock()
+	defer s.turn.Unlock()
+	s.mu.Lock()
+	inside := s.server
+	s.server = nil
+	s.mu.Unlock()
+	if inside != nil {
+		inside.Shutdown()
+		inside.WaitForShutdown()
+	}
+}
+
+func (s *Server) options(listen string, routes []string) (*server.Options, error) {
+	host, port, err := net.SplitHostPort(listen)
 	if err != nil {
 		return nil, err
 	}
@@ -107,13 +198,11 @@ func (s *Server) options() (*server.Options, error) {
 		opts.Cluster.Username, opts.Cluster.Password = user, s.o.Secret.Secret()
 		login = url.UserPassword(user, s.o.Secret.Secret())
 	}
-	for _, route := range s.o.Routes {
+	for _, route := range routes {
 		opts.Routes = append(opts.Routes, &url.URL{Scheme: "nats-route", Host: route, User: login})
 	}
-	if s.o.Cert != "" {
-		if opts.Cluster.TLSConfig, err = mutualTLS(s.o.Cert, s.o.Key, s.o.CA); err != nil {
-			return nil, err
-		}
+	if s.tls != nil {
+		opts.Cluster.TLSConfig = s.tls.Clone()
 	}
 	return opts, nil
 }
@@ -138,35 +227,44 @@ func mutualTLS(cert, key, ca string) (*tls.Config, error) {
 	}, nil
 }
 
-// ready waits until clients and servers are answered.
-func (s *Server) ready() error {
-	if !s.server.ReadyForConnections(startTime) {
-		return errors.New("it does not start")
-	}
-	return nil
-}
-
 // At tells where the other servers come.
-func (s *Server) At() string { return "the server inside, " + s.server.ClusterAddr().String() }
+func (s *Server) At() string { return "the server inside, " + s.o.Listen }
+
+// InProcessConn connects a client.
+func (s *Server) InProcessConn() (net.Conn, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.server == nil {
+		return nil, errors.New("the server inside waits for its port, " + s.o.Listen)
+	}
+	return s.server.InProcessConn()
+}
 
 // option has a client come to the server.
 func (s *Server) option() nats.Option {
 	return func(o *nats.Options) error {
 		o.Token = s.token
-		return nats.InProcessServer(s.server)(o)
+		return nats.InProcessServer(s)(o)
 	}
 }
 
 // alone returns why the server is connected with no other. One that knows of none is not
 // alone before others have come.
 func (s *Server) alone() error {
-	n := s.server.NumRoutes()
-	s.expected = s.expected || n > 0
-	if s.expected && n == 0 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := 0
+	if s.server != nil {
+		n = s.server.NumRoutes()
+	}
+	s.others = s.others || n > 0
+	if s.others && n == 0 {
 		return errAlone
 	}
 	return nil
 }
+
+var errAlone = errors.New("no other gateway's server can be reached")
 
 // follow has f told of alone twice a second.
 func (s *Server) follow(f func(alone error)) {
@@ -177,19 +275,16 @@ func (s *Server) follow(f func(alone error)) {
 			f(s.alone())
 			select {
 			case <-tick.C:
-			case <-s.halt:
+			case <-s.ctx.Done():
 				return
 			}
 		}
 	})
 }
 
-var errAlone = errors.New("no other gateway's server can be reached")
-
 // Close ends the server.
 func (s *Server) Close() {
-	close(s.halt)
+	s.halt()
 	s.work.Wait()
-	s.server.Shutdown()
-	s.server.WaitForShutdown()
+	s.end()
 }

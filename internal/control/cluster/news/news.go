@@ -12,9 +12,11 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"moip/internal/control/cluster"
 	"moip/internal/control/cluster/bus"
+	"moip/internal/control/cluster/spool"
 )
 
 // Subjects: what happens, by the gateway's name, and who asks for what it has missed, by
@@ -25,14 +27,15 @@ const (
 )
 
 const (
-	maxLines = 256 << 10 // bytes of events in a message
-	maxAsked = 1000      // events of an answer
+	maxLines = 60 << 10 // bytes of events in a message
+	maxAsked = 1000     // events of an answer
 )
 
 // Options of a Wire.
 type Options struct {
 	Hub   *cluster.Hub
-	Alone bool // the hub is this gateway
+	Alone bool         // the hub is this gateway
+	Spool *spool.Spool // what cannot be told waits in it; nil for nothing but the newest in memory
 	Log   *slog.Logger
 }
 
@@ -43,6 +46,10 @@ type Wire struct {
 	o     Options
 	alone bool
 
+	next, published, lost atomic.Uint64 // see Counts; next is of the event to be published
+	yielded               atomic.Bool
+	bell                  chan struct{}
+
 	turn    sync.Mutex // held while readers come and go
 	stop    func()     // hears no more; guarded by turn
 	mu      sync.Mutex
@@ -50,7 +57,9 @@ type Wire struct {
 }
 
 // New returns a Wire of a gateway that is alone.
-func New() *Wire { return &Wire{Log: NewLog(), alone: true, readers: map[*reader]struct{}{}} }
+func New() *Wire {
+	return &Wire{Log: NewLog(), alone: true, bell: make(chan struct{}, 1), readers: map[*reader]struct{}{}}
+}
 
 // Join tells a Wire of the hub. It comes before all events and readers.
 func (w *Wire) Join(o Options) {
@@ -59,6 +68,9 @@ func (w *Wire) Join(o Options) {
 		w.source = source{o.Hub.Name(), o.Hub.Instance()}
 	}
 }
+
+// Alone reports whether there is nobody to publish events for.
+func (w *Wire) Alone() bool { return w.alone }
 
 // Knows reports whether there is a gateway of a name, perhaps silent.
 func (w *Wire) Knows(gateway string) bool {
@@ -158,30 +170,21 @@ func lines(to []byte, some []Event) (data []byte, n int) {
 	return to, len(some)
 }
 
-// A question asks for the events from a number on.
-type question struct {
-	From uint64 `json:"from"`
-}
-
-// answer tells whoever asks what it has missed: nothing if there is no more.
-func (w *Wire) answer(m bus.Message) {
-	var q question
-	if m.Reply == "" || json.Unmarshal(m.Data, &q) != nil {
-		return
-	}
+// answer tells whoever asks what happened from a number on: nothing if there is no more.
+func (w *Wire) answer(to string, from uint64) {
 	var data []byte
 	for all := 0; all < maxAsked; {
-		some, _ := w.since(q.From)
+		some, _ := w.since(from)
 		if len(some) == 0 {
 			break
 		}
 		var n int
 		data, n = lines(data, some)
 		_, last, _ := numberOf(some[n-1].ID)
-		q.From = last + 1
+		from = last + 1
 		if all += n; n < len(some) {
 			break
 		}
 	}
-	w.o.Hub.Bus().Publish(bus.Message{Subject: m.Reply, Data: data}) // or it is asked again
+	w.o.Hub.Bus().Publish(bus.Message{Subject: to, Data: data}) // or it is asked again
 }

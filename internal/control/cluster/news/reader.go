@@ -351,7 +351,7 @@ func (r *reader) ask(ctx context.Context) {
 			continue
 		}
 		t.wanted, t.asking = false, true
-		question, err := json.Marshal(question{t.next})
+		question, err := json.Marshal(question{From: t.next})
 		if err != nil {
 			panic(err) // it is a number
 		}

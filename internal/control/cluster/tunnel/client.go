@@ -52,7 +52,7 @@ type Transport struct{ Bus bus.Bus }
 func (t Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	e, err := t.begin(r)
 	if err != nil {
-		return nil, fmt.Errorf("gateway %s: %w", nameOf(r), err)
+		return nil, err
 	}
 	a, err := e.get(r.Context())
 	for err == nil && a.Wait {
@@ -63,7 +63,7 @@ func (t Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	if err != nil {
 		e.leave()
-		return nil, fmt.Errorf("gateway %s: %w", nameOf(r), err)
+		return nil, err
 	}
 	w := &http.Response{
 		Status: fmt.Sprintf("%d %s", a.Status, http.StatusText(a.Status)), StatusCode: a.Status,
@@ -76,11 +76,6 @@ func (t Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	w.Body = newBody(r.Context(), e, a.data)
 	return w, nil
-}
-
-func nameOf(r *http.Request) string {
-	name, _, _ := strings.Cut(r.URL.Host, ".")
-	return name
 }
 
 // canonical returns a header as its methods expect it.

@@ -227,7 +227,7 @@ func TestErrors(t *testing.T) {
 		if _, err := l.Post(at, "", strings.NewReader(strings.Repeat("x", maxBody+1))); !errors.Is(err, bus.ErrLarge) {
 			t.Error(err)
 		}
-		if _, err := l.Get("http://else.i/"); !errors.Is(err, bus.ErrNobody) || !strings.Contains(err.Error(), "gateway else: nobody answers there") {
+		if _, err := l.Get("http://else.i/"); !errors.Is(err, bus.ErrNobody) {
 			t.Error(err)
 		}
 		if _, err := l.Get("http://*.i/"); err == nil || errors.Is(err, bus.ErrNobody) {

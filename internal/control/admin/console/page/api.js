@@ -2,17 +2,22 @@
 
 /**
  * What the API tells, as openapi.json has it.
- * @typedef {{ id: number, transport: string, address: string, began: string, state: string, service?: string, terminal?: string,
+ * What is of one gateway of a hub says of which.
+ * @typedef {{ id: number, gateway?: string, transport: string, address: string, began: string, state: string, service?: string, terminal?: string,
  *   speed?: number, recorded: boolean, in: number, out: number, facts?: Record<string, string> }} Call
- * @typedef {{ id: string, at: string, type: string, call?: number, from?: string, by?: string, service?: string, reason?: string,
+ * @typedef {{ id: string, gateway?: string, at: string, type: string, call?: number, from?: string, by?: string, service?: string, reason?: string,
  *   error?: string, refused?: number, lost?: number }} Event
  * @typedef {{ service: string, seconds: number, reason: string }} Visit
- * @typedef {{ id: number, call: number, address: string, port?: number, transport: string, terminal?: string, began: string, ended: string,
+ * @typedef {{ id: number, gateway?: string, call: number, address: string, port?: number, transport: string, terminal?: string, began: string, ended: string,
  *   in: number, out: number, visits: Visit[], cost: Record<string, number>, reason: string, error?: string }} Record_
  * @typedef {{ calls: number, seconds: number, in: number, out: number, services: { service: string, visits: number }[] }} Totals
  * @typedef {{ network: string, reason?: string, by: string, since: string, until?: string }} Ban
  * @typedef {{ code: string, title: string, category: string, url: string, palier?: string, state: string, since?: string, error?: string,
  *   record?: boolean }} Service
+ * @typedef {{ gateway: string, since?: string, why?: string, calls?: number }} Missing
+ * @typedef {{ name: string, instance: string, self?: boolean, state: string, version: string, began: string, heard: string, silent?: boolean,
+ *   skew?: number, calls: number, maxCalls: number, config?: string, fault?: string }} Gateway
+ * @typedef {{ up: boolean, since: string, at?: string, why?: string }} Bus
  */
 
 /** Told whether the gateway answers, each time that it is known. */
@@ -51,12 +56,21 @@ export async function has(path = '') {
 	try { return (await fetch('/api/v1' + path, { method: 'HEAD', signal: AbortSignal.timeout(patience / 6) })).status !== 404; } catch { return true; }
 }
 
+/** Which gateways there are: one that is alone has no names for its calls. */
+export const hub = { on: false, own: '', chosen: '' };
+
+/** What a call is called. */
+export const nameOf = ({ id = 0, gateway = '' }) => hub.on && gateway ? `${gateway}-${id}` : `${id}`;
+
+/** A path for a gateway of the hub, for all of them if that is "". */
+export const of = (path = '', gateway = hub.chosen) => gateway ? `${path}${path.includes('?') ? '&' : '?'}gateway=${encodeURIComponent(gateway)}` : path;
+
 /**
  * The path of a call, if it is still the one that is meant: a gateway that is started anew
  * counts from 1 again. @param {Call} call
  */
-export async function pathOf({ id, began }) {
-	const path = `/calls/${id}`;
-	if ((await ask('GET', path)).began !== began) throw new Error(`Call ${id} has ended, and another one has its number by now.`);
+export async function pathOf(call) {
+	const name = nameOf(call), path = `/calls/${name}`;
+	if ((await ask('GET', path)).began !== call.began) throw new Error(`Call ${name} has ended, and another one has its number by now.`);
 	return path;
 }

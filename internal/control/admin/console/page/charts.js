@@ -1,12 +1,14 @@
 // Charts of the last hour, of what the gateway counts. They are kept in this page alone.
 
+import { hub } from './api.js';
 import { bytes, make, span } from './page.js';
 
 /** How often is looked, and how far back charts go, in milliseconds. */
 export const every = 5000;
 const hour = 3600e3, least = 120e3;
 
-/** What was counted at a time. @typedef {{ at: number, calls: number, out: number, in: number, ended: number, refused: number }} Sample */
+/** What a gateway has counted. @typedef {{ calls: number, out: number, in: number, ended: number, refused: number }} Counts */
+/** What was counted at a time, by gateway; one that is alone has no name. @typedef {{ at: number, of: Record<string, Counts> }} Sample */
 /** @type {Sample[]} */
 const samples = [];
 
@@ -67,14 +69,17 @@ const max = (values = [0]) => Math.max(0, ...values);
 const calls = new Chart('Calls'), traffic = new Chart('Bytes a second'), ends = new Chart('Ends and refusals');
 export const figures = [calls, traffic, ends].map(c => c.figure);
 
-/** What a counter has gone up by, from one sample to the next; a gateway that starts anew counts from 0. @param {'in' | 'out' | 'ended' | 'refused'} name */
+/** The counts of a sample that are wanted, by gateway. @param {Sample} s */
+const wanted = s => Object.entries(s.of).filter(([name]) => !hub.chosen || name === hub.chosen);
+
+/** What counters have gone up by, from one sample to the next; a gateway that starts anew counts from 0. @param {'in' | 'out' | 'ended' | 'refused'} name */
 const steps = name => samples.slice(1).map((s, i) => {
-	const up = Math.max(s[name] - samples[i][name], 0);
+	const up = wanted(s).reduce((n, [of, counts]) => n + Math.max(counts[name] - (samples[i].of[of] ?? counts)[name], 0), 0);
 	return { at: s.at, up, value: up / (s.at - samples[i].at) * 1000 };
 });
 
 function drawCalls() {
-	const points = samples.map(s => ({ at: s.at, value: s.calls })), most = max(points.map(p => p.value));
+	const points = samples.map(s => ({ at: s.at, value: wanted(s).reduce((n, [, c]) => n + c.calls, 0) })), most = max(points.map(p => p.value));
 	calls.show(`${points.at(-1)?.value}`, `at most ${most}`, [curve('one', points, Math.max(most, 4))]);
 }
 
@@ -99,15 +104,26 @@ function drawEnds() {
 		ended.flatMap((n, i) => [bar('one', i, n), bar('bad', i, refused[i], n)]));
 }
 
-/** Takes what the gateway counts, in the form of Prometheus. */
-export function take(text = '') {
-	const at = Date.now(), total = (direction = '') =>
-		sum(text, 'moip_bytes_total', `direction="${direction}"`);
-	samples.push({
-		at, calls: sum(text, 'moip_calls'), out: total('out'), in: total('in'),
+/** @returns {Counts} */
+function read(text = '') {
+	const total = (direction = '') => sum(text, 'moip_bytes_total', `direction="${direction}"`);
+	return {
+		calls: sum(text, 'moip_calls'), out: total('out'), in: total('in'),
 		ended: sum(text, 'moip_calls_ended_total'), refused: sum(text, 'moip_refusals_total'),
-	});
+	};
+}
+
+/** Takes what gateways count, each with its name, in the form of Prometheus. @param {[string, string][]} told */
+export function take(told) {
+	if (!told.length) return;
+	const at = Date.now();
+	samples.push({ at, of: Object.fromEntries(told.map(([name, text]) => [name, read(text)])) });
 	while (samples[0].at < at - hour) samples.shift();
+	draw();
+}
+
+export function draw() {
+	if (!samples.length) return;
 	drawCalls();
 	drawTraffic();
 	drawEnds();

@@ -4,7 +4,8 @@ import { DRCS0, cell } from '/minitel/cell.js';
 import { Tube } from '/minitel/tube.js';
 import { b, because, bytes, element, facts, moment, say, since, write } from './page.js';
 import { buttons, orders } from './order.js';
-import { ask } from './api.js';
+import { ask, hub, nameOf } from './api.js';
+import { silence } from './hub.js';
 
 /** @typedef {import('./api.js').Call} Call */
 /** @typedef {import('/minitel/screen.js').Screen} Screen */
@@ -61,6 +62,7 @@ let tube;
 let watched;
 /** @type {EventSource | undefined} */
 let source;
+let lost = false; // the gateway of the call is away, and the call may go on there
 let mirror = new Mirror();
 let painting = 0;
 
@@ -76,8 +78,8 @@ function paint() {
 export async function watch(call) {
 	watched = call;
 	mirror = new Mirror();
-	write(b('watch-title'), `Call ${call.id}`);
-	canvas.ariaLabel = `What call ${call.id} sees`;
+	write(b('watch-title'), `Call ${nameOf(call)}`);
+	canvas.ariaLabel = `What call ${nameOf(call)} sees`;
 	b('orders').replaceChildren(...buttons(() => watched ?? call));
 	words.open = false;
 	showFacts(call);
@@ -91,11 +93,15 @@ export async function watch(call) {
 	}
 }
 
-/** Tells of the call that is watched, as the list has it now. @param {Call[]} calls */
-export function refresh(calls) {
+/**
+ * Tells of the call that is watched, as the list has it now, and who has not told of theirs.
+ * @param {Call[]} calls @param {import('./api.js').Missing[]} [missing]
+ */
+export function refresh(calls, missing) {
 	if (!dialog.open) return;
-	const now = calls.find(c => c.id === watched?.id && c.began === watched.began);
-	if (!now) return end();
+	const now = calls.find(c => c.id === watched?.id && c.gateway === watched.gateway && c.began === watched.began);
+	if (!now) return away(missing) || end();
+	if (lost) follow();
 	watched = now;
 	showFacts(now);
 	[...b('orders').children].forEach((e, i) => { write(e, orders[i].name(now)); });
@@ -103,7 +109,7 @@ export function refresh(calls) {
 }
 
 const showFacts = (/** @type {Call} */ c) => facts(b('facts'), [
-	['From', `${c.address} by ${c.transport}`], ['Since', `${moment(c.began)}, ${since(c.began)}`], ['Where', where(c)], ['Terminal', c.terminal ?? ''],
+	['Gateway', hub.on && c.gateway || ''], ['From', `${c.address} by ${c.transport}`], ['Since', `${moment(c.began)}, ${since(c.began)}`], ['Where', where(c)], ['Terminal', c.terminal ?? ''],
 	['Line', c.speed ? `${c.speed} bit/s` : ''], ['Bytes', `${bytes(c.in)} from the caller, ${bytes(c.out)} to them`],
 	['Recorded', c.recorded ? 'yes' : ''], ...Object.entries(c.facts ?? {}),
 ]);
@@ -115,8 +121,9 @@ export const where = ({ state = '', service = '' }) => state === 'at service' ? 
 function follow() {
 	source?.close();
 	source = undefined;
-	if (!watched || document.hidden || b('orders').querySelector('button:disabled')) return; // or it has ended
-	const stream = new EventSource(`/api/v1/calls/${watched.id}/screen/live`);
+	lost = false;
+	if (!watched || document.hidden || ended()) return;
+	const stream = new EventSource(`/api/v1/calls/${nameOf(watched)}/screen/live`);
 	source = stream;
 	stream.onopen = () => {
 		mirror = new Mirror(); // the first frame tells all
@@ -129,10 +136,27 @@ function follow() {
 		paint();
 	};
 	stream.onerror = () => {
-		if (stream.readyState === EventSource.CLOSED) end();
-		else write(b('watched'), 'The connection is lost. Trying again…');
+		if (stream.readyState === EventSource.CLOSED && !(hub.on && watched?.gateway !== hub.own)) end();
+		else if (stream.readyState === EventSource.CLOSED) lost = true; // the list knows whether it has ended
+		if (!ended()) write(b('watched'), 'The connection is lost. Trying again…');
 	};
 }
+
+/** @type {import('./api.js').Missing[]} */
+const noone = [];
+
+/** Says that a gateway of the hub is away, if that is why a call is not there. */
+function away(missing = noone) {
+	const why = silence(watched?.gateway, missing);
+	if (!why) return false;
+	source?.close();
+	lost = true;
+	write(b('watched'), `${why} What is shown is what the caller saw last.`);
+	return true;
+}
+
+/** Whether the call that is watched has ended. */
+const ended = () => !!b('orders').querySelector('button:disabled');
 
 function end() {
 	source?.close();
@@ -142,7 +166,7 @@ function end() {
 
 async function read() {
 	try {
-		if (watched) write(text, await ask('GET', `/calls/${watched.id}/screen?as=text`));
+		if (watched) write(text, await ask('GET', `/calls/${nameOf(watched)}/screen?as=text`));
 	} catch { /* it has ended, and that is said */ }
 }
 words.ontoggle = () => { if (words.open) read(); };

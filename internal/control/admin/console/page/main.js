@@ -1,7 +1,8 @@
 // The operators' console.
 
-import { ask, has, reached } from './api.js';
-import { every, figures, take } from './charts.js';
+import { ask, has, hub, nameOf, of, reached } from './api.js';
+import { draw, every, figures, take } from './charts.js';
+import { choice, lacks, loadHub, names, total } from './hub.js';
 import { refresh, watch, where } from './live.js';
 import { locked, recognise } from './login.js';
 import { buttons, messageAll } from './order.js';
@@ -33,14 +34,14 @@ function look(e, t) {
 	const call = t.now(), image = e.querySelector('img'), now = Date.now();
 	if (!image || document.hidden || call.out === t.out || now - t.at < fresh) return;
 	[t.out, t.at] = [call.out, now];
-	image.src = `/api/v1/calls/${call.id}/screen?as=png&scale=1&out=${call.out}`; // out has the browser ask anew
+	image.src = `/api/v1/calls/${nameOf(call)}/screen?as=png&scale=1&out=${call.out}`; // out has the browser ask anew
 }
 
 /** @param {() => Call} now */
 function thumb(now) {
 	const image = make('img', { alt: '', width: 80, height: 62 });
 	image.onerror = () => image.removeAttribute('src'); // the call has ended
-	const e = make('button', { className: 'thumb', ariaLabel: `Watch call ${now().id}`, title: 'Watch', onclick: () => { watch(now()); } }, image);
+	const e = make('button', { className: 'thumb', ariaLabel: `Watch call ${nameOf(now())}`, title: 'Watch', onclick: () => { watch(now()); } }, image);
 	thumbs.set(e, { now, out: -1, at: 0 });
 	sight.observe(e);
 	return e;
@@ -50,7 +51,7 @@ const menu = b('menu');
 /** Opens what can be done with a call, by the button for it. @param {() => Call} now */
 function more(now, by = make('button')) {
 	menu.replaceChildren(...buttons(now));
-	menu.ariaLabel = `Call ${now().id}`;
+	menu.ariaLabel = `Call ${nameOf(now())}`;
 	menu.showPopover();
 	const at = by.getBoundingClientRect(), { offsetWidth, offsetHeight } = menu;
 	menu.style.left = `${Math.max(8, Math.min(at.right - offsetWidth, innerWidth - offsetWidth - 8))}px`;
@@ -61,7 +62,7 @@ menu.onclick = window.onresize = window.onscroll = () => menu.hidePopover();
 
 /** @param {() => Call} now */
 function actions(now) {
-	const e = make('button', { textContent: 'Actions', ariaLabel: `Actions for call ${now().id}`, ariaHasPopup: 'true' });
+	const e = make('button', { textContent: 'Actions', ariaLabel: `Actions for call ${nameOf(now())}`, ariaHasPopup: 'true' });
 	e.onclick = () => more(now, e);
 	return e;
 }
@@ -69,6 +70,7 @@ function actions(now) {
 const calls = new Table(b('calls'), /** @type {import('./page.js').Column<Call>[]} */ ([
 	{ head: 'Sees', node: thumb, kind: 'sees' },
 	{ head: 'Call', text: c => `${c.id}`, kind: 'key' },
+	{ head: 'Gateway', text: c => c.gateway ?? '', kind: 'hubs' },
 	{ head: 'From', text: c => c.address, kind: 'from' },
 	{ head: 'By', text: c => c.transport, kind: 'by' },
 	{ head: 'For', text: c => since(c.began), kind: 'for' },
@@ -76,11 +78,14 @@ const calls = new Table(b('calls'), /** @type {import('./page.js').Column<Call>[
 	{ head: 'Terminal', text: c => c.terminal ?? '', kind: 'wide' },
 	{ head: 'In, out', text: c => `${bytes(c.in)}, ${bytes(c.out)}` },
 	{ head: '', node: actions, kind: 'does' },
-]), c => `${c.id} ${c.began}`, 'Nobody is calling.');
+]), c => `${nameOf(c)} ${c.began}`, 'Nobody is calling.');
 b('message-all').onclick = messageAll;
 
 async function loadCalls() {
-	const told = /** @type {Call[]} */ ((await ask('GET', '/calls')).calls);
+	const { chosen } = hub;
+	const { calls: told, missing } = /** @type {{ calls: Call[], missing?: import('./api.js').Missing[] }} */ (await ask('GET', of('/calls')));
+	if (hub.chosen !== chosen) return; // another one is asked by now
+	if (hub.on) told.sort((a, b) => a.began < b.began ? -1 : a.began > b.began ? 1 : 0);
 	calls.show(told);
 	for (const [e, t] of thumbs) {
 		if (!e.isConnected) {
@@ -89,17 +94,30 @@ async function loadCalls() {
 			thumbs.delete(e);
 		} else if (seen.has(e)) look(e, t);
 	}
-	refresh(told);
+	refresh(told, missing);
+	return missing;
 }
 
 async function loadState() {
-	const { state, ready, why, calls, version } = await ask('GET', '/state');
-	write(b('state'), `${state}${ready ? '' : `: ${why}`}, ${calls} ${calls === 1 ? 'call' : 'calls'}, ${version}`);
+	const { state, ready, why, calls, version, since: began } = await ask('GET', '/state');
+	if (began !== run && run) offer(); // an upgrade: it may be another gateway
+	run = began;
+	if (hub.on && Date.now() - gathered > 1900) await gather();
+	const all = hub.on ? total() : calls, many = (n = 0) => `${n} ${n === 1 ? 'call' : 'calls'}`;
+	write(b('state'), `${hub.on ? `${many(all)} in all, ${hub.own} ` : ''}${state}${ready ? '' : `: ${why}`}, ${many(calls)}, ${version}`);
 	document.body.classList.toggle('unready', !ready);
-	document.title = `${calls} · MoIP`;
+	document.title = `${all} · MoIP`;
+}
+let run = '', gathered = 0;
+
+/** Looks which gateways there are. One that is alone, or older than hubs, stays it. */
+async function gather() {
+	gathered = Date.now();
+	try { await loadHub(); } catch { /* the banner says it */ }
+	write(link('gateway') ?? b('gateway'), hub.on ? 'Gateways' : 'Gateway');
 }
 
-/** The panels: what each loads, how often in seconds, when it was last loaded, and what it needs. */
+/** The panels: what each loads, which tells who of the hub has not answered, how often in seconds, when it was last loaded, and what it needs. */
 const panels = [
 	{ name: 'calls', load: loadCalls, every: 2, at: 0, needs: '' },
 	{ name: 'history', load: loadHistory, every: 10, at: 0, needs: '/history?limit=1' },
@@ -112,13 +130,21 @@ let current = panels[0];
 async function load(panel = current) {
 	panel.at = Date.now();
 	if (locked()) return;
-	try { await panel.load(); } catch { /* if the gateway is away, the banner says it */ }
+	try {
+		const missing = await panel.load();
+		if (panel === current) lacks(missing ?? undefined);
+	} catch { /* if the gateway is away, the banner says it */ }
+	took = Date.now() - panel.at;
 }
+
+/** How long the last look took, in milliseconds: what is slow is not asked for all the time. */
+let took = 0;
 
 const link = (name = '') => document.querySelector(`nav a[href="#${name}"]`);
 
-/** Shows the panels that this gateway has something for. */
+/** Shows what this gateway has something for. */
 async function offer() {
+	gather();
 	await Promise.all(panels.map(async ({ name, needs }) => link(name)?.toggleAttribute('hidden', !!needs && !await has(needs))));
 	if (link(current.name)?.hasAttribute('hidden')) location.hash = '';
 }
@@ -127,11 +153,18 @@ function turn() {
 	current = panels.find(p => '#' + p.name === location.hash) ?? panels[0];
 	for (const { name } of panels) {
 		b(name).hidden = name !== current.name;
+		document.body.classList.toggle(`at-${name}`, name === current.name);
 		link(name)?.setAttribute('aria-current', name === current.name ? 'page' : 'false');
 	}
+	lacks();
 	load();
 }
 window.onhashchange = turn;
+choice.made = () => {
+	turn();
+	tellAll();
+	draw();
+};
 
 let answers = true;
 reached.tell = (now = true) => {
@@ -145,27 +178,37 @@ reached.tell = (now = true) => {
 let hurried = 0;
 function hurry() {
 	clearTimeout(hurried);
-	hurried = setTimeout(() => { if (!document.hidden) load(); }, Math.max(300, current.at + 1000 - Date.now()));
+	hurried = setTimeout(() => { if (!document.hidden) load(); }, Math.max(300, current.at + Math.max(1000, 5 * took) - Date.now()));
 }
 
-/** How many events are shown. */
-const kept = 200;
+/** How many events are shown, and how many are kept for when another gateway is chosen. */
+const shown = 200, kept = 1000;
+/** @type {Event_[]} */
+const happened = [];
+
+/** Whether the page is about whom an event is of. @param {Event_} e */
+const wanted = e => !hub.chosen || e.gateway === hub.chosen;
+
+const tellAll = () => b('events').replaceChildren(...happened.filter(wanted).slice(-shown).reverse().map(line));
 
 /** @param {Event_} e */
 function line(e) {
-	const who = e.call ? `call ${e.call}` : e.from ?? '', many = (e.refused ?? 0) > 1 ? ` (${e.refused})` : '';
-	const what = e.type === 'lost' ? e.lost ? `${e.lost} events are missing here` : 'the gateway was started anew' : e.type + many;
+	const who = e.call ? `call ${nameOf({ ...e, id: e.call })}` : e.from ?? (hub.on && e.gateway || ''), many = (e.refused ?? 0) > 1 ? ` (${e.refused})` : '';
+	const what = e.type === 'lost' ? e.lost ? `${e.lost} events are missing here` : 'the gateway was started anew' : e.type + many, at = hub.on && e.from && !e.call ? `at ${e.gateway}` : '';
 	return make('li', { className: e.type },
 		make('time', { dateTime: e.at, textContent: moment(e.at) }), ' ', make('strong', { textContent: who }),
-		` ${[what, e.service, e.reason, e.type === 'began' ? `from ${e.from} by ${e.by}` : '', e.error].filter(Boolean).join(' · ')}`);
+		` ${[what, at, e.service, e.reason, e.type === 'began' ? `from ${e.from} by ${e.by}` : '', e.error].filter(Boolean).join(' · ')}`);
 }
 
 /** Follows what happens. The browser itself comes back to where it was. */
 function listen() {
 	const source = new EventSource('/api/v1/events');
 	source.onmessage = m => {
-		b('events').prepend(line(JSON.parse(m.data)));
-		while (b('events').children.length > kept) b('events').lastElementChild?.remove();
+		const e = /** @type {Event_} */ (JSON.parse(m.data));
+		happened.push(e);
+		if (happened.length > kept) happened.shift();
+		if (wanted(e)) b('events').prepend(line(e));
+		while (b('events').children.length > shown) b('events').lastElementChild?.remove();
 		hurry();
 	};
 	source.onerror = () => {
@@ -173,13 +216,22 @@ function listen() {
 	};
 }
 
+/** Of how many gateways the counters are looked at: of more, it is one. */
+const most = 10;
+
 /** Looks at the counters, whether or not somebody looks at this page. */
 async function count() {
 	if (locked()) return;
-	try {
-		const answer = await fetch('/metrics', { signal: AbortSignal.timeout(every) });
-		if (answer.ok) take(await answer.text());
-	} catch { /* the charts have a gap, and the banner says why */ }
+	const all = names();
+	/** @type {[string, string][]} */
+	const told = [];
+	await Promise.all((hub.on ? all.length > most ? [hub.chosen || hub.own] : all : ['']).map(async name => {
+		try {
+			const answer = await fetch(of('/metrics', name), { signal: AbortSignal.timeout(every) });
+			if (answer.ok) told.push([name, await answer.text()]);
+		} catch { /* the charts have a gap, and the banner says why */ }
+	}));
+	take(told);
 }
 
 let busy = false;
@@ -189,7 +241,7 @@ async function tick() {
 	busy = true;
 	try {
 		await loadState();
-		if (answers && Date.now() - current.at >= current.every * 1000 - 100) await load();
+		if (answers && Date.now() - current.at >= Math.max(current.every * 1000 - 100, 5 * took)) await load();
 	} catch { /* the banner says it */ }
 	busy = false;
 }

@@ -1,6 +1,6 @@
 // Orders: what is asked before, what is told to the gateway, and what came of it.
 
-import { ask, pathOf } from './api.js';
+import { ask, hub, nameOf, of, pathOf } from './api.js';
 import { act, b, because, element, make, say } from './page.js';
 
 /** @typedef {import('./api.js').Call} Call */
@@ -69,7 +69,7 @@ dialog.onclose = () => { asked = {}; };
 /** The address in an address and port, or none. */
 export const hostOf = (address = '') => /^\[?([0-9a-f.:]+?)(%.*)?\]?:\d+$/.exec(address)?.[1] ?? '';
 
-const whose = ({ id = 0, address = '' }) => `call ${id} from ${address}`;
+const whose = (/** @type {Call} */ c) => `call ${nameOf(c)} from ${c.address}`;
 
 /** Asks for a ban. */
 export function ban(network = '') {
@@ -88,15 +88,23 @@ export function ban(network = '') {
 }
 
 /** Asks for a text for all callers. */
-export const messageAll = () => order({
-	title: 'Message to all', text: 'It is shown on row 00, which has 33 columns for it. Without a text, the one that is there is taken away.',
-	fields: [{ name: 'text', label: 'Text' }], does: 'Send',
-}, async values => `Callers told: ${(await ask('POST', '/calls/message', values)).told}.`);
+export function messageAll() {
+	const path = of('/calls/message');
+	order({
+		title: hub.chosen ? `Message to all of ${hub.chosen}` : 'Message to all',
+		text: 'It is shown on row 00, which has 33 columns for it. Without a text, the one that is there is taken away.',
+		fields: [{ name: 'text', label: 'Text' }], does: 'Send',
+	}, async values => {
+		const { told, missing = [] } = await ask('POST', path, values);
+		const unheard = missing.map((/** @type {import('./api.js').Missing} */ m) => m.gateway).join(', ');
+		return `Callers told: ${told}.${unheard && ` Not reached: those of ${unheard}.`}`;
+	});
+}
 
 /** Has the codes of the directory beside the field for one. */
-async function suggest() {
+async function suggest(gateway = '') {
 	try {
-		const { services } = await ask('GET', '/services');
+		const { services } = await ask('GET', of('/services', hub.on ? gateway : ''));
 		b('codes').replaceChildren(...services.map((/** @type {import('./api.js').Service} */ s) => make('option', { value: s.code, label: s.title })));
 	} catch { /* there is no directory here */ }
 }
@@ -109,34 +117,34 @@ export const orders = [
 			fields: [{ name: 'text', label: 'Text' }], does: 'Send',
 		}, async values => {
 			await ask('POST', `${await pathOf(c)}/message`, values);
-			return `Call ${c.id} is told.`;
+			return `Call ${nameOf(c)} is told.`;
 		}),
 	}, {
 		name: () => 'Redirect…', danger: false, run: (/** @type {Call} */ c) => {
-			suggest();
+			suggest(c.gateway);
 			order({
 				title: `Redirect ${whose(c)}`, fields: [{ name: 'to', label: 'Code of a service, or a URL', list: 'codes', required: true }], does: 'Redirect',
 			}, async values => {
 				await ask('POST', `${await pathOf(c)}/redirect`, values);
-				return `Call ${c.id} is on its way to ${values.to}.`;
+				return `Call ${nameOf(c)} is on its way to ${values.to}.`;
 			});
 		},
 	}, {
 		name: () => 'Recall', danger: false, run: (/** @type {Call} */ c) => act(async () => {
 			await ask('POST', `${await pathOf(c)}/recall`);
-			return `Call ${c.id} is taken back to the portal.`;
+			return `Call ${nameOf(c)} is taken back to the portal.`;
 		}),
 	}, {
 		name: (/** @type {Call} */ c) => c.recorded ? 'Stop recording' : 'Record', danger: false, run: (/** @type {Call} */ c) => act(async () => {
 			await ask('PUT', `${await pathOf(c)}/recording`, { on: !c.recorded });
-			return `Call ${c.id} is ${c.recorded ? 'no longer' : 'being'} recorded.`;
+			return `Call ${nameOf(c)} is ${c.recorded ? 'no longer' : 'being'} recorded.`;
 		}),
 	}, {
 		name: () => 'Hang up…', danger: true, run: (/** @type {Call} */ c) => order({
 			title: `Hang up ${whose(c)}?`, text: 'The caller gets a farewell, and the call ends.', does: 'Hang up', danger: true,
 		}, async () => {
 			await ask('DELETE', await pathOf(c));
-			return `Call ${c.id} is hung up.`;
+			return `Call ${nameOf(c)} is hung up.`;
 		}),
 	}, {
 		name: () => 'Ban…', danger: true, run: (/** @type {Call} */ c) => ban(hostOf(c.address)),

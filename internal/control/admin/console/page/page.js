@@ -67,6 +67,8 @@ export function bytes(n = 0) {
 /** All that is said in a thing, in small letters. @returns {string} @param {unknown} thing */
 const words = thing => thing && typeof thing === 'object' ? Object.values(thing).map(words).join(' ') : `${thing}`.toLowerCase();
 
+const has = (text = '', wanted = ['']) => wanted.every(word => text.includes(word));
+
 /** Shows facts in pairs, without those that are empty. */
 export function facts(list = b('facts'), pairs = [['', '']]) {
 	const there = pairs.filter(pair => pair[1]);
@@ -83,9 +85,11 @@ const most = 500;
 
 /**
  * A table of things, with a search. A row stays as long as its thing, so that nothing is
- * taken away from under a finger. A column is text, or made once for each row.
+ * taken away from under a finger. A column is text, or made once for each row, or
+ * shown by itself.
  * @template T
- * @typedef {{ head: string, text?: (thing: T) => string, node?: (now: () => T) => HTMLElement, kind?: string }} Column
+ * @typedef {{ head: string, text?: (thing: T) => string, node?: (now: () => T) => HTMLElement,
+ *   show?: (cell: HTMLElement, thing: T) => void, kind?: string }} Column
  */
 /** @template T */
 export class Table {
@@ -102,7 +106,7 @@ export class Table {
 		const table = panel.querySelector('table'), search = panel.querySelector('input');
 		if (!table || !search) throw new Error(`no table in ${panel.id}`);
 		table.role = 'table'; // whatever a narrow page makes of it
-		const heads = columns.map(c => make('th', { scope: 'col', role: 'columnheader', textContent: c.head }));
+		const heads = columns.map(c => make('th', { scope: 'col', role: 'columnheader', textContent: c.head, className: c.kind ?? '' }));
 		table.append(make('thead', { role: 'rowgroup' }, make('tr', { role: 'row' }, ...heads)));
 		this.#body = table.appendChild(make('tbody', { role: 'rowgroup' }));
 		this.columns = columns;
@@ -117,8 +121,8 @@ export class Table {
 	/** Shows these things from now on, as far as they are searched for. */
 	show(things = this.things) {
 		this.things = things;
-		const wanted = this.#search.value.toLowerCase().split(/\s+/);
-		const all = things.filter(thing => wanted.every(word => words(thing).includes(word))), shown = all.slice(0, most);
+		const wanted = this.#search.value.toLowerCase().split(/\s+/).filter(Boolean);
+		const all = wanted.length ? things.filter(thing => has(words(thing), wanted)) : things, shown = all.slice(0, most);
 		const keys = new Set(shown.map(this.key));
 		for (const [key, { row }] of this.#rows) if (!keys.has(key)) {
 			row.remove();
@@ -127,7 +131,10 @@ export class Table {
 		shown.forEach((thing, i) => {
 			const { row } = this.#row(thing), at = this.#body.children[i];
 			if (at !== row) this.#body.insertBefore(row, at ?? null);
-			this.columns.forEach((c, x) => { if (c.text) write(row.cells[x], c.text(thing)); });
+			this.columns.forEach((c, x) => {
+				if (c.text) write(row.cells[x], c.text(thing));
+				c.show?.(row.cells[x], thing);
+			});
 		});
 		const few = all.length < things.length, total = things.length;
 		if (this.#count) write(this.#count, (few ? `${all.length} of ${total}` : `${total}`) + (all.length > most ? `, ${most} shown` : ''));

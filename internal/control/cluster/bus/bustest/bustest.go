@@ -429,7 +429,7 @@ func cut(t *testing.T, net Net) {
 }
 
 func leave(t *testing.T, net Net) {
-	all := joins(t, net, 2)
+	all := joins(t, net, 3)
 	a, b := all[0], all[1]
 	var heard, own collector
 	heard.follow(t, b, "last", "")
@@ -451,7 +451,7 @@ func leave(t *testing.T, net Net) {
 		t.Error(err)
 	}
 	b.Publish(bus.Message{Subject: "first"})
-	hear(t, b)
+	hear(t, all[1:]...)
 	if len(own.data()) != 0 {
 		t.Error("told after it has left")
 	}
