@@ -30,7 +30,7 @@ func (o ctlLimits) Run(ctx context.Context, c *ctl, out io.Writer) error {
 		for _, s := range l.Busiest {
 			elsewhere := ""
 			if s.Abroad > 0 {
-				elsewhere = fmt.Sprintf("\tand %d elsewhere", s.Abroad)
+				elsewhere = fmt.Sprintf(", and %d elsewhere", s.Abroad)
 			}
 			printf(table, "%d\t%s%s\n", s.Calls, s.Of, elsewhere)
 		}
