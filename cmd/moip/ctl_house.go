@@ -24,11 +24,23 @@ func (o ctlState) Run(ctx context.Context, c *ctl, out io.Writer) error {
 		table := newTable(out)
 		printf(table, "state\t%s\nready\t%s\nversion\t%s\nsince\t%s\ncalls\t%d\nportal\t%s\n",
 			s.State, ready, s.Version, s.Since.Local().Format(time.DateTime), s.Calls, s.Portal)
+		if s.Bus != nil {
+			printf(table, "bus\t%s\n", busLine(*s.Bus))
+		}
 		for _, c := range s.Certificates {
 			printf(table, "certificate\t%s\n", certificateLine(c))
 		}
 		return table.Flush()
 	})
+}
+
+// busLine tells of the bus to the other gateways in a line.
+func busLine(b admin.Bus) string {
+	since := ", since " + b.Since.Local().Format(time.DateTime)
+	if b.Up {
+		return b.At + since
+	}
+	return "down: " + b.Why + " (" + b.At + ")" + since
 }
 
 // certificateLine tells of a certificate in a line.

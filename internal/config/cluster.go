@@ -121,6 +121,20 @@ func (c *Config) SpoolFile() (path string, size int64) {
 
 const defaultSpool = "cluster.spool"
 
+// ClusterInClear reports whether what gateways tell each other can be read on the way:
+// some of it leaves this machine, and there is no TLS.
+func (c *Config) ClusterInClear() bool {
+	cl := c.Cluster
+	if cl.Listen != "" {
+		host, _, _ := net.SplitHostPort(cl.Listen)
+		return cl.Cert == "" && !isLoopback(host)
+	}
+	return cl.CA == "" && slices.ContainsFunc(cl.URL, func(server string) bool {
+		u, err := url.Parse(server)
+		return err == nil && u.Scheme != "tls" && !isLoopback(u.Hostname())
+	})
+}
+
 // NodeName returns what the gateway is called.
 func (c *Config) NodeName() string {
 	if c.Cluster.Node != "" {

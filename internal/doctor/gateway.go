@@ -48,6 +48,7 @@ func (o Options) checks() []check {
 	}
 	checks = append(checks, o.certificateChecks()...)
 	checks = append(checks, o.checkAdmin(), o.checkPortal(), o.checkLink())
+	checks = append(checks, o.clusterChecks()...)
 	checks = append(checks, o.tokenChecks()...)
 	if ways := o.checkWays(); len(ways) > 0 {
 		checks = append(checks, always(ways...))

@@ -3,11 +3,9 @@ package gateway
 import (
 	"fmt"
 
-	"moip/internal/config"
 	"moip/internal/control/cluster"
 	"moip/internal/control/cluster/bus"
 	"moip/internal/control/cluster/natsbus"
-	"moip/internal/policy/token"
 )
 
 // openCluster connects the gateway with the others of its hub. One that is alone has a bus
@@ -28,20 +26,21 @@ func (g *gateway) openCluster() (err error) {
 
 // openBus opens the gateway's place on the bus of its hub, and the server for it if that
 // is inside.
-func (g *gateway) openBus() error {
-	c := g.cfg.Cluster
-	o := natsbus.Options{Servers: c.URL, Login: login(c), Prefix: c.Prefix, Name: "moip " + g.cfg.NodeName(), Log: g.log}
-	if c.Listen != "" {
-		inside, err := g.openServer(c)
-		if err != nil {
+func (g *gateway) openBus() (err error) {
+	if g.cfg.ClusterInClear() {
+		g.log.Warn("what the gateways tell each other, and by what they are known, can be read on the way; TLS would hide it (ca, and cert with listen, in [cluster])")
+	}
+	o := natsbus.Configured(g.cfg, g.log)
+	if g.cfg.Cluster.Listen != "" {
+		if g.inside, err = g.openServer(); err != nil {
 			return err
 		}
-		o.Inside, g.inside = inside, inside
+		o.Inside = g.inside
 	}
 	b, err := natsbus.Open(o)
 	if err != nil {
-		if o.Inside != nil {
-			o.Inside.Close()
+		if g.inside != nil {
+			g.inside.Close()
 		}
 		return err
 	}
@@ -49,23 +48,12 @@ func (g *gateway) openBus() error {
 	return nil
 }
 
-func login(c config.Cluster) natsbus.Login {
-	if c.Listen != "" {
-		return natsbus.Login{}
+func (g *gateway) openServer() (*natsbus.Server, error) {
+	o, err := natsbus.ConfiguredServer(g.cfg, g.log)
+	if err != nil {
+		return nil, err
 	}
-	return natsbus.Login{
-		Credentials: c.Credentials, NKey: c.NKey, User: c.User, Password: c.PasswordFile, Token: c.TokenFile,
-		CA: c.CA, Cert: c.Cert, Key: c.KeyFile(),
-	}
-}
-
-func (g *gateway) openServer(c config.Cluster) (s *natsbus.Server, err error) {
-	o := natsbus.ServerOptions{Listen: c.Listen, Routes: c.Routes, Cert: c.Cert, Key: c.KeyFile(), CA: c.CA, Heir: g.sockets.Told() != "", Name: g.cfg.NodeName(), Log: g.log}
-	if c.SecretFile != "" {
-		if o.Secret, err = token.ReadOne(c.SecretFile); err != nil {
-			return nil, err
-		}
-	}
-	s, err = natsbus.StartServer(o)
+	o.Heir = g.sockets.Told() != ""
+	s, err := natsbus.StartServer(o)
 	return s, withAdvice(err)
 }

@@ -53,6 +53,7 @@ type gateway struct {
 	configure func() session.Config                  // what all calls go by, as cfg has it
 	teletel   *teletel                               // nil unless the portal is inside
 	link      func() (up bool, since time.Time)      // nil unless there is one
+	linkOnBus bool                                   // without it, all gateways are without, and callers may come all the same
 	links     net.Listener                           // of other gateways, nil unless the portal is alone
 	records   *recording.Folder                      // nil if nothing is recorded
 	book      *directory.Book                        // nil if nobody needs the directory

@@ -2,10 +2,8 @@ package natsbus
 
 import (
 	"log/slog"
-	"net"
 	"net/url"
-	"os/exec"
-	"syscall"
+	"strings"
 	"testing"
 	"time"
 
@@ -13,6 +11,7 @@ import (
 
 	"moip/internal/control/cluster/bus"
 	"moip/internal/control/cluster/bus/bustest"
+	"moip/internal/control/cluster/natstest"
 )
 
 // startsNATS starts a NATS server that runs elsewhere, as far as a gateway can tell.
@@ -35,36 +34,6 @@ func startsNATS(t *testing.T, o server.Options) *server.Server {
 		t.Fatal("the NATS server does not start")
 	}
 	return s
-}
-
-// startsDebians starts Debian's nats-server.
-func startsDebians(t *testing.T, flags ...string) (at string) {
-	t.Helper()
-	path, err := exec.LookPath("nats-server")
-	if err != nil {
-		if path, err = exec.LookPath("/usr/sbin/nats-server"); err != nil {
-			t.Fatal("this test needs Debian's nats-server: apt-get install nats-server (as ci/install does)")
-		}
-	}
-	at = free(t)
-	_, port, _ := net.SplitHostPort(at)
-	cmd := exec.Command(path, append([]string{"-a", "127.0.0.1", "-p", port}, flags...)...)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		cmd.Process.Kill()
-		cmd.Wait()
-	})
-	until(t, "nats-server answers", func() bool {
-		c, err := net.Dial("tcp", at)
-		if err == nil {
-			c.Close()
-		}
-		return err == nil
-	})
-	return at
 }
 
 // behind has the first place behind a line to a server, and others at servers of their own.
@@ -101,13 +70,34 @@ func TestConforms(t *testing.T) {
 			}
 			return behind(t, at...)
 		},
-		"Debian's server": func(t *testing.T) bustest.Net { return behind(t, startsDebians(t)) },
-		"inside":          inside,
+		"Debian's server": func(t *testing.T) bustest.Net {
+			return behind(t, strings.TrimPrefix(natstest.New(t, "").URL, "nats://"))
+		},
+		"inside": inside,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			bustest.Conform(t, open)
 		})
+	}
+}
+
+// debians is Debian's server, with an account that may do what a gateway needs, and no more.
+func debians(t *testing.T) bustest.Net {
+	s := natstest.New(t, `authorization { users: [ { user: paris, password: "`+secret+`", `+allowed+` } ] }`)
+	line := opensLine(t, strings.TrimPrefix(s.URL, "nats://"))
+	login := Login{User: "paris", Password: writes(t, "password", secret)}
+	return bustest.Net{
+		Join: func(t *testing.T) bus.Bus {
+			b := opens(t, Options{Servers: []string{"nats://" + line.at}, Login: login})
+			t.Cleanup(func() {
+				if err := b.Refusal(); err != nil {
+					t.Error(err)
+				}
+			})
+			return b
+		},
+		Cut: line.Cut, Heal: line.Heal,
 	}
 }
 

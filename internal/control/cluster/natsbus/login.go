@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nkeys"
 )
 
 // A Login is by what a gateway is known to a NATS server, and the server to it. Credentials,
@@ -33,7 +34,7 @@ func (l Login) options() (all []nats.Option, err error) {
 	}
 	switch {
 	case l.Credentials != "":
-		check(l.Credentials, readable)
+		check(l.Credentials, credible)
 		all = append(all, nats.UserCredentials(l.Credentials))
 	case l.NKey != "":
 		option, err := nats.NkeyOptionFromSeed(l.NKey)
@@ -53,7 +54,7 @@ func (l Login) options() (all []nats.Option, err error) {
 		all = append(all, nats.RootCAs(l.CA))
 	}
 	if l.Cert != "" {
-		check(l.Cert, func(string) error { _, err := tls.LoadX509KeyPair(l.Cert, l.Key); return err })
+		check(l.Cert, func(string) error { _, err := pair(l.Cert, l.Key); return err })
 		all = append(all, nats.ClientCert(l.Cert, l.Key))
 	}
 	return all, err
@@ -68,6 +69,30 @@ func readable(path string) error {
 		err = fmt.Errorf("%s: is empty", path)
 	}
 	return err
+}
+
+// credible returns why a file has no credentials. What is in it is not shown.
+func credible(path string) error {
+	data, err := content(path)
+	if err != nil {
+		return err
+	}
+	if _, err := nkeys.ParseDecoratedUserNKey([]byte(data)); err != nil {
+		return fmt.Errorf("%s: has no user's key in it (write what nsc generate creds prints)", path)
+	}
+	if _, err := nkeys.ParseDecoratedJWT([]byte(data)); err != nil {
+		return fmt.Errorf("%s: has no JWT in it (write what nsc generate creds prints)", path)
+	}
+	return nil
+}
+
+// pair is tls.LoadX509KeyPair with errors that name the files.
+func pair(cert, key string) (tls.Certificate, error) {
+	p, err := tls.LoadX509KeyPair(cert, key)
+	if err != nil {
+		err = fmt.Errorf("%s, %s: %w", cert, key, err)
+	}
+	return p, err
 }
 
 func content(path string) (string, error) {

@@ -23,6 +23,9 @@ func (b *Bus) subject(s string) string {
 	return b.prefix + s
 }
 
+// ours returns what a subject of NATS is called among gateways.
+func (b *Bus) ours(s string) string { return strings.TrimPrefix(s, b.prefix) }
+
 // message returns a message of NATS as ours.
 func (b *Bus) message(m *nats.Msg) bus.Message {
 	reply := m.Reply
@@ -32,7 +35,7 @@ func (b *Bus) message(m *nats.Msg) bus.Message {
 			reply = "" // who has asked could have us speak wherever we may
 		}
 	}
-	return bus.Message{Subject: strings.TrimPrefix(m.Subject, b.prefix), Reply: reply, Data: m.Data}
+	return bus.Message{Subject: b.ours(m.Subject), Reply: reply, Data: m.Data}
 }
 
 // Publish is that of a Bus. It returns ErrDown, too, if too much waits for a slow server.
@@ -132,7 +135,7 @@ func (a *asked) take(m *nats.Msg) {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	reply := strings.TrimPrefix(m.Subject, a.b.prefix)
+	reply := a.b.ours(m.Subject)
 	if c := a.waiting[reply]; c != nil {
 		c <- is
 		delete(a.waiting, reply)

@@ -23,7 +23,7 @@ import (
 const (
 	pingTime   = 2 * time.Second
 	maxPings   = 2
-	dialTime   = 3 * time.Second
+	dialTime   = 2 * time.Second
 	writeTime  = 4 * time.Second
 	retryFirst = 250 * time.Millisecond // after all servers have been tried, growing to
 	retryLast  = 4 * time.Second
@@ -55,6 +55,7 @@ type Bus struct {
 	conn   *nats.Conn
 	out    outbox
 	asked  asked
+	hush   hush
 
 	turn      sync.Mutex // held from a change of the state until who follows has been told
 	told      []string   // guarded by turn: why it is down, as the log knows
@@ -90,19 +91,29 @@ func Open(o Options) (*Bus, error) {
 		nats.ErrorHandler(b.fault),
 	)
 	if o.Inside != nil {
+		o.Inside.settle()
 		b.state.At, b.alone = o.Inside.At(), o.Inside.alone()
 		options = append(options, o.Inside.option())
 	}
-	b.turn.Lock() // until there is a connection to be told of
-	defer b.turn.Unlock()
-	if b.conn, err = nats.Connect(strings.Join(o.Servers, ","), options...); err != nil {
+	if err := b.dial(options); err != nil {
 		return nil, fmt.Errorf("the bus at %s: %w", b.state.At, err)
 	}
 	go b.out.run(b.conn)
+	if b.conn.IsConnected() {
+		b.connect(b.conn) // now, and not when its turn comes
+	}
 	if o.Inside != nil {
 		o.Inside.follow(b.routed)
 	}
 	return b, nil
+}
+
+// dial makes the connection, of which nobody is told before it is there.
+func (b *Bus) dial(options []nats.Option) (err error) {
+	b.turn.Lock()
+	defer b.turn.Unlock()
+	b.conn, err = nats.Connect(strings.Join(b.o.Servers, ","), options...)
+	return err
 }
 
 // retryTime returns how long to wait before all servers are tried for the nth time again.

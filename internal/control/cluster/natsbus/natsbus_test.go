@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
 	"go.uber.org/goleak"
 
 	"moip/internal/control/cluster/bus"
@@ -130,3 +131,5 @@ func TestHeir(t *testing.T) {
 	old.Close()
 	talk(t, heir, other)
 }
+
+func natsMessage(subject, reply string) *nats.Msg { return &nats.Msg{Subject: subject, Reply: reply} }

@@ -27,6 +27,7 @@ import (
 const (
 	routePing  = 2 * time.Second // so that a route that is cut is noticed as a connection is
 	routeLook  = 500 * time.Millisecond
+	settleTime = 500 * time.Millisecond
 	startTime  = 10 * time.Second
 	heirTime   = 100 * time.Millisecond
 	maxPayload = bus.MaxData + 64<<10
@@ -113,13 +114,18 @@ func (s *Server) inherit() {
 // by way of that process and of all that it has gone by before.
 func (s *Server) Yield() {
 	s.end()
-	host, port, _ := net.SplitHostPort(s.o.Listen)
+	if err := s.start("127.0.0.1:0", append([]string{Nearby(s.o.Listen)}, s.o.Routes...)); err != nil {
+		s.o.Log.Error("the NATS server inside does not start again; the calls that are left here are steered here alone", "error", err)
+	}
+}
+
+// Nearby returns where who listens at an address is reached on this machine.
+func Nearby(listen string) string {
+	host, port, _ := net.SplitHostPort(listen)
 	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
 		host = "localhost"
 	}
-	if err := s.start("127.0.0.1:0", append([]string{net.JoinHostPort(host, port)}, s.o.Routes...)); err != nil {
-		s.o.Log.Error("the NATS server inside does not start again; the calls that are left here are steered here alone", "error", err)
-	}
+	return net.JoinHostPort(host, port)
 }
 
 // start starts a server, unless the Server is closed.
@@ -142,7 +148,7 @@ func (s *Server) start(listen string, routes []string) error {
 	if err != nil {
 		return err
 	}
-	inside.SetLoggerV2(serverLog{s.o.Log}, false, false, false)
+	inside.SetLoggerV2(&serverLog{log: s.o.Log}, false, false, false)
 	inside.Start()
 	if !inside.ReadyForConnections(startTime) {
 		inside.Shutdown()
@@ -209,9 +215,9 @@ func (s *Server) options(listen string, routes []string) (*server.Options, error
 
 // mutualTLS returns what is shown, and asked for, by both ends of a route.
 func mutualTLS(cert, key, ca string) (*tls.Config, error) {
-	pair, err := tls.LoadX509KeyPair(cert, key)
+	own, err := pair(cert, key)
 	if err != nil {
-		return nil, fmt.Errorf("%s, %s: %w", cert, key, err)
+		return nil, err
 	}
 	data, err := os.ReadFile(ca)
 	if err != nil {
@@ -222,7 +228,7 @@ func mutualTLS(cert, key, ca string) (*tls.Config, error) {
 		return nil, fmt.Errorf("%s: has no certificate in PEM", ca)
 	}
 	return &tls.Config{
-		Certificates: []tls.Certificate{pair}, RootCAs: pool, ClientCAs: pool,
+		Certificates: []tls.Certificate{own}, RootCAs: pool, ClientCAs: pool,
 		ClientAuth: tls.RequireAndVerifyClientCert, MinVersion: tls.VersionTLS12,
 	}, nil
 }
@@ -262,6 +268,13 @@ func (s *Server) alone() error {
 		return errAlone
 	}
 	return nil
+}
+
+// settle waits a little for routes, if others can be there.
+func (s *Server) settle() {
+	for end := time.Now().Add(settleTime); s.alone() != nil && time.Now().Before(end); {
+		time.Sleep(settleTime / 50)
+	}
 }
 
 var errAlone = errors.New("no other gateway's server can be reached")

@@ -30,7 +30,10 @@ func Conform(t *testing.T, open func(*testing.T) Net) {
 		"patterns": patterns, "order": order, "queues": queues, "request": request, "bounds": bounds,
 		"from inside": fromInside, "stop": stop, "slow": slow, "cut": cut, "close": leave,
 	} {
-		t.Run(name, func(t *testing.T) { test(t, open(t)) })
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, open(t))
+		})
 	}
 }
 
