@@ -305,6 +305,9 @@ func (o ctlDirectory) Run(ctx context.Context, c *ctl, out io.Writer) error {
 			if s.State == "closed" {
 				state += " since " + s.Since.Local().Format(time.DateTime)
 			}
+			if s.By != "" {
+				state += ", says " + s.By
+			}
 			printf(table, "%s\t%s\t%s\t%s\t%s\n", s.Code, s.Title, cmp.Or(s.Palier, "-"), state, s.URL)
 		}
 		return table.Flush()

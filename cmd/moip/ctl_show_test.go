@@ -26,6 +26,9 @@ func TestHostileNames(t *testing.T) {
 		"/bans":           admin.Bans{Bans: []admin.Ban{{Reason: evil, By: evil}}},
 		"/state":          admin.State{Why: evil, Portal: evil, Bus: &admin.Bus{At: evil, Why: evil}},
 		"/link":           admin.Link{URL: evil},
+		"/gateways": admin.Gateways{Bus: &admin.Bus{At: evil, Why: evil}, Gateways: []admin.Gateway{
+			{Name: evil, Host: evil, State: evil, Version: evil, Config: evil, Fault: evil},
+		}},
 	}
 	gateway := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, path, _ := strings.Cut(r.URL.Path, "/v1")
@@ -33,7 +36,7 @@ func TestHostileNames(t *testing.T) {
 	}))
 	defer gateway.Close()
 	for order, lines := range map[string]int{
-		"calls": 2, "call 1": 8, "history": 2, "history --totals": 3, "history --lines": 1, "directory": 2, "bans": 2, "state": 7, "link": 1,
+		"calls": 2, "call 1": 8, "history": 2, "history --totals": 3, "history --lines": 1, "directory": 2, "bans": 2, "state": 7, "link": 1, "gateways": 4,
 	} {
 		for _, form := range []string{"", "--json "} {
 			var out, fault strings.Builder

@@ -75,6 +75,9 @@ func (b *Book) Directory() *Directory { return b.current.Load() }
 // It outlives changes of the directory that leave the service its name and URL.
 func (b *Book) State(name string) probe.State { return b.prober.State(name) }
 
+// Prober returns what tries the services, for who has it share that with other gateways.
+func (b *Book) Prober() *probe.Prober { return b.prober }
+
 // Note tells how a call found the service of that name; err may be nil. It does
 // not block.
 func (b *Book) Note(name string, up bool, err error) { b.prober.Note(name, up, err) }

@@ -115,7 +115,7 @@ func (t *teletel) list() []admin.Service {
 		if state := t.book.State(s.Name); directory.IsInside(s.Route) {
 			told.State = "open"
 		} else if state.Known {
-			told.State, told.Since, told.Error = "closed", state.Since.UTC(), state.Err
+			told.State, told.Since, told.Error, told.Found, told.By = "closed", state.Since.UTC(), state.Err, state.At.UTC(), state.By
 			if state.Up {
 				told.State = "open"
 			}

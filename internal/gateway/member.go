@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"moip/internal/control/cluster"
+	"moip/internal/control/cluster/survey"
+	"moip/internal/directory/probe"
 	"moip/internal/session"
 	"moip/internal/upstream"
 )
@@ -15,7 +17,7 @@ func (g *gateway) self() cluster.Gateway {
 	calls, _, most := g.limits.Count()
 	return cluster.Gateway{
 		Version: g.version, Began: g.began.UTC(), State: g.state.Load().(string), Calls: calls, MaxCalls: most,
-		Events: g.events.Told(), Config: g.digest.Load().(string),
+		Events: g.events.Next(), Config: g.digest.Load().(string),
 	}
 }
 
@@ -23,6 +25,13 @@ func (g *gateway) self() cluster.Gateway {
 func (g *gateway) become(state string) {
 	g.state.Store(state)
 	g.hub.Tell()
+}
+
+// shareProbes has the services of the directory tried by one gateway of the hub each.
+func (g *gateway) shareProbes(p *probe.Prober) {
+	if !g.hub.Alone() {
+		g.work = append(g.work, survey.New(survey.Options{Hub: g.hub, Prober: p, Log: g.log}).Run)
+	}
 }
 
 // room is how many calls may begin here after the process that replaces this one was

@@ -49,6 +49,7 @@ func (g *gateway) openTeletel(dial session.Dial) (err error) {
 		g.log.Warn("recordings: services ask for them, but there is no folder for any")
 	}
 	g.teletel, g.book = t, t.book
+	g.shareProbes(t.book.Prober())
 	g.work = append(g.work, t.book.Run)
 	return nil
 }

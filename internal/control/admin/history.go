@@ -26,8 +26,8 @@ type History struct {
 
 // A Record is that of a call of one gateway.
 type Record struct {
-	Gateway string `json:"gateway"`
 	history.Record
+	Gateway string `json:"gateway"`
 }
 
 // Totals are sums over calls.
@@ -47,7 +47,7 @@ func (d desk) history(r *http.Request) (any, error) {
 	records, err := d.History.Records(r.Context(), q)
 	page := History{Records: make([]Record, 0, len(records))}
 	for _, r := range records {
-		page.Records = append(page.Records, Record{d.name(), r})
+		page.Records = append(page.Records, Record{r, d.name()})
 	}
 	if len(records) == q.Limit {
 		page.Next = records[q.Limit-1].ID

@@ -27,6 +27,8 @@ type Service struct {
 	State    string    `json:"state"`            // open, closed or unknown
 	Since    time.Time `json:"since,omitzero"`   // that it is so
 	Error    string    `json:"error,omitempty"`  // why it is closed
+	Found    time.Time `json:"found,omitzero"`   // when it was last tried or called
+	By       string    `json:"by,omitempty"`     // the gateway that has found it so; not there for one that is alone
 	Record   bool      `json:"record,omitempty"` // visits are recorded
 }
 

@@ -450,6 +450,14 @@ func (h *Hub) Alive() []Seen { return h.those(func(s Seen) bool { return !s.Sile
 // and has calls still, or if two have the name, none if nobody has it.
 func (h *Hub) Of(name string) []Seen { return h.those(func(s Seen) bool { return s.Name == name }) }
 
+// Hears reports whether the process of that instance is there, and is not this one.
+func (h *Hub) Hears(instance string) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	m := h.known[instance]
+	return m != nil && !m.Silent
+}
+
 // Working returns the gateways that share what is the hub's work, this one among them if it
 // does. All that hear each other find the same.
 func (h *Hub) Working() []Seen { return h.those(func(s Seen) bool { return !s.Silent && s.Works() }) }

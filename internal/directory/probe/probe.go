@@ -28,6 +28,7 @@ type State struct {
 	Since time.Time // when it was first found to be so, after it had been otherwise
 	At    time.Time // when it was last tried or called
 	Err   string    // what is known of the cause if it is down: a line of at most 80 characters
+	By    string    // the gateway that has found it so; "" if there is one only
 }
 
 // A Target is a service to remember.
@@ -47,6 +48,7 @@ type Prober struct {
 	mu       sync.Mutex // guards what follows, and the services
 	services map[string]*service
 	trying   int
+	shared   // with other gateways
 }
 
 // A service is a target and what is known of it.
@@ -55,6 +57,7 @@ type service struct {
 	State
 	due    time.Time // when to try it next, zero for never
 	trying bool
+	share
 }
 
 // New returns a Prober that watches nothing. It will try services with dial, on
@@ -84,6 +87,7 @@ func (p *Prober) Watch(targets []Target) {
 		services[t.Name] = s
 	}
 	p.services = services
+	p.divide()
 	p.ring()
 }
 
@@ -108,7 +112,12 @@ func (p *Prober) Note(name string, up bool, err error) {
 	}
 	p.mu.Lock()
 	s := p.services[name]
-	isNews := s != nil && s.found(up, err)
+	isNews := false
+	if s != nil {
+		was := s.State
+		isNews = s.found(up, err)
+		p.note(s, was, false)
+	}
 	p.mu.Unlock()
 	if isNews {
 		p.tell(name, up, err)
@@ -143,7 +152,7 @@ func (p *Prober) next() (turn *service, t Target, wait <-chan time.Time) {
 		return nil, Target{}, nil
 	}
 	for _, s := range p.services {
-		if !s.trying && !s.due.IsZero() && (turn == nil || s.due.Before(turn.due)) {
+		if !s.trying && !s.due.IsZero() && p.isOurs(s) && (turn == nil || s.due.Before(turn.due)) {
 			turn = s
 		}
 	}
@@ -172,8 +181,10 @@ func (p *Prober) try(ctx context.Context, s *service, t Target) {
 	isNews := false
 	if errors.Is(err, session.ErrScarce) { // nor does that
 		s.due = again(time.Now(), s.Every)
-	} else {
-		isNews = p.services[t.Name] == s && ctx.Err() == nil && s.found(up, err)
+	} else if p.services[t.Name] == s && ctx.Err() == nil {
+		was := s.State
+		isNews = s.found(up, err)
+		p.note(s, was, true)
 	}
 	p.mu.Unlock()
 	if isNews {
@@ -208,7 +219,7 @@ func (s *service) found(up bool, err error) (isNews bool) {
 	if !s.Known || s.Up != up {
 		s.Since = now
 	}
-	s.Known, s.Up, s.At, s.Err = true, up, now, ""
+	s.Known, s.Up, s.At, s.Err, s.By = true, up, now, "", ""
 	if !up {
 		s.Err = brief(err)
 	}
@@ -257,14 +268,19 @@ func brief(err error) string {
 	if cause := errors.Unwrap(err); cause != nil {
 		err = cause
 	}
-	line := strings.Map(func(r rune) rune {
+	return line(err.Error())
+}
+
+// line returns text as a line of at most maxErr characters. A server's words may be in it.
+func line(text string) string {
+	text = strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) {
 			return r
 		}
-		return ' ' // a server's words may be in it
-	}, err.Error())
-	if r := []rune(line); len(r) > maxErr {
-		line = string(r[:maxErr-1]) + "…"
+		return ' '
+	}, text)
+	if r := []rune(text); len(r) > maxErr {
+		text = string(r[:maxErr-1]) + "…"
 	}
-	return line
+	return text
 }

@@ -175,14 +175,14 @@ func TestNote(t *testing.T) {
 			want State
 			log  string
 		}{
-			{true, nil, State{true, true, at(0), at(0), ""}, ""},
-			{true, errRefused, State{true, true, at(0), at(1), ""}, ""},
-			{false, fmt.Errorf("dial tcp://A:1: %w", errRefused), State{true, false, at(2), at(2), "connection refused"},
+			{true, nil, State{true, true, at(0), at(0), "", ""}, ""},
+			{true, errRefused, State{true, true, at(0), at(1), "", ""}, ""},
+			{false, fmt.Errorf("dial tcp://A:1: %w", errRefused), State{true, false, at(2), at(2), "connection refused", ""},
 				"level=WARN msg=\"service is down\" service=A error=\"dial tcp://A:1: connection refused\"\n"},
-			{false, nil, State{true, false, at(2), at(3), ""}, ""},
-			{false, context.DeadlineExceeded, State{true, false, at(2), at(4), "no answer in time"}, ""},
-			{false, errors.New("\x1b[31m\n" + strings.Repeat("é", 100)), State{true, false, at(2), at(5), " [31m " + strings.Repeat("é", 73) + "…"}, ""},
-			{true, nil, State{true, true, at(6), at(6), ""}, "level=INFO msg=\"service is up\" service=A\n"},
+			{false, nil, State{true, false, at(2), at(3), "", ""}, ""},
+			{false, context.DeadlineExceeded, State{true, false, at(2), at(4), "no answer in time", ""}, ""},
+			{false, errors.New("\x1b[31m\n" + strings.Repeat("é", 100)), State{true, false, at(2), at(5), " [31m " + strings.Repeat("é", 73) + "…", ""}, ""},
+			{true, nil, State{true, true, at(6), at(6), "", ""}, "level=INFO msg=\"service is up\" service=A\n"},
 		} {
 			log.Reset()
 			p.Note("A", step.up, step.err)
