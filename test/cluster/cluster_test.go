@@ -107,8 +107,7 @@ func (e *evening) ends(killed ...string) {
 func (e *evening) killed(m *member, away time.Duration) {
 	e.Helper()
 	time.Sleep(2 * time.Second) // it has written down who has come
-	e.fault("a gateway is killed", func() { e.kills(m) })
-	e.allThere()
+	e.fault("a gateway is killed", func() { e.kills(m) }, e.allThere)
 	time.Sleep(away)
 	e.fault("it is back", func() { e.restarts(m) })
 }
