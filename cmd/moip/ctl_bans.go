@@ -30,9 +30,14 @@ type ctlBansList struct{}
 func (ctlBansList) Run(ctx context.Context, c *ctl, out io.Writer) error {
 	return do(ctx, c, out, "GET", "/bans", nil, func(all admin.Bans) error {
 		table := newTable(out)
-		fmt.Fprintln(table, "NETWORK\tBY\tSINCE\tUNTIL\tREASON")
+		hub := slices.ContainsFunc(all.Bans, func(b ban.Ban) bool { return b.Gateway != "" })
+		where, head := func(ban.Ban) string { return "" }, ""
+		if hub {
+			where, head = func(b ban.Ban) string { return cmp.Or(b.Gateway, "-") + "\t" }, "GATEWAY\t"
+		}
+		printf(table, "NETWORK\tBY\t%sSINCE\tUNTIL\tREASON\n", head)
 		for _, b := range all.Bans {
-			printf(table, "%s\t%s\t%s\t%s\t%s\n", ban.Name(b.Network), b.By,
+			printf(table, "%s\t%s\t%s%s\t%s\t%s\n", ban.Name(b.Network), b.By, where(b),
 				b.Since.Local().Format(time.DateTime), until(b), cmp.Or(b.Reason, "-"))
 		}
 		return table.Flush()

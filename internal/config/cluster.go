@@ -36,6 +36,10 @@ type Cluster struct {
 	// will do, for they tell each other of the rest. Default none.
 	Routes []string `toml:"routes"`
 
+	// MaxCalls is how many calls at a time all gateways of the hub may have together,
+	// approximately; 0 is no limit. Default 0.
+	MaxCalls int `toml:"max_calls"`
+
 	// SecretFile is a file whose first token the servers inside the gateways of a hub show
 	// each other, relative to the configuration file: the same in all. Without one, Listen
 	// must be an address of the loopback. Default none.
@@ -155,9 +159,14 @@ const (
 	maxServers = 16
 	maxRoutes  = 256
 	maxPrefix  = 64
+
+	maxHubCalls = 100_000_000
 )
 
 func (c *Config) checkCluster(fault report) {
+	if n := c.Cluster.MaxCalls; n < 0 || n > maxHubCalls {
+		fault("cluster.max_calls", "%d is out of range (1 to %d, or 0 for no limit)", n, maxHubCalls)
+	}
 	cl := &c.Cluster
 	if n := cl.Node; n != "" && (!bus.IsWord(n) || len(n) > maxNode) {
 		fault("cluster.node", "%.60q is no name for a gateway (1 to 32 letters, digits, - and _)", n)

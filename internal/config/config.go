@@ -66,7 +66,7 @@ type Config struct {
 	// Link is the control link to the portal, a ws or wss URL, or "none".
 	// Default ws://localhost:8764 with a portal of one's own, none with the
 	// built-in one and with recordings for a portal. LinkURL has the answer. With "nats"
-	// the portal is on the bus of the hub instead, which takes URL or Listen in Cluster.
+	// the portal is on the bus of the hub instead, which takes URL in Cluster.
 	Link string `toml:"link"`
 
 	// LinkTokenFile is a file whose first token the control link shows to the portal,

@@ -338,6 +338,7 @@ func TestFaults(t *testing.T) {
 		{"limits.stall = '61m'\n", "1: limits.stall: 1h1m is out of range (100ms to 1h, or 0 for none)"},
 		{"limits.drain = '6m'\n", "1: limits.drain: 6m is out of range (100ms to 5m, or 0 for none)"},
 		{"limits.max_calls = 1000001\n", "1: limits.max_calls: 1000001 is out of range (1 to 1000000, or 0 for no limit)"},
+		{"cluster.max_calls = -1\n", "1: cluster.max_calls: -1 is out of range (1 to 100000000, or 0 for no limit)"},
 		{"limits.max_calls = 'many'\n", `1: limits.max_calls: "many" is no number of them (write 100, 0 for no limit, or "auto")`},
 		{"limits.arriving = -1\n", `1: limits.arriving: "-1" is no number of them (write 100, 0 for no limit, or "auto")`},
 		{"limits.household_calls = -1\n", "1: limits.household_calls: -1 is out of range (1 to 1000000, or 0 for no limit)"},

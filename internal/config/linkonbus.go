@@ -19,8 +19,10 @@ func (c *Config) checkLinkOnBus(fault report) {
 	switch {
 	case c.Builtin() || recording.IsRoute(c.Portal.URL):
 		fault("link", `the built-in portal has none, nor have recordings (set url in [portal], or link = "none")`)
-	case !c.Clustered():
-		fault("link", "there is no NATS on which a portal could be (say where it is: url or listen in [cluster])")
+	case c.Cluster.Listen != "":
+		fault("link", "no portal reaches the NATS server inside a gateway (run a NATS of your own, and say where it is: url instead of listen in [cluster])")
+	case len(c.Cluster.URL) == 0:
+		fault("link", "there is no NATS on which a portal could be (say where it is: url in [cluster])")
 	case c.LinkTokenFile != "" || c.LinkCA != "":
 		fault("link", "a portal on NATS is shown no token, and no certificate of its own (leave out link_token_file and link_ca: who may speak on NATS is for that to say)")
 	}

@@ -13,7 +13,8 @@ import (
 func TestLinkOnBus(t *testing.T) {
 	const portal, hub = "[portal]\nurl = \"ws://localhost:8765\"\n", "[cluster]\nurl = [\"nats://localhost:4222\"]\n"
 	for text, want := range map[string]string{
-		portal:                                 "url or listen in [cluster]",
+		portal: "url in [cluster]",
+		portal + "[cluster]\nlisten = \"127.0.0.1:6222\"\n": "NATS of your own",
 		hub:                                    "the built-in portal has none",
 		"link_ca = \"a.pem\"\n" + portal + hub: "leave out link_token_file and link_ca",
 	} {

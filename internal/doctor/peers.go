@@ -168,7 +168,10 @@ func judgeTLS(name string, s *tls.ConnectionState, now time.Time) Finding {
 func (o Options) checkLink() check {
 	const name = "control link"
 	to := o.Config.LinkURL()
-	if to == "" {
+	switch {
+	case o.Config.LinkOnBus():
+		return always(good(name, "over the bus of the hub"))
+	case to == "":
 		return always(good(name, "none"))
 	}
 	return check{name, func(ctx context.Context) []Finding {

@@ -19,6 +19,7 @@ import (
 	"moip/internal/control/cluster"
 	"moip/internal/control/cluster/bus"
 	"moip/internal/control/cluster/natsbus"
+	"moip/internal/control/cluster/shared"
 	"moip/internal/control/cluster/ship"
 	"moip/internal/control/pymoip"
 	"moip/internal/directory"
@@ -52,6 +53,7 @@ type gateway struct {
 	configure func() session.Config                  // what all calls go by, as cfg has it
 	teletel   *teletel                               // nil unless the portal is inside
 	link      func() (up bool, since time.Time)      // nil unless there is one
+	linkOnBus bool                                   // without it, all gateways are without, and callers may come all the same
 	links     net.Listener                           // of other gateways, nil unless the portal is alone
 	records   *recording.Folder                      // nil if nothing is recorded
 	book      *directory.Book                        // nil if nobody needs the directory
@@ -69,6 +71,7 @@ type gateway struct {
 	shipper   *ship.Shipper                  // of its records, nil if they stay here
 	bus       bus.Bus                        // to the other gateways of the hub
 	hub       *cluster.Hub                   // what is known of them
+	shared    *shared.Bans                   // what of bans is told to them, nil if there are none
 	heirOf    string                         // the instance of the process before, "" for none
 	digest    atomic.Value                   // a string: which configuration is in force
 	inside    *natsbus.Server                // of the bus, nil unless it is inside
@@ -116,7 +119,7 @@ func open(ctx context.Context, p Plan, log *logbook, sockets *handover.Sockets) 
 	g.files.log, g.files.metrics = g.log, g.metrics
 	g.inherit(sockets.Told())
 	for _, step := range []func() error{
-		g.openRecordings, g.openCertificates, g.openPolicy, g.openCluster, g.openNews, g.openHistory,
+		g.openRecordings, g.openCertificates, g.openPolicy, g.openCluster, g.openShared, g.openNews, g.openHistory,
 		func() error { return g.wire(p.Portal) },
 		func() error { return g.openTrace(p.Trace) },
 		g.openDoors, g.openAdmin,

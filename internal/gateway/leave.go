@@ -24,7 +24,7 @@ func (g *gateway) State() admin.State {
 	s := admin.State{Certificates: g.certificates(), State: state, Version: g.version, Since: g.began.UTC(), Calls: calls, Portal: g.about.Load().(string), Ready: state == running}
 	if !s.Ready {
 		s.Why = "the gateway is " + state
-	} else if g.link != nil {
+	} else if g.link != nil && !g.linkOnBus {
 		if up, since := g.link(); !up {
 			s.Ready, s.Why = false, "the control link to the portal is down since "+since.Local().Format(time.DateTime)
 		}

@@ -31,7 +31,12 @@ func (g *gateway) rules(cfg *config.Config) limit.Rules {
 	if most := int(cfg.Limits.MaxCalls); most > calls {
 		g.log.Warn("limits.max_calls is more than may fit", "max_calls", most, "fit", calls, "open files", files)
 	}
+	hub := 0
+	if cfg.Clustered() {
+		hub = cfg.Cluster.MaxCalls
+	}
 	return limit.Rules{
+		HubCalls:          hub,
 		Calls:             orAuto(cfg.Limits.MaxCalls, max(calls, 1)),
 		HouseholdCalls:    cfg.Limits.HouseholdCalls,
 		NetworkCalls:      cfg.Limits.NetworkCalls,
@@ -88,6 +93,7 @@ var refusals = map[limit.Reason]downstream.Refusal{
 	limit.Memory:        {Text: "Toutes les lignes sont occupées.", Status: http.StatusServiceUnavailable, Again: 30 * time.Second},
 	limit.Files:         {Text: "Toutes les lignes sont occupées.", Status: http.StatusServiceUnavailable, Again: 30 * time.Second},
 	limit.Full:          {Text: "Toutes les lignes sont occupées.", Status: http.StatusServiceUnavailable, Again: 30 * time.Second},
+	limit.HubFull:       {Text: "Toutes les lignes sont occupées.", Status: http.StatusServiceUnavailable, Again: 30 * time.Second},
 	limit.HouseholdFull: {Text: "Trop d'appels depuis votre adresse.", Status: http.StatusTooManyRequests, Again: 30 * time.Second},
 	limit.NetworkFull:   {Text: "Trop d'appels depuis votre réseau.", Status: http.StatusTooManyRequests, Again: 30 * time.Second},
 	limit.TooFast:       {Text: "Trop d'appels en même temps.", Status: http.StatusServiceUnavailable, Again: 2 * time.Second},

@@ -17,7 +17,7 @@ func (g *gateway) self() cluster.Gateway {
 	calls, _, most := g.limits.Count()
 	return cluster.Gateway{
 		Version: g.version, Began: g.began.UTC(), State: g.state.Load().(string), Calls: calls, MaxCalls: most,
-		Events: g.events.Told(), Config: g.digest.Load().(string),
+		Events: g.events.Next(), Config: g.digest.Load().(string),
 	}
 }
 

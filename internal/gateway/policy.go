@@ -14,6 +14,9 @@ import (
 func (g *gateway) openPolicy() (err error) {
 	o := g.cfg.Bans.Options()
 	o.Log = g.log
+	if g.cfg.Clustered() {
+		o.Gateway = g.cfg.NodeName()
+	}
 	if g.bans, err = ban.Open(o); err != nil {
 		return fmt.Errorf("bans: %w", err)
 	}

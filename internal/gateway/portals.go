@@ -21,7 +21,7 @@ func (g *gateway) wirePortals() {
 		Describe: func(i session.Info) any { return admin.Describe(g.cfg.NodeName(), i) },
 		Log:      g.log,
 	})
-	g.link = link.State
+	g.link, g.linkOnBus = link.State, true
 	g.work = append(g.work, link.Run)
 	g.openBoard(func() session.Config {
 		calls := g.outside()

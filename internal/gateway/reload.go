@@ -144,6 +144,8 @@ func mayChange(was, is *config.Config) func(key string) bool {
 			return sameDirectory
 		case "bans":
 			return key == "bans.never"
+		case "cluster":
+			return key == "cluster.max_calls"
 		case "shield":
 			return key != "shield.file"
 		case "recordings":

@@ -86,7 +86,11 @@ func (d desk) ban(r *http.Request) (any, error) {
 		}
 		b.Until = b.Since.Add(span)
 	}
-	if b, err = d.Bans.Add(b); err != nil {
+	add := d.Bans.Add
+	if order.HangUp {
+		add = d.Bans.AddNow
+	}
+	if b, err = add(b); err != nil {
 		return nil, wrongBan(err)
 	}
 	told := Banned{Ban: b}
@@ -144,7 +148,7 @@ func (d desk) importBans(r *http.Request) (any, error) {
 	told, now := Imported{Refused: []string{}}, time.Now()
 	var wanted []Ban
 	for _, b := range list.Bans {
-		b.By, b.Since = ban.ByImport, cmp.Or(b.Since, now)
+		b.By, b.Gateway, b.Since = ban.ByImport, "", cmp.Or(b.Since, now)
 		if b.HoldsAt(now) {
 			wanted = append(wanted, b)
 		}

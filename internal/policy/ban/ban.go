@@ -23,6 +23,10 @@ type Ban struct {
 	By      By           `json:"by"`
 	Since   time.Time    `json:"since"`
 	Until   time.Time    `json:"until,omitzero"` // zero for ever
+
+	// Gateway is which one of those who have their bans in common has banned the network,
+	// "" if the gateway is alone. It is not in the file of bans.
+	Gateway string `json:"gateway,omitempty"`
 }
 
 // By says who has banned a network.

@@ -18,7 +18,9 @@ import (
 
 // Load reads the bans of a file that hold. If there is no such file, there are none. An
 // error names file and line, as far as there is one.
-func Load(path string) (Table, error) {
+func Load(path string) (Table, error) { return load(path, time.Now()) }
+
+func load(path string, now time.Time) (Table, error) {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return Table{}, nil
@@ -30,7 +32,7 @@ func Load(path string) (Table, error) {
 	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
 		return Table{}, fmt.Errorf("%s: not a regular file", path)
 	}
-	t, at, err := read(f, Max)
+	t, at, err := read(f, Max, now)
 	if err != nil {
 		return Table{}, fmt.Errorf("%s:%d: %w (mend that line, or move the file away to begin without bans)", path, lineAt(f, at), err)
 	}
@@ -38,19 +40,19 @@ func Load(path string) (Table, error) {
 }
 
 // read reads a file of at most so many bans. An error comes with the place of the ban that it is about, in bytes.
-func read(r io.Reader, most int) (t Table, at int64, err error) {
+func read(r io.Reader, most int, now time.Time) (t Table, at int64, err error) {
 	in := json.NewDecoder(r)
 	in.DisallowUnknownFields()
 	if open, err := in.Token(); err != nil || open != json.Delim('[') {
 		return t, 0, errors.New("this is no list of bans in JSON")
 	}
 	t.bans, at = t.tree(), in.InputOffset()
-	now := time.Now()
 	for ; in.More(); at = in.InputOffset() {
 		var b Ban
 		if err = in.Decode(&b); err == nil {
 			b, err = b.check()
 		}
+		b.Gateway = ""
 		if err != nil {
 			return t, at, damage(err)
 		}
@@ -99,9 +101,14 @@ func lineAt(f io.ReadSeeker, at int64) int {
 	}
 }
 
-// write replaces a file, for us alone to read. When it returns, the new one is on the
+// write replaces a file of bans.
+func write(path string, bans iter.Seq[Ban]) error {
+	return replace(path, func(w io.Writer) error { return encode(w, bans) })
+}
+
+// replace replaces a file, for us alone to read. When it returns, the new one is on the
 // disk, and if it fails the old one is.
-func write(path string, bans iter.Seq[Ban]) (err error) {
+func replace(path string, content func(io.Writer) error) (err error) {
 	next := path + ".new"
 	if err := os.Remove(next); err != nil && !errors.Is(err, fs.ErrNotExist) { // of one who was killed
 		return err
@@ -110,7 +117,7 @@ func write(path string, bans iter.Seq[Ban]) (err error) {
 	if err != nil {
 		return err
 	}
-	err = errors.Join(encode(f, bans), f.Sync(), f.Close())
+	err = errors.Join(content(f), f.Sync(), f.Close())
 	if err == nil {
 		err = os.Rename(next, path)
 	}
@@ -125,6 +132,7 @@ func encode(w io.Writer, bans iter.Seq[Ban]) error {
 	out := bufio.NewWriterSize(w, 64<<10)
 	before := "[\n"
 	for b := range bans {
+		b.Gateway = "" // older programs would not read it
 		line, err := json.Marshal(b)
 		if err != nil {
 			return err

@@ -110,7 +110,7 @@ func TestDamagedFile(t *testing.T) {
 	if _, err := Open(Options{File: t.TempDir()}); err == nil || !strings.Contains(err.Error(), "not a regular file") {
 		t.Errorf("a folder: %v", err)
 	}
-	if _, at, err := read(strings.NewReader("["+good(1)+","+good(2)+","+good(3)+"]"), 2); err == nil || at == 0 {
+	if _, at, err := read(strings.NewReader("["+good(1)+","+good(2)+","+good(3)+"]"), 2, time.Now()); err == nil || at == 0 {
 		t.Errorf("three bans of two: %v at %d", err, at)
 	}
 }
@@ -121,7 +121,7 @@ func FuzzFile(f *testing.F) {
 	f.Add("[\n" + fmt.Sprintf(goodLine, 1) + "\n]\n")
 	f.Add(`[{"network":"2001:db8::/64","reason":"é","by":"shield","since":"2026-01-02T03:04:05.123Z","until":"2999-01-01T00:00:00Z"}]`)
 	f.Fuzz(func(t *testing.T, content string) {
-		table, _, err := read(strings.NewReader(content), 10)
+		table, _, err := read(strings.NewReader(content), 10, time.Now())
 		if err != nil {
 			return
 		}
@@ -130,7 +130,7 @@ func FuzzFile(f *testing.F) {
 		if err := encode(&out, table.All(now)); err != nil {
 			t.Fatal(err)
 		}
-		again, at, err := read(strings.NewReader(out.String()), 10)
+		again, at, err := read(strings.NewReader(out.String()), 10, time.Now())
 		if err != nil || !slices.Equal(slices.Collect(again.All(now)), slices.Collect(table.All(now))) {
 			t.Errorf("%v at %d, of %q it makes %q", err, at, content, &out)
 		}

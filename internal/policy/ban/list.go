@@ -41,7 +41,12 @@ type Options struct {
 	// Never are the networks whose addresses are never kept out.
 	Never []netip.Prefix
 
-	Log *slog.Logger // nil for none
+	// Gateway is what this one is called, if it has its bans in common with others; ""
+	// if it is alone. Then what was said of whom is kept beside File, as File.hub.
+	Gateway string
+
+	Log *slog.Logger     // nil for none
+	Now func() time.Time // the clock, nil for time.Now
 }
 
 // A List is the bans of a gateway. Its methods may be called from any goroutine, and
@@ -58,11 +63,17 @@ type List struct {
 	quit  chan struct{} // closed by close
 	done  chan struct{} // closed when all is written
 
+	now     func() time.Time
+	gateway string // "" if this one is alone
+
 	mu      sync.Mutex
-	changes uint64        // so far
-	tried   uint64        // of them, to be written
-	failed  error         // what came of that
-	news    chan struct{} // closed, and made anew, when some were tried
+	book    *book                 // nil if the gateway is alone
+	vain    map[netip.Prefix]bool // networks of which it was logged that others have banned them in vain
+	tell    func([]netip.Prefix)  // of which networks something new is said, may be nil
+	changes uint64                // so far
+	tried   uint64                // of them, to be written
+	failed  error                 // what came of that
+	news    chan struct{}         // closed, and made anew, when some were tried
 }
 
 // Open returns the List in a file, none if there is no such file. The error about one
@@ -70,9 +81,12 @@ type List struct {
 func Open(o Options) (*List, error) {
 	l := &List{
 		file: o.File, most: Max, log: cmp.Or(o.Log, slog.New(slog.DiscardHandler)),
-		bell: make(chan struct{}, 1), quit: make(chan struct{}), done: make(chan struct{}), news: make(chan struct{}),
+		now: time.Now, bell: make(chan struct{}, 1), quit: make(chan struct{}), done: make(chan struct{}), news: make(chan struct{}),
 	}
 	l.close = sync.OnceFunc(func() { close(l.quit) })
+	if o.Now != nil {
+		l.now = o.Now
+	}
 	l.SetNever(o.Never)
 	var table Table
 	if o.File != "" {
@@ -80,9 +94,13 @@ func Open(o Options) (*List, error) {
 			l.file = real
 		}
 		var err error
-		if table, err = Load(o.File); err != nil {
+		if table, err = load(o.File, l.now()); err != nil {
 			return nil, err
 		}
+	}
+	if o.Gateway != "" {
+		l.gateway = o.Gateway
+		table = l.openBook(table)
 	}
 	l.warn(table)
 	l.table.Store(&table)
@@ -105,7 +123,7 @@ func (l *List) IsExempt(a netip.Addr) bool { return l.never.Load().Lookup(policy
 // warn logs that bans of a file have no effect any more.
 func (l *List) warn(t Table) {
 	var vain []netip.Prefix
-	for b := range t.All(time.Now()) {
+	for b := range t.All(l.now()) {
 		if l.never.Load().LookupPrefix(b.Network) {
 			vain = append(vain, b.Network)
 		}
@@ -117,7 +135,7 @@ func (l *List) warn(t Table) {
 
 // Find returns the ban that keeps an address out, if one does.
 func (l *List) Find(a netip.Addr) (Ban, bool) {
-	b, banned := l.table.Load().Find(a, time.Now())
+	b, banned := l.table.Load().Find(a, l.now())
 	if banned && l.IsExempt(a) { // it was not always in never
 		return Ban{}, false
 	}
@@ -125,21 +143,27 @@ func (l *List) Find(a netip.Addr) (Ban, bool) {
 }
 
 // All returns the bans that hold, by network, IPv4 first.
-func (l *List) All() []Ban { return slices.Collect(l.table.Load().All(time.Now())) }
+func (l *List) All() []Ban { return slices.Collect(l.table.Load().All(l.now())) }
 
 // Add bans a network from now on, in place of what was said of just this network, and
 // returns the ban that holds: what an operator has not said shortens none. The error
 // wraps ErrNever or ErrFull, or says what is wrong with b.
-func (l *List) Add(b Ban) (Ban, error) {
+func (l *List) Add(b Ban) (Ban, error) { return l.add(b, false) }
+
+// AddNow is Add, and has the other gateways end the calls from there, too.
+func (l *List) AddNow(b Ban) (Ban, error) { return l.add(b, true) }
+
+func (l *List) add(b Ban, hangUp bool) (Ban, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	now := time.Now()
+	now := l.now()
 	table := l.roomFor(1, now)
 	b, err := l.judge(table, b, now)
 	if err != nil {
 		return b, err
 	}
-	if old, known := table.Get(b.Network, now); !known || old != b {
+	if old, known := table.Get(b.Network, now); !known || old != b || hangUp {
+		l.say(now, hangUp, b)
 		l.change(table.With(b))
 	}
 	return b, nil
@@ -151,13 +175,19 @@ func (l *List) AddAll(bans []Ban) []error {
 	errs := make([]error, len(bans))
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	now := time.Now()
+	now := l.now()
 	table := Table{l.roomFor(len(bans), now).tree().Clone()}
+	var news []Ban
 	for i, b := range bans {
-		if b, errs[i] = l.judge(table, b, now); errs[i] == nil {
-			table.bans.Insert(b.Network, &b) // nobody else has it yet
+		if b, errs[i] = l.judge(table, b, now); errs[i] != nil {
+			continue
 		}
+		if old, known := table.Get(b.Network, now); !known || old != b {
+			news = append(news, b)
+		}
+		table.bans.Insert(b.Network, &b) // nobody else has it yet
 	}
+	l.say(now, false, news...)
 	l.change(table)
 	return errs
 }
@@ -177,6 +207,7 @@ func (l *List) judge(t Table, b Ban, now time.Time) (Ban, error) {
 	if err != nil {
 		return b, err
 	}
+	b.Gateway = l.gateway
 	if l.never.Load().OverlapsPrefix(b.Network) {
 		return b, l.neverError(b.Network)
 	}
@@ -210,8 +241,9 @@ func (l *List) Remove(network netip.Prefix) error {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	table, now := *l.table.Load(), time.Now()
+	table, now := *l.table.Load(), l.now()
 	if _, ok := table.Get(network, now); ok {
+		l.sayLifted(now, network)
 		l.change(table.Without(network))
 		return nil
 	}
@@ -307,8 +339,9 @@ func (l *List) pause(d time.Duration) {
 // sweep goes through a long list without keeping anybody from changing it. What was
 // changed meanwhile is swept the next time.
 func (l *List) sweep() {
+	l.purge()
 	old := l.table.Load()
-	swept := old.Swept(time.Now())
+	swept := old.Swept(l.now())
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if swept.bans != old.bans && l.table.Load() == old {
@@ -331,6 +364,10 @@ func (l *List) save() time.Duration {
 	l.mu.Lock()
 	changes, table, before := l.changes, *l.table.Load(), l.failed
 	idle := changes == l.tried
+	var said *page
+	if !idle {
+		said = l.page()
+	}
 	l.mu.Unlock()
 	if idle {
 		return 0
@@ -338,7 +375,10 @@ func (l *List) save() time.Duration {
 	began := time.Now()
 	var err error
 	if l.file != "" {
-		err = write(l.file, table.All(began))
+		err = write(l.file, table.All(l.now()))
+		if err == nil && said != nil { // in this order, see book.adopt
+			err = said.write(l.file + hubSuffix)
+		}
 	}
 	switch {
 	case err != nil && before == nil:

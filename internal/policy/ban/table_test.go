@@ -147,7 +147,7 @@ func BenchmarkFind(b *testing.B) {
 		before := heap()
 		table := many(n)
 		size := heap() - before
-		l := &List{}
+		l := &List{now: time.Now}
 		l.SetNever(nil)
 		l.table.Store(&table)
 		var banned, others []netip.Addr

@@ -20,6 +20,9 @@ type Rules struct {
 	HouseholdCalls int `json:"household_calls"` // of these, of a household
 	NetworkCalls   int `json:"network_calls"`   // of these, of a network
 
+	// HubCalls are calls at a time of this gateway and all those that it shares counts with.
+	HubCalls int `json:"hub_calls,omitempty"`
+
 	// New calls in a second, in all and of a household. Of each, there may be five
 	// seconds' worth at once. When more come in all there is a crush, in which as many
 	// again are let in of households that are not of those who make it: that have not
@@ -41,6 +44,7 @@ type Reason string
 
 const (
 	Full          Reason = "full"               // no more calls, in all
+	HubFull       Reason = "hub-full"           // no more calls of all gateways together
 	HouseholdFull Reason = "household-full"     // no more calls of the household
 	NetworkFull   Reason = "network-full"       // no more calls of the network
 	TooFast       Reason = "too-fast"           // new calls come too fast, in all
@@ -69,6 +73,7 @@ type Turnstile struct {
 	parties  map[netip.Prefix]*party
 	idle     queue[*party] // those without calls
 	arriving lobby
+	abroad   *abroad // nil if the gateway is alone
 }
 
 // A party is a household, or a network.
@@ -151,6 +156,7 @@ func (t *Turnstile) Change(rules Rules) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.rules = rules
+	t.abroad.weigh(t)
 }
 
 // Enter counts a call from an address, until leave is called, or says why there may be
@@ -165,6 +171,9 @@ func (t *Turnstile) Enter(from netip.Addr) (leave func(), refused Reason) {
 	if full(t.calls, r.Calls) {
 		return nil, Full
 	}
+	if full(t.calls+t.abroad.calls(), r.HubCalls) {
+		return nil, HubFull
+	}
 	if exempt {
 		if t.passes(now, true) == nil {
 			return nil, TooFast
@@ -174,9 +183,9 @@ func (t *Turnstile) Enter(from netip.Addr) (leave func(), refused Reason) {
 	home, around := policy.Household(from), Network(from)
 	h, n := t.known(home), t.known(around)
 	switch {
-	case full(h.calls, r.HouseholdCalls):
+	case full(h.calls+t.abroad.of(home), r.HouseholdCalls):
 		return nil, HouseholdFull
-	case full(n.calls, r.NetworkCalls):
+	case full(n.calls+t.abroad.of(around), r.NetworkCalls):
 		return nil, NetworkFull
 	case !h.pace.lets(r.HouseholdNewCalls, now):
 		return nil, HouseholdFast
@@ -216,7 +225,9 @@ func (t *Turnstile) enter(began time.Duration, home *party, around ...*party) (l
 		p.calls++
 		t.idle.drop(p.place)
 		p.place = nil
+		t.abroad.note(p)
 	}
+	t.abroad.noteAll(t)
 	left := false // guarded by t.mu
 	return func() {
 		t.mu.Lock()
@@ -234,7 +245,9 @@ func (t *Turnstile) enter(began time.Duration, home *party, around ...*party) (l
 			if p.calls--; p.calls == 0 {
 				p.place = t.idle.add(p)
 			}
+			t.abroad.note(p)
 		}
+		t.abroad.noteAll(t)
 		t.forget(now)
 	}
 }

@@ -414,7 +414,7 @@ func TestUsage(t *testing.T) {
 	if u.Calls != 191 || u.Arriving != 1 || len(u.Busiest) != maxShares || u.Rules.Calls != 1000 {
 		t.Errorf("usage is %+v", u)
 	}
-	if got := fmt.Sprint(u.Busiest[:3]); got != "[{10.19.0.0/24 20} {10.19.0.1/32 19} {10.18.0.1/32 18}]" {
+	if got := fmt.Sprint(u.Busiest[:3]); got != "[{10.19.0.0/24 20 0} {10.19.0.1/32 19 0} {10.18.0.1/32 18 0}]" {
 		t.Errorf("the busiest are %s", got)
 	}
 	left()

@@ -12,12 +12,16 @@ type Usage struct {
 	Calls    int     `json:"calls"`
 	Arriving int     `json:"arriving"`
 	Busiest  []Share `json:"busiest"` // most calls first, ten at the most
+
+	Hub Hub `json:"hub"`
 }
 
 // A Share is what a household, or a network, has of all calls. The exempt have none.
 type Share struct {
 	Of    netip.Prefix `json:"of"`
 	Calls int          `json:"calls"`
+
+	Abroad int `json:"abroad,omitempty"` // that other gateways have told of, beside
 }
 
 const maxShares = 10
@@ -53,8 +57,9 @@ func (t *Turnstile) usage() (Usage, []Share) {
 	var shares []Share
 	for _, p := range t.parties {
 		if p.calls > 0 {
-			shares = append(shares, Share{p.who, p.calls})
+			shares = append(shares, Share{p.who, p.calls, t.abroad.of(p.who)})
 		}
 	}
+	u.Hub = t.abroad.hub(t)
 	return u, shares
 }

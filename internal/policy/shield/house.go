@@ -23,11 +23,15 @@ func (s *Shield) Households(most int) (all []Household, known int) {
 	s.mu.Lock()
 	for who, h := range s.households {
 		h.decay(clock, rules.HalfLife)
-		if h.strong+h.weak >= least {
-			all = append(all, Household{
-				Network: who, Score: tenths(h.score()), Trust: tenths(h.trust), State: s.stateOf(who, h, rules, now), Until: h.until.UTC().Truncate(time.Second), Evidence: h.seen.counts(),
-			})
+		against, trust := h.sums()
+		if against < least {
+			continue
 		}
+		far, seen := h.far(), h.tally()
+		all = append(all, Household{
+			Network: who, Score: tenths(h.score()), Abroad: tenths(far.strong + far.weak), Trust: tenths(trust),
+			State: s.stateOf(who, h, rules, now), Until: h.until.UTC().Truncate(time.Second), Evidence: seen.counts(),
+		})
 	}
 	s.mu.Unlock()
 	slices.SortFunc(all, func(a, b Household) int {
@@ -89,8 +93,12 @@ func (s *Shield) Forgive(a netip.Addr) error {
 	s.mu.Lock()
 	_, known := s.households[who]
 	delete(s.households, who)
+	remembered := s.memory.forget(who)
+	if s.hub != nil && !s.exempt(a) { // others may know something
+		s.forgive(who, max(time.Now().UnixNano(), s.hub.pardons[who]+1))
+	}
 	s.mu.Unlock()
-	if s.memory.forget(who) {
+	if remembered {
 		known = true
 	}
 	if b, banned := s.bans.Find(who.Addr()); banned && b.Network == who && b.By == ban.ByShield {

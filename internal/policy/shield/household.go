@@ -1,6 +1,7 @@
 package shield
 
 import (
+	"fmt"
 	"math"
 	"net/netip"
 	"time"
@@ -30,6 +31,7 @@ type household struct {
 	until               time.Time // of its ban, or in observe mode of what would be it
 	waits               uint8     // in a row, up to 2: it has waited 1 and 2 s
 	waiting             uint8     // callers who wait now
+	abroad              *abroad   // what others have seen, nil for nothing
 }
 
 // decay brings the sums to a time.
@@ -39,7 +41,15 @@ func (h *household) decay(now, half time.Duration) {
 		left := math.Exp2(-lives)
 		h.strong *= left
 		h.weak *= left
-		h.trust *= math.Exp2(-lives / trustLives)
+		trusted := math.Exp2(-lives / trustLives)
+		h.trust *= trusted
+		if h.abroad != nil {
+			for _, f := range h.abroad.of {
+				f.strong *= left
+				f.weak *= left
+				f.trust *= trusted
+			}
+		}
 		h.at = now
 	}
 	if h.strong+h.weak < least {
@@ -57,20 +67,40 @@ func (h *household) add(i int) {
 	}
 }
 
+// sums returns what speaks against the household and what speaks for it, wherever it was
+// seen.
+func (h *household) sums() (against, trust float64) {
+	f := h.far()
+	return h.strong + f.strong + min(h.weak+f.weak, weakMost), min(h.trust+f.trust, trustMost)
+}
+
 // score is what speaks against the household, never negative.
-func (h *household) score() float64 { return max(0, h.strong+h.weak-h.trust) }
+func (h *household) score() float64 {
+	against, trust := h.sums()
+	return max(0, against-trust)
+}
 
 // isTrusted reports whether people call from there.
-func (h *household) isTrusted() bool { return h.trust >= trustLeast }
+func (h *household) isTrusted() bool {
+	_, trust := h.sums()
+	return trust >= trustLeast
+}
 
 // worth is how much would be forgotten with the household.
-func (h *household) worth() float64 { return max(h.strong+h.weak, h.trust) }
+func (h *household) worth() float64 { return max(h.sums()) }
+
+// words says why the household is slowed or banned.
+func (h *household) words() string {
+	all := h.tally()
+	return fmt.Sprintf("score %.0f: %s", h.score(), all.words())
+}
 
 // A Household is what speaks against one, for operators.
 type Household struct {
 	Network  netip.Prefix `json:"network"`
 	Score    float64      `json:"score"`
-	Trust    float64      `json:"trust"` // points that calls of people have earned, taken off already
+	Abroad   float64      `json:"abroad,omitzero"` // points against it of what other gateways have seen, in the score already
+	Trust    float64      `json:"trust"`           // points that calls of people have earned, taken off already
 	State    State        `json:"state"`
 	Until    time.Time    `json:"until,omitzero"` // the ban holds
 	Evidence map[Kind]int `json:"evidence"`       // how often it was seen

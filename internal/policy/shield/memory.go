@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"net/netip"
 	"os"
+	"slices"
 	"sync"
 	"time"
 )
@@ -75,6 +77,42 @@ func (m *memory) next(who netip.Prefix, now time.Time) time.Duration {
 	m.banned[who] = offence{o.Times + 1, now.Add(span).UTC().Truncate(time.Second)}
 	m.changed = true
 	return span
+}
+
+// learn notes what others know of a household, if that is more.
+func (m *memory) learn(who netip.Prefix, times int, until time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	o, known := m.banned[who]
+	next := offence{max(o.Times, times), o.Until}
+	if until.After(o.Until) {
+		next.Until = until.UTC().Truncate(time.Second)
+	}
+	if next == o || next.isOver(time.Now()) {
+		return
+	}
+	if !known && len(m.banned) >= maxMemory {
+		m.forgetOldest()
+	}
+	m.banned[who] = next
+	m.changed = true
+}
+
+// of returns how often a household was banned, and until when; 0 if that matters no more.
+func (m *memory) of(who netip.Prefix) (times int, until time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if o := m.banned[who]; !o.isOver(time.Now()) {
+		return o.Times, o.Until
+	}
+	return 0, time.Time{}
+}
+
+// all returns the households that are remembered.
+func (m *memory) all() []netip.Prefix {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Collect(maps.Keys(m.banned))
 }
 
 // forgetOldest forgets the household whose ban ends, or has ended, first.

@@ -88,7 +88,8 @@ type Shield struct {
 
 	mu         sync.Mutex
 	households map[netip.Prefix]*household
-	waiting    int // callers, in all
+	waiting    int  // callers, in all
+	hub        *hub // nil if the gateway is alone
 }
 
 // A sighting is evidence on its way to the one goroutine that weighs it. What brings it
@@ -245,6 +246,7 @@ func (s *Shield) weigh(e sighting) {
 	h := s.at(e.who, rules)
 	if e.kind == goodCall {
 		h.trust = min(h.trust+trustCall, trustMost)
+		s.touch(e.who)
 		s.mu.Unlock()
 		return
 	}
@@ -253,20 +255,33 @@ func (s *Shield) weigh(e sighting) {
 	score, words := h.score(), ""
 	slow, due := before < rules.SlowAt && score >= rules.SlowAt, score >= rules.BanAt && !h.isTrusted()
 	if slow || due {
-		words = fmt.Sprintf("score %.0f: %s", score, h.seen.words())
+		words = h.words()
 	}
+	s.touch(e.who)
+	var until time.Time
 	if due {
-		// It begins anew half way, or it would be banned again for what it was
-		// banned for.
-		h.strong, h.weak, h.seen = rules.BanAt/2, 0, tally{}
+		until = s.beginAnew(e.who, h, rules)
 	}
 	s.mu.Unlock()
 	switch {
 	case due:
-		s.ban(e, words, rules.Mode)
+		s.ban(e, words, rules.Mode, until)
 	case slow:
 		s.tellSlowed(e, words, rules.Mode)
 	}
+}
+
+// beginAnew has a household that is to be banned, until a time, begin half way, or it would
+// be banned again for what it was banned for. It is called with the lock held.
+func (s *Shield) beginAnew(who netip.Prefix, h *household, rules *Rules) (until time.Time) {
+	h.strong, h.weak, h.seen, h.abroad = rules.BanAt/2, 0, tally{}, nil
+	now, span := time.Now(), spans[0]
+	if rules.Mode == On {
+		span = s.memory.next(who, now)
+	}
+	h.until = now.Add(span)
+	s.touch(who)
+	return h.until
 }
 
 func (s *Shield) tellSlowed(e sighting, why string, mode Mode) {
@@ -293,24 +308,20 @@ func (s *Shield) at(who netip.Prefix, rules *Rules) *household {
 	return h
 }
 
-// ban bans the household of a sighting, for longer than before.
-func (s *Shield) ban(e sighting, reason string, mode Mode) {
-	now := time.Now()
-	b := ban.Ban{Network: e.who, Reason: reason, By: ban.ByShield, Since: now}
+// ban bans the household of a sighting.
+func (s *Shield) ban(e sighting, reason string, mode Mode, until time.Time) {
+	b := ban.Ban{Network: e.who, Reason: reason, By: ban.ByShield, Since: time.Now(), Until: until}
 	var err error
 	if mode == On {
-		b.Until = now.Add(s.memory.next(e.who, now))
 		b, err = s.bans.Add(b)
-	} else {
-		b.Until = now.Add(spans[0])
 	}
-	if err == nil {
-		s.mu.Lock()
-		if h := s.households[e.who]; h != nil {
-			h.until = b.Until
+	s.mu.Lock()
+	if h := s.households[e.who]; h != nil {
+		if h.until = b.Until; err != nil {
+			h.until = time.Time{}
 		}
-		s.mu.Unlock()
 	}
+	s.mu.Unlock()
 	n, aloud := s.banned.Tell(e.from)
 	switch {
 	case !aloud:
@@ -329,7 +340,9 @@ func (s *Shield) sweep() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.now()
+	s.fadePardons(time.Now())
 	for who, h := range s.households {
+		h.fade(now)
 		if h.decay(now, rules.HalfLife); h.worth() < least && h.waiting == 0 {
 			delete(s.households, who)
 		}

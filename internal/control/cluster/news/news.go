@@ -170,12 +170,16 @@ func lines(to []byte, some []Event) (data []byte, n int) {
 	return to, len(some)
 }
 
+// Next returns how many events are published, or wait for that in the spool.
+func (w *Wire) Next() uint64 { return w.next.Load() }
+
 // answer tells whoever asks what happened from a number on: nothing if there is no more.
+// What is not published yet comes after what waits in the spool.
 func (w *Wire) answer(to string, from uint64) {
 	var data []byte
 	for all := 0; all < maxAsked; {
 		some, _ := w.since(from)
-		if len(some) == 0 {
+		if len(some) == 0 || from >= w.Next() {
 			break
 		}
 		var n int

@@ -16,6 +16,7 @@ import (
 
 	"moip/internal/control/cluster"
 	"moip/internal/control/cluster/bus"
+	"moip/internal/control/cluster/spool"
 	"moip/internal/session"
 )
 
@@ -32,13 +33,20 @@ type station struct {
 }
 
 // open starts a gateway.
-func open(x *bus.Exchange, name string) *station {
+func open(x *bus.Exchange, name string) *station { return openWith(x, name, "", 0) }
+
+// openWith starts a gateway with a spool.
+func openWith(x *bus.Exchange, name, path string, size int64) *station {
 	s := &station{Wire: New(), Place: x.Join()}
 	began := time.Now()
 	hub := cluster.New(cluster.Options{Bus: s.Place, Name: name, Log: slog.New(slog.DiscardHandler), Self: func() cluster.Gateway {
-		return cluster.Gateway{State: "running", Began: began, Events: s.Told()}
+		return cluster.Gateway{State: "running", Began: began, Events: s.Next()}
 	}})
-	s.Join(Options{Hub: hub, Log: slog.New(slog.DiscardHandler)})
+	o := Options{Hub: hub, Log: slog.New(slog.DiscardHandler)}
+	if path != "" {
+		o.Spool = spool.New(path, size)
+	}
+	s.Join(o)
 	ctx, cancel := context.WithCancel(context.Background())
 	var work sync.WaitGroup
 	work.Go(func() { hub.Run(ctx) })

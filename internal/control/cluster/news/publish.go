@@ -19,6 +19,9 @@ const (
 	// echoTime is after how long it is made sure, at the latest, that what was published
 	// has reached the bus.
 	echoTime = time.Second
+	// settleTime is how long after the bus has come back what has waited is told: the
+	// others and portals have to come back, too.
+	settleTime = 3 * time.Second
 	// confirmTime is how long that may take.
 	confirmTime = 5 * time.Second
 	// againTime is until what the disk or another process has refused is tried again.
@@ -40,6 +43,7 @@ type Counts struct {
 // after the last event of which it knows.
 type publisher struct {
 	w      *Wire
+	past   past
 	nonce  string        // of its echoes
 	bell   chan struct{} // the bus is up or down, or there is an echo
 	drops  atomic.Uint64 // how often the bus has gone down
@@ -70,12 +74,14 @@ type question struct {
 // gateway of a hub needs it.
 func (w *Wire) Run(ctx context.Context) {
 	p := &publisher{w: w, nonce: rand.Text(), bell: w.bell, aloud: 1, busy: w.o.Spool != nil}
+	p.past.w = w
 	stop, err := w.o.Hub.Bus().Subscribe(asked+w.gateway+"."+w.run, "", p.hear)
 	if err != nil {
 		w.o.Log.Error("events are not told to the other gateways", "error", err)
 		return
 	}
 	defer stop()
+	defer p.past.close()
 	defer w.o.Hub.Bus().Follow(func(s bus.State) {
 		if !s.Up {
 			p.drops.Add(1)
@@ -116,12 +122,16 @@ func (p *publisher) step(ctx context.Context) {
 	some, news := p.w.since(p.next)
 	switch up := p.up(); {
 	case up && p.behind():
+		if wait := settleTime - time.Since(p.w.o.Hub.Bus().State().Since); wait > 0 {
+			p.wait(ctx, nil, wait)
+			return
+		}
 		p.deliver(ctx)
 	case len(some) == 0:
 		p.idle(ctx, news, up)
 	case up:
 		if !p.publish(some) {
-			p.idle(ctx, nil, false)
+			p.wait(ctx, nil, againTime)
 			return
 		}
 		select {
@@ -129,7 +139,7 @@ func (p *publisher) step(ctx context.Context) {
 		case <-ctx.Done():
 		}
 	case !p.keep(some):
-		p.idle(ctx, nil, false) // they wait where they are
+		p.wait(ctx, nil, againTime) // they wait where they are
 	}
 }
 
@@ -178,18 +188,27 @@ func (p *publisher) behind() bool {
 
 // idle waits until something is to be done.
 func (p *publisher) idle(ctx context.Context, news <-chan struct{}, up bool) {
-	var wait <-chan time.Time
 	switch {
 	case up && p.upTo < p.next:
-		wait = time.After(time.Until(p.sent.Add(echoTime)))
+		p.wait(ctx, news, max(0, time.Until(p.sent.Add(echoTime))))
+		p.sendEcho(p.up())
 	case p.busy || !up:
-		wait = time.After(againTime)
+		p.wait(ctx, news, againTime)
+	default:
+		p.wait(ctx, news, -1)
+	}
+}
+
+// wait waits for news, for the bell, or for some time unless it is negative.
+func (p *publisher) wait(ctx context.Context, news <-chan struct{}, most time.Duration) {
+	var late <-chan time.Time
+	if most >= 0 {
+		late = time.After(most)
 	}
 	select {
 	case <-news:
 	case <-p.bell:
-	case <-wait:
-		p.sendEcho(up)
+	case <-late:
 	case <-ctx.Done():
 	}
 }
@@ -327,7 +346,7 @@ func (p *publisher) deliver(ctx context.Context) {
 		if all, err = s.Next(); err != nil {
 			p.w.o.Log.Error("what happened while the bus was down cannot be read", "error", err)
 			s.Close()
-			p.idle(ctx, nil, false)
+			p.wait(ctx, nil, againTime)
 			return
 		}
 	}
@@ -340,12 +359,15 @@ func (p *publisher) deliver(ctx context.Context) {
 	}
 	for _, m := range messages(all) {
 		if p.w.o.Hub.Bus().Publish(m) != nil {
-			p.idle(ctx, nil, false)
+			p.wait(ctx, nil, againTime)
 			return
 		}
 	}
 	if !p.confirmed(ctx) {
 		return
+	}
+	for _, line := range all {
+		p.past.add(line)
 	}
 	p.w.published.Add(uint64(len(all)))
 	if err := s.Done(); err != nil {

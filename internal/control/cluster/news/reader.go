@@ -64,6 +64,7 @@ type reader struct {
 	only    string // gateway, or ""
 	began   time.Time
 	resumed bool // it has read before
+	looked  bool // at who is there
 	bell    chan struct{}
 	answers chan answered
 	asking  sync.WaitGroup
@@ -82,6 +83,7 @@ type reader struct {
 type track struct {
 	mark
 	fresh  bool      // what is heard first comes next
+	since  time.Time // what happened before, by its clock, is not told; zero if all is
 	wanted bool      // it is to be asked
 	asking bool      // it is being asked
 	again  bool      // it is to be asked again, some time later
@@ -94,9 +96,10 @@ type track struct {
 
 // answered is what has come of a question.
 type answered struct {
-	t   *track
-	all []heard
-	err error
+	t    *track
+	goal uint64 // that it had then
+	all  []heard
+	err  error
 }
 
 // take has events wait for the reader. If they are too many they are gone, which is found
@@ -166,6 +169,7 @@ func (r *reader) begin(after string) bool {
 	}
 	if !r.w.alone {
 		r.look()
+		r.looked = true
 	}
 	return !r.wrong
 }
@@ -231,13 +235,20 @@ func (r *reader) track(s source) *track {
 	return nil
 }
 
-// meet begins with a source that is new to the reader, and may be known to the hub. Its
-// events are told from number n on if it is older than the reader, else all.
+// meet begins with a source that is new to the reader, at number n if the hub does not know
+// it. Else all is told that has happened since the reader came, and to one that has been
+// here before, who may have missed that, all.
 func (r *reader) meet(s source, known *cluster.Seen, n uint64) *track {
-	t := &track{mark: mark{source: s, next: n}, fresh: true, heard: time.Now()}
-	if known != nil && (r.resumed && time.Since(r.began) < patience || known.Began.Add(-known.Skew).After(r.began)) {
-		t.next, t.fresh, t.goal = 0, false, known.Events
-		t.wanted = t.goal > 0
+	t := &track{mark: mark{source: s, next: n}, fresh: known == nil, heard: time.Now()}
+	if known != nil {
+		if !r.resumed || time.Since(r.began) > patience {
+			t.since = r.began.Add(known.Skew)
+		}
+		t.next, t.goal = 0, known.Events
+		if !r.looked && !r.resumed {
+			t.next = known.Events
+		}
+		t.wanted = t.goal > t.next
 	}
 	if len(r.tracks) >= maxSources {
 		r.forget()
@@ -285,6 +296,11 @@ func (r *reader) pass(t *track, h heard) {
 	if h.n < t.next {
 		return
 	}
+	if !t.since.IsZero() && (h.Type == Lost || h.At.Before(t.since)) {
+		t.next = h.n + 1
+		return
+	}
+	t.since = time.Time{}
 	if h.first > t.next && !t.fresh {
 		r.miss(t, h.first)
 	}
@@ -326,7 +342,7 @@ func (r *reader) look() {
 			if g.Silent {
 				continue
 			}
-			t = r.meet(s, &g, g.Events)
+			t = r.meet(s, &g, 0)
 		}
 		known[t] = true
 		if !g.Silent {
@@ -356,7 +372,7 @@ func (r *reader) ask(ctx context.Context) {
 			panic(err) // it is a number
 		}
 		r.asking.Go(func() {
-			a := answered{t: t}
+			a := answered{t: t, goal: t.goal}
 			soon, cancel := context.WithTimeout(ctx, askTime)
 			defer cancel()
 			var data []byte
@@ -370,6 +386,19 @@ func (r *reader) ask(ctx context.Context) {
 	}
 }
 
+// givesUp reports whether a source cannot be asked any more: for some time nobody answers
+// for it, nor does the hub know it. One that is cut off comes back.
+func (r *reader) givesUp(t *track, why error) bool {
+	switch {
+	case !errors.Is(why, bus.ErrNobody) || r.known(t.source) != nil:
+		t.nobody = time.Time{}
+		return false
+	case t.nobody.IsZero():
+		t.nobody = time.Now()
+	}
+	return time.Since(t.nobody) >= patience
+}
+
 // answered is told what has come of a question.
 func (r *reader) answered(a answered) {
 	t, held, before := a.t, a.t.held, a.t.next
@@ -377,10 +406,7 @@ func (r *reader) answered(a answered) {
 		return // forgotten
 	}
 	t.asking = false
-	if errors.Is(a.err, bus.ErrNobody) && t.nobody.IsZero() {
-		t.nobody = time.Now()
-	}
-	if a.err != nil && (t.nobody.IsZero() || time.Since(t.nobody) < patience) {
+	if a.err != nil && !r.givesUp(t, a.err) {
 		t.again = true
 		return
 	}
@@ -395,6 +421,10 @@ func (r *reader) answered(a answered) {
 			r.hear(h)
 		}
 		t.nobody, t.wanted = time.Time{}, t.wanted || t.goal > t.next
+		return
+	}
+	if a.err == nil && t.goal > a.goal {
+		t.held, t.wanted = held, true // there may be more since it has answered
 		return
 	}
 	for _, h := range held {

@@ -116,8 +116,23 @@ func (r *rig) event(kind session.EventType, id session.ID) {
 
 // A portal is one of a group that share arrivals.
 type portal struct {
-	heard  []string
+	mu     sync.Mutex
+	calls  []string
 	silent bool
+}
+
+// heard returns the arrivals that it was told of.
+func (p *portal) heard() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.calls)
+}
+
+// silences has it answer nothing any more.
+func (p *portal) silences() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.silent = true
 }
 
 func (r *rig) portal() (p *portal, dies func()) {
@@ -131,7 +146,9 @@ func (r *rig) portal() (p *portal, dies func()) {
 		if err := json.Unmarshal(m.Data, &a); err != nil || a.Type != "began" || a.From != "192.0.2.7:4000" || a.By != "ws" || a.At.IsZero() {
 			r.t.Errorf("%s %v", m.Data, err)
 		}
-		p.heard = append(p.heard, fmt.Sprint(a.Gateway, "-", a.Call))
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.calls = append(p.calls, fmt.Sprint(a.Gateway, "-", a.Call))
 		if !p.silent {
 			r.at.Publish(bus.Message{Subject: m.Reply, Data: []byte(`{"ok":true}`)})
 		}
@@ -157,10 +174,10 @@ func TestArrivals(t *testing.T) {
 			r.event(session.Began, id+1)
 		}
 		r.after(time.Minute)
-		all := slices.Concat(a.heard, b.heard)
+		all := slices.Concat(a.heard(), b.heard())
 		slices.Sort(all)
-		if len(all) != n || len(slices.Compact(all)) != n || len(a.heard) == 0 || len(b.heard) == 0 {
-			t.Errorf("%d and %d", len(a.heard), len(b.heard))
+		if len(all) != n || len(slices.Compact(all)) != n || len(a.heard()) == 0 || len(b.heard()) == 0 {
+			t.Errorf("%d and %d", len(a.heard()), len(b.heard()))
 		}
 	})
 }
@@ -169,7 +186,7 @@ func TestArrivals(t *testing.T) {
 func TestArrivalsAreNotLost(t *testing.T) {
 	inRig(t, func(r *rig) {
 		dead, dies := r.portal()
-		dead.silent = true
+		dead.silences()
 		r.event(session.Began, 1)
 		r.after(time.Second)
 		dies()
@@ -179,8 +196,8 @@ func TestArrivalsAreNotLost(t *testing.T) {
 		r.event(session.Ended, 3) // of whom nobody needs to know any more
 		p, _ := r.portal()
 		r.after(10 * time.Second)
-		if !slices.Equal(dead.heard, []string{"paris-1"}) || !slices.Equal(p.heard, []string{"paris-1", "paris-2"}) {
-			t.Error(dead.heard, p.heard)
+		if !slices.Equal(dead.heard(), []string{"paris-1"}) || !slices.Equal(p.heard(), []string{"paris-1", "paris-2"}) {
+			t.Error(dead.heard(), p.heard())
 		}
 		r.own.Cut(errors.New("cut"))
 		if up, _ := r.link.State(); up {
@@ -190,18 +207,18 @@ func TestArrivalsAreNotLost(t *testing.T) {
 		r.after(time.Hour)
 		r.own.Cut(nil)
 		r.after(0)
-		if len(p.heard) != 3 || p.heard[2] != "paris-4" {
-			t.Error(p.heard)
+		if heard := p.heard(); len(heard) != 3 || heard[2] != "paris-4" {
+			t.Error(p.heard())
 		}
-		p.silent = true
+		p.silences()
 		r.event(session.Began, 5)
 		r.after(time.Second)
-		if len(p.heard) != 4 {
-			t.Error(p.heard)
+		if len(p.heard()) != 4 {
+			t.Error(p.heard())
 		}
 		r.after(10 * time.Second) // as nobody has answered for long
-		if len(p.heard) < 5 {
-			t.Error(p.heard)
+		if len(p.heard()) < 5 {
+			t.Error(p.heard())
 		}
 	})
 }

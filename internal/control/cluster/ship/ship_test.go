@@ -285,6 +285,41 @@ func TestWrong(t *testing.T) {
 	}
 }
 
+// A stream that is full, or goes, costs nothing that was not in it.
+func TestStreamGoes(t *testing.T) {
+	t.Parallel()
+	server := natstest.New(t, natstest.JetStream)
+	conn := dial(t, server.URL)
+	js, err := jetstream.New(conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := jetstream.StreamConfig{Name: "CALLS", Subjects: []string{"hub.record.>"}, MaxMsgs: 4, Discard: jetstream.DiscardNew}
+	if _, err := js.CreateStream(t.Context(), config); err != nil {
+		t.Fatal(err)
+	}
+	h := opens(t, filepath.Join(t.TempDir(), "history.db"))
+	calls(h, 1, 6)
+	s, log, _ := ships(t, conn, h)
+	state := waits(t, s, log, func(s ship.State) bool { return s.Fault != nil && s.Shipped == 4 && s.Waiting == 2 })
+	if text := state.Fault.Error(); !strings.Contains(text, "maximum messages exceeded") {
+		t.Error(text)
+	}
+	config.MaxMsgs = -1
+	if _, err := js.UpdateStream(t.Context(), config); err != nil {
+		t.Fatal(err)
+	}
+	waits(t, s, log, func(s ship.State) bool { return empty(s) && s.Shipped == 6 })
+	if err := js.DeleteStream(t.Context(), "CALLS"); err != nil {
+		t.Fatal(err)
+	}
+	calls(h, 7, 3)
+	waits(t, s, log, func(s ship.State) bool { return empty(s) && s.Shipped == 9 })
+	if all := stream(t, conn); len(all) != 3 || all[0].record.Call != 7 {
+		t.Errorf("%+v", all)
+	}
+}
+
 // What has arrived is not shipped again while that cannot be noted.
 func TestUnnoted(t *testing.T) {
 	t.Parallel()
