@@ -22,12 +22,21 @@ func (c *Config) Settings(show func(string) string) map[string]any {
 	return all
 }
 
-// Digest returns a word that is the same for equal configurations, in all but the table
-// cluster, in which gateways of one hub have to differ. What is in the files that keys name is
-// no part of it, nor what show hides (see Settings).
+// own are the keys in which gateways of one hub differ as their machines do: addresses,
+// names and places of files.
+var own = []string{
+	"cluster.node", "cluster.listen", "cluster.routes", "cluster.url", "cluster.cert", "cluster.key", "cluster.spool",
+	"cluster.credentials", "cluster.nkey", "cluster.user", "cluster.password_file", "cluster.token_file", "cluster.secret_file", "cluster.ca",
+	"listen", "admin", "admin_hosts", "cache", "log", "records", "history.file", "bans.file", "shield.file", "recordings.folder",
+	"tls.cert", "tls.key", "tls.acme", "tls.acme_folder",
+}
+
+// Digest returns a word that is the same for equal configurations, in all but what is each
+// gateway's own. What is in the files that keys name is no part of it, nor what show hides
+// (see Settings).
 func (c *Config) Digest(show func(string) string) string {
 	all := c.Settings(show)
-	maps.DeleteFunc(all, func(key string, _ any) bool { return strings.HasPrefix(key, "cluster.") })
+	maps.DeleteFunc(all, func(key string, _ any) bool { return slices.Contains(own, key) })
 	text, err := json.Marshal(all) // in the order of the keys
 	if err != nil {
 		panic(err) // it is made of strings and numbers
