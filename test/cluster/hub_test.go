@@ -247,6 +247,42 @@ func (h *hub) drains(m *member, during time.Duration) {
 	h.restarts(m)
 }
 
+// networks are those that a gateway keeps out.
+func (h *hub) networks(m *member) (all []string, err error) {
+	var answer struct{ Bans []struct{ Network string } }
+	err = h.asks(h.Context(), m, "GET", "/bans", nil, &answer)
+	for _, b := range answer.Bans {
+		all = append(all, b.Network)
+	}
+	slices.Sort(all)
+	return all, err
+}
+
+// bans has a gateway keep a network out, or let it in again.
+func (h *hub) bans(m *member, network string, out bool) {
+	h.Helper()
+	var err error
+	if out {
+		err = h.asks(h.Context(), m, "POST", "/bans", map[string]string{"network": network, "reason": "by " + m.name}, nil)
+	} else {
+		err = h.asks(h.Context(), m, "DELETE", "/bans/"+network, nil, nil)
+	}
+	if err != nil {
+		h.Errorf("%s, about %s: %v", m.name, network, err)
+	}
+}
+
+// sameBans reports, by an error, whether all keep out whom they should.
+func (h *hub) sameBans(want ...string) error {
+	slices.Sort(want)
+	for _, m := range h.up() {
+		if got, err := h.networks(m); err != nil || !slices.Equal(got, want) {
+			return fmt.Errorf("%s keeps out %v: %v", m.name, got, err)
+		}
+	}
+	return nil
+}
+
 // Operators order this and that for calls of any gateway, by any gateway.
 type operators struct {
 	h     *hub
