@@ -316,8 +316,8 @@ const (
 	gatherTime = 2 * time.Second
 	// searchTime is that for what has to be looked for on a disk.
 	searchTime = 6 * time.Second
-	// maxGathered bounds the answer of each: 100,000 calls take half of it.
-	maxGathered = 100 << 20
+	// maxGathered bounds the answer of each: 100,000 calls take 27 MB.
+	maxGathered = 64 << 20
 )
 
 // Asked says whom of a hub an answer is of. A gateway that is alone says nothing.
