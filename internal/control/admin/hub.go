@@ -58,7 +58,7 @@ func (d desk) reach(pattern string, own http.Handler) http.Handler {
 // ofOne are the operations for which gateway=NAME names whose answer is wanted.
 var ofOne = []string{
 	"GET /state", "GET /limits", "GET /config", "POST /reload", "POST /drain", "POST /upgrade", "GET /log-level", "PUT /log-level",
-	"GET /services", "GET /link", "GET /shield",
+	"GET /services", "GET /link", "GET /shield", "GET /metrics",
 }
 
 // ofGateway has a request answered by the gateway that it names.
