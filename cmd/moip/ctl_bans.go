@@ -80,7 +80,6 @@ func (o ctlBan) Run(ctx context.Context, c *ctl, out io.Writer) error {
 			printf(out, ", calls ended: %d", b.HungUp)
 		}
 		_, err := fmt.Fprintln(out)
-		c.tellMissing(b.Asked)
 		return err
 	})
 }

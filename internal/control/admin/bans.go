@@ -32,8 +32,7 @@ type BanOrder struct {
 // Banned tells of the ban that was ordered.
 type Banned struct {
 	Ban    Ban `json:"ban"`
-	HungUp int `json:"hung_up"` // calls that were ended
-	Asked
+	HungUp int `json:"hung_up"` // calls of this gateway that were ended
 }
 
 // maxImport bounds what a request of importing says: of most bans, 100,000.
