@@ -26,11 +26,6 @@ func (g *gateway) openShared() error {
 	return nil
 }
 
-// hangUpTime is when calls from a network are ended that another gateway has banned so. It
-// asks for that itself, to know how many there are; this is for when that got lost, and for
-// who came just then.
-const hangUpTime = time.Second / 2
-
 // takeBans does what is to be done about what other gateways have said of bans.
 func (g *gateway) takeBans(changes []ban.Change) {
 	now := time.Now()
@@ -45,20 +40,22 @@ func (g *gateway) takeBans(changes []ban.Change) {
 		case b.By == ban.ByShield:
 			g.shield.Banned(b.Network, b.Since, b.Until)
 		case b.By == ban.ByOperator:
-			g.log.Info("banned by another gateway", "network", b.Network, "gateway", b.Gateway, "why", b.Reason)
+			hungUp := 0
 			if c.HangUp {
-				time.AfterFunc(hangUpTime, func() { g.hangUpAll(b.Network) })
+				hungUp = g.hangUpAll(b.Network)
 			}
+			g.log.Info("banned by another gateway", "network", b.Network, "gateway", b.Gateway, "why", b.Reason, "hung up", hungUp)
 		}
 	}
 }
 
 // hangUpAll ends the calls from a network, but for those of who is never banned here.
-func (g *gateway) hangUpAll(network netip.Prefix) {
+func (g *gateway) hangUpAll(network netip.Prefix) (n int) {
 	for _, call := range g.board.Calls() {
 		from := policy.Bare(call.Caller.Addr.Addr())
-		if call.State != session.Over && network.Contains(from) && !g.bans.IsExempt(from) {
-			g.board.Hangup(call.ID, session.ReasonBanned) // or it has just ended
+		if call.State != session.Over && network.Contains(from) && !g.bans.IsExempt(from) && g.board.Hangup(call.ID, session.ReasonBanned) == nil {
+			n++
 		}
 	}
+	return n
 }

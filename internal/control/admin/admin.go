@@ -186,6 +186,7 @@ func (d desk) endpoints() map[string]http.Handler {
 	all := map[string]http.Handler{
 		"GET /calls/{id}/screen/live": http.HandlerFunc(d.watch),
 		"GET /trace":                  http.HandlerFunc(d.trace),
+		"GET /metrics":                http.HandlerFunc(d.metrics),
 	}
 	for pattern, h := range d.operations() {
 		all[pattern] = h

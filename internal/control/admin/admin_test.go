@@ -68,7 +68,7 @@ func TestOpenAPI(t *testing.T) {
 			op.check(t, method, path)
 		}
 	}
-	for _, own := range []string{"GET /events", "GET /calls/{id}/screen/live", "GET /trace", "POST /login", "DELETE /login"} {
+	for _, own := range []string{"GET /events", "GET /calls/{id}/screen/live", "GET /trace", "GET /metrics", "POST /login", "DELETE /login"} {
 		if !told[own] {
 			t.Errorf("%s is not told of", own)
 		}

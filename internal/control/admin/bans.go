@@ -34,8 +34,7 @@ type BanOrder struct {
 // Banned tells of the ban that was ordered.
 type Banned struct {
 	Ban    Ban `json:"ban"`
-	HungUp int `json:"hung_up"` // calls that were ended
-	Asked
+	HungUp int `json:"hung_up"` // calls of this gateway that were ended
 }
 
 // maxImport bounds what a request of importing says: of most bans, 100,000.
@@ -128,22 +127,6 @@ func (d desk) hangUpAll(network netip.Prefix) (n int) {
 		}
 	}
 	return n
-}
-
-// hangUpBanned ends the calls from a network that is banned at another gateway, from where
-// the ban comes by itself.
-func (d desk) hangUpBanned(r *http.Request) (any, error) {
-	var order BanOrder
-	if err := read(r, &order); err != nil {
-		return nil, err
-	}
-	network, err := policy.ParseNetwork(order.Network)
-	if err != nil {
-		return nil, fault{err}
-	}
-	told := Banned{HungUp: d.hangUpAll(network)}
-	told.Ban, _ = d.Bans.Find(network.Addr())
-	return told, nil
 }
 
 func (d desk) unban(r *http.Request) (any, error) {

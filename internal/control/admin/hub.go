@@ -31,9 +31,7 @@ import (
 // they say that asks is believed.
 func Inside(o Options) http.Handler {
 	mux, d := http.NewServeMux(), desk{o}
-	all := d.endpoints()
-	all["POST /bans"] = handler(d.hangUpBanned)
-	for pattern, own := range all {
+	for pattern, own := range d.endpoints() {
 		method, path, _ := strings.Cut(pattern, " ")
 		mux.Handle(method+" "+root+path, access.Vouched(needs(method, path), o.Log, own))
 	}
@@ -60,7 +58,7 @@ func (d desk) reach(pattern string, own http.Handler) http.Handler {
 // ofOne are the operations for which gateway=NAME names whose answer is wanted.
 var ofOne = []string{
 	"GET /state", "GET /limits", "GET /config", "POST /reload", "POST /drain", "POST /upgrade", "GET /log-level", "PUT /log-level",
-	"GET /services", "GET /link", "GET /shield",
+	"GET /services", "GET /link", "GET /shield", "GET /metrics",
 }
 
 // ofGateway has a request answered by the gateway that it names.

@@ -67,7 +67,7 @@ func dialPhone(context.Context, session.ID, session.Route) (session.Endpoint, er
 
 // A station is a gateway of a hub in a bubble of time.
 type station struct {
-	t      *testing.T
+	t      testing.TB
 	name   string
 	place  *bus.Place
 	hub    *cluster.Hub
@@ -81,7 +81,7 @@ type station struct {
 }
 
 // opens has a gateway join, with some calls. Change may change what it answers with.
-func opens(t *testing.T, x *bus.Exchange, name string, calls int, change func(*Options)) *station {
+func opens(t testing.TB, x *bus.Exchange, name string, calls int, change func(*Options)) *station {
 	log := slog.New(slog.DiscardHandler)
 	s := &station{t: t, name: name, place: x.Join(), board: switchboard.New(log)}
 	s.state.Store("running")
@@ -122,12 +122,16 @@ func opens(t *testing.T, x *bus.Exchange, name string, calls int, change func(*O
 // called has somebody call, a second later than the one before.
 func (s *station) called() {
 	time.Sleep(time.Second)
+	s.call()
+	synctest.Wait()
+}
+
+func (s *station) call() {
 	p := newPhone()
 	s.phones = append(s.phones, p)
 	s.calls.Go(func() {
 		s.board.Answer(p, session.Caller{Transport: "telnet", Addr: netip.MustParseAddrPort("192.0.2.1:4000")})
 	})
-	synctest.Wait()
 }
 
 // asks asks the gateway, and returns the status and the answer.
@@ -634,5 +638,38 @@ func TestHistoryElsewhere(t *testing.T) {
 		s.says(400, "is out of range", "GET", "/history?limit=0", "")
 		s.says(404, "keeps no history", "GET", "/history?gateway=rome", "")
 		s.says(200, `"gateway": "lyon"`, "GET", "/history?gateway=lyon", "")
+	}
+}
+
+// What a list of 10,000 calls takes, of a gateway that is alone, and of a hub of three.
+func BenchmarkList(b *testing.B) {
+	const calls = 10_000
+	for name, gateways := range map[string]int{"alone": 1, "hub": 3} {
+		b.Run(name, func(b *testing.B) {
+			var x bus.Exchange
+			var all []*station
+			for i := range gateways {
+				s := opens(b, &x, string(rune('a'+i)), 0, nil)
+				defer s.stop()
+				for range calls / gateways {
+					s.call()
+				}
+				all = append(all, s)
+			}
+			for _, s := range all {
+				for n, _ := s.board.Count(); n < calls/gateways || len(s.hub.Gateways()) < gateways; n, _ = s.board.Count() {
+					time.Sleep(10 * time.Millisecond)
+				}
+			}
+			b.ReportAllocs()
+			bytes := 0
+			for b.Loop() {
+				code, told := all[0].asks("GET", "/calls", "")
+				if bytes = len(told); code != http.StatusOK || strings.Contains(told, `"missing"`) {
+					b.Fatal(code, told[max(0, bytes-1000):])
+				}
+			}
+			b.ReportMetric(float64(bytes), "bytes/list")
+		})
 	}
 }
