@@ -269,7 +269,7 @@ func (s *standIn) mux() http.Handler {
 			}
 		})
 	})
-	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, r *http.Request) {
+	metrics := func(w http.ResponseWriter, r *http.Request) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		for _, h := range s.houses {
@@ -277,7 +277,9 @@ func (s *standIn) mux() http.Handler {
 				fmt.Fprintf(w, "moip_calls{transport=\"tcp\"} %d\nmoip_refusals_total{reason=\"full\"} %d\n", h.Calls, time.Now().Unix())
 			}
 		}
-	})
+	}
+	mux.HandleFunc("GET /metrics", metrics)
+	mux.HandleFunc("GET /api/v1/metrics", metrics)
 	mux.Handle("GET /", console.Handler())
 	return mux
 }
@@ -433,14 +435,16 @@ func TestConsoleOfHubInTrouble(t *testing.T) {
 	d.press("#calls", "Watch call lyon-1")
 	d.reads("#watched", "Live.")
 
-	// lyon is killed.
+	// lyon is slow, then killed.
 	lyon := s.calls[1]
+	s.is(func() { s.missing = []absent{{Gateway: "lyon", Since: heard, Why: "no answer in 2 s", Calls: 1}} })
+	d.reads("#trouble", "lyon does not answer (no answer in 2 s). It was heard last at ")
 	s.is(func() {
 		s.houses[0].Silent, s.houses[0].Heard, s.houses[0].Calls = true, heard, 12
 		s.calls = slices.Delete(s.calls, 1, 2)
 		s.missing = []absent{{Gateway: "lyon", Since: heard, Why: "no answer in 2 s", Calls: 12}}
 	})
-	const lost = "lyon does not answer (no answer in 2 s). It was heard last at "
+	const lost = "lyon does not answer. It was heard last at "
 	d.reads("#watched", lost)
 	d.so(`[...orders.children].every(e => !e.disabled)`) // it may go on
 	d.saves("watched.png")

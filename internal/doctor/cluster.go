@@ -22,7 +22,8 @@ import (
 // How long the bus is waited for, and the gateways on it.
 const (
 	busTime    = 5 * time.Second
-	rollTime   = 1500 * time.Millisecond
+	rollTime   = 500 * time.Millisecond
+	rollTimes  = 3
 	maxAnswers = 4096
 )
 
@@ -39,7 +40,11 @@ func (o Options) clusterChecks() (checks []check) {
 			checks = append(checks, check{"cluster", func(context.Context) []Finding { return checkSecret(key, file) }})
 		}
 	}
-	return append(checks, check{"cluster", o.checkBus})
+	checks = append(checks, check{"cluster", o.checkBus})
+	if c.Records != "" {
+		checks = append(checks, check{"records", o.checkStream})
+	}
+	return checks
 }
 
 // checkSecret looks who can read a file. What is in it, the bus will tell.
@@ -129,7 +134,8 @@ func (o Options) roll(ctx context.Context, b *natsbus.Bus) Finding {
 	const name = "cluster"
 	var mu sync.Mutex
 	heard := map[string]cluster.Gateway{} // by instance
-	stop, err := b.Subscribe("beat.*", "", func(m bus.Message) {
+	inbox := bus.Inbox()
+	stop, err := b.Subscribe(inbox, "", func(m bus.Message) {
 		var g cluster.Gateway
 		mu.Lock()
 		defer mu.Unlock()
@@ -147,10 +153,12 @@ func (o Options) roll(ctx context.Context, b *natsbus.Bus) Finding {
 	if !errors.Is(err, bus.ErrNobody) {
 		return problem(name, "see what the server's permissions are, and whether the network is overloaded", "%s does not answer: %v", b.State().At, err)
 	}
-	b.Publish(bus.Message{Subject: "roll"})
-	select {
-	case <-time.After(rollTime):
-	case <-ctx.Done():
+	for range rollTimes { // some hear of us only a little later
+		b.Publish(bus.Message{Subject: "roll", Reply: inbox})
+		select {
+		case <-time.After(rollTime):
+		case <-ctx.Done():
+		}
 	}
 	mu.Lock()
 	defer mu.Unlock()

@@ -18,7 +18,6 @@ func (d desk) everywhere() map[string]handler {
 		"POST /calls/message": d.messageEverybody,
 		"GET /history":        d.historyOfAll,
 		"GET /history/totals": d.totalsOfAll,
-		"POST /bans":          d.banEverywhere,
 	}
 }
 
@@ -32,8 +31,10 @@ func (d desk) listAll(r *http.Request) (any, error) {
 		for i := range told.Calls {
 			told.Calls[i].Gateway = gateway
 		}
-		if all.Calls = append(all.Calls, told.Calls...); all.Calls == nil {
-			all.Calls = []Call{}
+		if len(all.Calls) == 0 && told.Calls != nil {
+			all.Calls = told.Calls // all there are, as a rule
+		} else {
+			all.Calls = append(all.Calls, told.Calls...)
 		}
 	})
 	if len(a.others) > 0 {
@@ -52,31 +53,6 @@ func (d desk) messageEverybody(r *http.Request) (any, error) {
 	}
 	all := Told{}
 	err = gather(a, d.messageAll, gatherTime, func(_ string, told Told) { all.Told += told.Told })
-	all.Asked = a.Asked
-	return all, err
-}
-
-// banEverywhere bans as d.ban does, which all gateways hear of; but calls are ended by
-// whoever has them.
-func (d desk) banEverywhere(r *http.Request) (any, error) {
-	a, err := d.round(r)
-	if err != nil {
-		return nil, err
-	}
-	var order BanOrder
-	if told, err := a.own(func(r *http.Request) (any, error) { return nil, read(r, &order) }); err != nil {
-		return told, err
-	}
-	if !order.HangUp {
-		a.others, a.Missing = nil, nil
-	}
-	var all Banned
-	err = gather(a, d.ban, gatherTime, func(gateway string, told Banned) {
-		if gateway == d.Hub.Name() || all.Ban == (Ban{}) {
-			all.Ban = told.Ban
-		}
-		all.HungUp += told.HungUp
-	})
 	all.Asked = a.Asked
 	return all, err
 }

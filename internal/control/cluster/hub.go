@@ -450,12 +450,13 @@ func (h *Hub) Alive() []Seen { return h.those(func(s Seen) bool { return !s.Sile
 // and has calls still, or if two have the name, none if nobody has it.
 func (h *Hub) Of(name string) []Seen { return h.those(func(s Seen) bool { return s.Name == name }) }
 
-// Hears reports whether the process of that instance is there, and is not this one.
+// Hears reports whether the process of that instance is there, is not this one, and may be
+// believed: it is not foreign.
 func (h *Hub) Hears(instance string) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	m := h.known[instance]
-	return m != nil && !m.Silent
+	return m != nil && !m.Silent && !m.Foreign()
 }
 
 // Working returns the gateways that share what is the hub's work, this one among them if it

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -32,6 +33,7 @@ type machine struct {
 	station
 	began time.Time // by its clock
 	skew  time.Duration
+	clock atomic.Int64 // skew, for the gateway
 	cut   bool
 	dead  bool
 	heard map[*machine]bool // it may know of these, true if it has to
@@ -42,8 +44,9 @@ var errCut = errors.New("cut")
 func (m *model) begin(name string, skew time.Duration) *machine {
 	p := m.x.Join()
 	c := &machine{skew: skew, began: time.Now().Add(skew), heard: map[*machine]bool{}}
+	c.clock.Store(int64(skew))
 	h := cluster.New(cluster.Options{
-		Bus: p, Name: name, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return time.Now().Add(c.skew) },
+		Bus: p, Name: name, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return time.Now().Add(time.Duration(c.clock.Load())) },
 		Self: func() cluster.Gateway { return cluster.Gateway{State: "running", Version: "1", Began: c.began} },
 	})
 	ctx, cancel := context.WithCancel(context.Background())
@@ -230,6 +233,7 @@ func (m *model) do(s step) {
 		}
 	case "clock":
 		c.skew = s.skew
+		c.clock.Store(int64(s.skew))
 		for range 4 { // until earlier beats count no more
 			time.Sleep(2 * time.Second)
 		}

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -125,9 +126,10 @@ func TestClocks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var x bus.Exchange
 		var log bytes.Buffer
-		wrong := time.Minute
+		var wrong atomic.Int64
+		wrong.Store(int64(time.Minute))
 		a := open(&x, cluster.Options{Name: "a", Log: slog.New(slog.NewTextHandler(&log, nil))})
-		b := open(&x, cluster.Options{Name: "b", Now: func() time.Time { return time.Now().Add(wrong) }})
+		b := open(&x, cluster.Options{Name: "b", Now: func() time.Time { return time.Now().Add(time.Duration(wrong.Load())) }})
 		defer a.stop()
 		defer b.stop()
 		for _, test := range []struct {
@@ -137,7 +139,7 @@ func TestClocks(t *testing.T) {
 			{time.Minute, "its clock is 1m0s ahead of"}, {0, ""}, {-90 * time.Second, "its clock is 1m30s behind"},
 			{4500 * time.Millisecond, "its clock is 5s ahead of"}, {3 * time.Second, ""}, {4500 * time.Millisecond, ""},
 		} {
-			wrong = test.skew
+			wrong.Store(int64(test.skew))
 			time.Sleep(9 * time.Second)
 			s := a.Of("b")[0]
 			if s.Skew != test.skew || !strings.HasPrefix(s.Fault, test.want) || (s.Fault == "") != (test.want == "") || s.Silent {

@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"slices"
 	"strconv"
 	"sync"
 	"syscall"
@@ -26,7 +27,8 @@ import (
 // What the server inside goes by.
 const (
 	routePing  = 2 * time.Second // so that a route that is cut is noticed as a connection is
-	routeLook  = 500 * time.Millisecond
+	routeLook  = 250 * time.Millisecond
+	meetTime   = 100 * time.Millisecond // for servers to tell each other what is followed where
 	settleTime = 500 * time.Millisecond
 	startTime  = 10 * time.Second
 	heirTime   = 100 * time.Millisecond
@@ -55,6 +57,7 @@ type ServerOptions struct {
 // servers of other gateways by routes. It keeps nothing on disk.
 type Server struct {
 	o      ServerOptions
+	others bool        // should be there
 	token  string      // by which this process knows itself
 	tls    *tls.Config // of routes, nil for none
 	ctx    context.Context
@@ -63,7 +66,7 @@ type Server struct {
 	turn   sync.Mutex // held while a server is started or ended
 	mu     sync.Mutex
 	server *server.Server // guarded by mu, as all below; nil while there is none
-	others bool           // are known, and should be connected
+	met    time.Time      // the first of those that are, zero if none is
 }
 
 // user is what servers call each other, beside the secret.
@@ -72,7 +75,7 @@ const user = "moip"
 // StartServer returns a Server that listens, or will as an heir. Its errors name files and
 // addresses; one that wraps syscall.EADDRINUSE is that of a port that is taken.
 func StartServer(o ServerOptions) (*Server, error) {
-	s := &Server{o: o, token: rand.Text(), others: len(o.Routes) > 0}
+	s := &Server{o: o, token: rand.Text(), others: slices.ContainsFunc(o.Routes, func(route string) bool { return route != o.Listen })}
 	s.ctx, s.halt = context.WithCancel(context.Background())
 	if o.Cert != "" {
 		var err error
@@ -157,7 +160,7 @@ func (s *Server) start(listen string, routes []string) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.server, s.others = inside, s.others || len(routes) > 0
+	s.server = inside
 	return nil
 }
 
@@ -254,8 +257,8 @@ func (s *Server) option() nats.Option {
 	}
 }
 
-// alone returns why the server is connected with no other. One that knows of none is not
-// alone before others have come.
+// alone returns why the server is connected with no other that should be there, nil if it
+// is, or if no routes say that there are others.
 func (s *Server) alone() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -263,8 +266,12 @@ func (s *Server) alone() error {
 	if s.server != nil {
 		n = s.server.NumRoutes()
 	}
-	s.others = s.others || n > 0
-	if s.others && n == 0 {
+	if n == 0 {
+		s.met = time.Time{}
+	} else if s.met.IsZero() {
+		s.met = time.Now()
+	}
+	if s.others && (n == 0 || time.Since(s.met) < meetTime) {
 		return errAlone
 	}
 	return nil

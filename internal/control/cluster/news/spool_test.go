@@ -201,6 +201,31 @@ func TestFull(t *testing.T) {
 	})
 }
 
+// Without a spool, or with one that cannot be written, the newest wait in memory.
+func TestNoSpool(t *testing.T) {
+	for _, path := range []string{"", filepath.Join(t.TempDir(), "none", "spool")} {
+		synctest.Test(t, func(t *testing.T) {
+			var x bus.Exchange
+			p := listen(&x)
+			a := openWith(&x, "a", path, 1<<20)
+			defer a.stop()
+			time.Sleep(time.Second)
+			a.Cut(errCut)
+			for range Kept + 10 {
+				a.call()
+			}
+			time.Sleep(time.Minute)
+			a.Cut(nil)
+			time.Sleep(2 * settleTime)
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			if n := len(p.told); n != Kept+1 || p.told[0] != "a lost 10" || p.told[1] != "a-11" || p.told[n-1] != fmt.Sprint("a-", Kept+10) || a.Counts().Lost != 10 {
+				t.Errorf("with %q, told of %d, %.3q; %+v", path, n, p.told, a.Counts())
+			}
+		})
+	}
+}
+
 // The process that replaces another has the spool, and what is in it.
 func TestYield(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "spool")

@@ -139,7 +139,7 @@ func (s *Survey) look(alive []cluster.Seen) (wanted []string) {
 	s.directories[s.digest] = s.mine
 	there := map[string]bool{}
 	for _, g := range alive {
-		if g.Self {
+		if g.Self || g.Foreign() {
 			continue
 		}
 		there[g.Instance] = true

@@ -145,7 +145,9 @@ func (w *world) tried(d time.Duration) map[string]map[string]bool {
 	synctest.Wait()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.tries
+	tries := w.tries
+	w.tries = map[string]map[string]bool{}
+	return tries
 }
 
 var services = []string{"A", "B", "C", "D", "E"}

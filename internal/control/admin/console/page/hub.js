@@ -99,7 +99,7 @@ function offer() {
 /** Those that do not answer, each once. */
 function missing(list = unanswered) {
 	const there = new Set(names()), found = new Map(list.map(m => [m.gateway, m]));
-	for (const { name, heard, calls } of gateways) if (!there.has(name) && !found.has(name)) found.set(name, { gateway: name, since: heard, calls });
+	for (const { name, heard, calls } of gateways) if (!there.has(name)) found.set(name, { gateway: name, since: heard, calls }); // of which that is all
 	return [...found.values()];
 }
 
