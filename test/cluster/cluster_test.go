@@ -122,6 +122,7 @@ func (e *evening) silent(m *member, during time.Duration) {
 	e.bans(m, "203.0.113.1/32", true)
 	e.bans(other, "203.0.113.2/32", true)
 	e.takes("bans are the same", 0, func() error { return e.sameBans("203.0.113.1/32", "203.0.113.2/32") })
+	defer e.trouble()()
 	began := time.Now()
 	e.fault("a gateway is cut off", func() {
 		m.apart = true
@@ -142,6 +143,7 @@ func (e *evening) silent(m *member, during time.Duration) {
 // stopped has a gateway stand still for a while, with all its calls.
 func (e *evening) stopped(m *member, during time.Duration) {
 	e.Helper()
+	defer e.trouble()()
 	began := time.Now()
 	e.fault("a gateway stands still", func() {
 		e.isDown(m, true)

@@ -191,14 +191,19 @@ func (h *hub) takesSince(began time.Time, what string, stays time.Duration, isSo
 // after it. How long it is not then counts from when it has happened.
 func (h *hub) fault(what string, happens func(), comes ...func()) {
 	h.Helper()
-	h.unquiet.Add(1)
+	defer h.trouble()()
 	happens()
 	began := time.Now()
 	for _, c := range comes {
 		c()
 	}
 	h.takesSince(began, what+": the registry is true", h.settle, h.isTrue)
-	time.AfterFunc(5*time.Second, func() { h.unquiet.Add(-1) })
+}
+
+// trouble says that orders may be refused from now on, until 5 s after its result is called.
+func (h *hub) trouble() (over func()) {
+	h.unquiet.Add(1)
+	return func() { time.AfterFunc(5*time.Second, func() { h.unquiet.Add(-1) }) }
 }
 
 // metric is one of those of a gateway, -1 if it is not there.
