@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -83,6 +84,20 @@ func want(gateway string, first, last int) string {
 	return strings.Join(text, ", ")
 }
 
+// ctlFollows returns what moip ctl events prints from now on.
+func ctlFollows(t *testing.T, g *gateway, flags ...string) *log {
+	t.Helper()
+	follower := exec.Command(program, append([]string{"ctl", "--admin", g.doors["admin"], "events"}, flags...)...)
+	out := &log{news: make(chan struct{})}
+	follower.Stdout, follower.Stderr = out, out
+	if err := follower.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { follower.Process.Kill(); follower.Wait() })
+	time.Sleep(time.Second) // it prints nothing before there is something
+	return out
+}
+
 // comesAndGoes calls a gateway, and hangs up when it has answered.
 func comesAndGoes(t *testing.T, g *gateway) {
 	t.Helper()
@@ -120,8 +135,12 @@ func TestEventsOfHub(t *testing.T) {
 	r.reads(paris, func(all []admin.Event) bool {
 		return happened(all, "lyon") == want("lyon", 1, 2) && happened(all, "paris") == want("paris", 1, 1)
 	})
+	only := ctlFollows(t, paris, "--gateway", "lyon")
 	call(lyon)
 	call(paris)
+	if err := only.hear("call lyon-3  ended"); err != nil || strings.Contains(only.String(), "paris") {
+		t.Errorf("moip ctl events --gateway lyon: %v\n%s", err, only)
+	}
 	r.reads(lyon, func(all []admin.Event) bool {
 		return happened(all, "lyon") == want("lyon", 1, 3) && happened(all, "paris") == want("paris", 1, 2)
 	})

@@ -253,12 +253,14 @@ func (o ctlRecord) Run(ctx context.Context, c *ctl, out io.Writer) error {
 	return do(ctx, c, out, "PUT", o.ID.path("/recording"), admin.Recording{On: !o.Off}, nothing)
 }
 
-type ctlEvents struct{}
+type ctlEvents struct {
+	Gateway string `help:"Of one gateway of the hub alone." placeholder:"NAME"`
+}
 
-func (ctlEvents) Run(ctx context.Context, c *ctl, out io.Writer) error {
+func (o ctlEvents) Run(ctx context.Context, c *ctl, out io.Writer) error {
 	ctx, stop := untilSignal(ctx)
 	defer stop()
-	return c.client().Follow(ctx, func(e admin.Event) error {
+	return c.client().FollowGateway(ctx, o.Gateway, func(e admin.Event) error {
 		if c.JSON {
 			return printJSON(out, e, false)
 		}

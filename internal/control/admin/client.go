@@ -108,17 +108,26 @@ func (c *Client) request(ctx context.Context, method, path string, body io.Reade
 	return r, err
 }
 
-// Follow tells of events as they happen, until ctx is done or tell fails, whose error
-// it returns. When the connection breaks it is made again, and nothing is missed that
-// the gateway still knows. The first connection has to be had.
+// Follow tells of events of the whole hub as they happen, until ctx is done or tell fails,
+// whose error it returns. When the connection breaks it is made again, and nothing is missed
+// that the gateways still know. The first connection has to be had.
 func (c *Client) Follow(ctx context.Context, tell func(Event) error) error {
-	last, err := c.follow(ctx, "", tell)
+	return c.FollowGateway(ctx, "", tell)
+}
+
+// FollowGateway is Follow with the events of one gateway of the hub.
+func (c *Client) FollowGateway(ctx context.Context, gateway string, tell func(Event) error) error {
+	path := "/events"
+	if gateway != "" {
+		path += "?gateway=" + url.QueryEscape(gateway)
+	}
+	last, err := c.follow(ctx, path, "", tell)
 	for ctx.Err() == nil && !errors.As(err, new(refusal)) {
 		select {
 		case <-ctx.Done():
 		case <-time.After(time.Second):
 		}
-		last, err = c.follow(ctx, last, tell)
+		last, err = c.follow(ctx, path, last, tell)
 	}
 	if ctx.Err() != nil {
 		return nil
@@ -150,9 +159,9 @@ func (c *Client) Watch(ctx context.Context, call string, tell func(Frame) error)
 }
 
 // follow is one connection of Follow's, from behind an event on. It returns the last.
-func (c *Client) follow(ctx context.Context, last string, tell func(Event) error) (string, error) {
+func (c *Client) follow(ctx context.Context, path, last string, tell func(Event) error) (string, error) {
 	begun := last != ""
-	err := c.stream(ctx, "/events", last, func(id string, data []byte) error {
+	err := c.stream(ctx, path, last, func(id string, data []byte) error {
 		last = cmp.Or(id, last)
 		var e Event
 		if data == nil {

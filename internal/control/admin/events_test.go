@@ -119,6 +119,15 @@ func TestEventsLost(t *testing.T) {
 	}
 }
 
+// A gateway that nobody knows is not waited for.
+func TestFollowUnknown(t *testing.T) {
+	server := serves(t, NewEvents())
+	if err := NewClient(server.URL).FollowGateway(t.Context(), "nantes", nil); err == nil || !strings.Contains(err.Error(), "nantes") {
+		t.Errorf("it is followed: %v", err)
+	}
+	http.DefaultClient.CloseIdleConnections()
+}
+
 // What is refused is not tried again.
 func TestFollowRefused(t *testing.T) {
 	server := httptest.NewServer(http.NotFoundHandler())

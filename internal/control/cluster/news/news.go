@@ -129,6 +129,7 @@ func (w *Wire) hear(m bus.Message) {
 type heard struct {
 	Event
 	source
+	size     int    // of its line, in bytes
 	first, n uint64 // its number, and the first of those that are lost if it tells of such
 }
 
@@ -136,14 +137,14 @@ type heard struct {
 func parse(data []byte, gateway string) (all []heard) {
 	for line := range bytes.SplitSeq(data, []byte("\n")) {
 		var h heard
-		if json.Unmarshal(line, &h.Event) != nil || h.Gateway != gateway || !isWord(gateway) {
+		if len(line) > spool.MaxLine || json.Unmarshal(line, &h.Event) != nil || h.Gateway != gateway || !isWord(gateway) {
 			continue
 		}
 		run, n, ok := numberOf(h.ID)
 		if !ok {
 			continue
 		}
-		h.source, h.first, h.n = source{gateway, run}, n, n
+		h.source, h.size, h.first, h.n = source{gateway, run}, len(line), n, n
 		if h.Type == Lost {
 			h.first = n + 1 - min(h.Lost, n+1)
 		}

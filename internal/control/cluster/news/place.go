@@ -34,8 +34,8 @@ func numberOf(id string) (run string, n uint64, ok bool) {
 func isWord(s string) bool { return len(s) <= maxWord && bus.IsWord(s) }
 
 const (
-	maxWord    = 64  // bytes of a gateway's name, or a run
-	maxSources = 512 // of one reader
+	maxWord    = 32  // bytes of a gateway's name, or a run
+	maxSources = 256 // of one reader, whose place goes into the head of a request
 )
 
 // A mark is how far a reader has come with a source.

@@ -24,6 +24,8 @@ const (
 	settleTime = 3 * time.Second
 	// confirmTime is how long that may take.
 	confirmTime = 5 * time.Second
+	// slowTime is until the bus is tried again that is up, and takes nothing.
+	slowTime = 10 * haste
 	// againTime is until what the disk or another process has refused is tried again.
 	againTime = 5 * time.Second
 )
@@ -131,7 +133,7 @@ func (p *publisher) step(ctx context.Context) {
 		p.idle(ctx, news, up)
 	case up:
 		if !p.publish(some) {
-			p.wait(ctx, nil, againTime)
+			p.wait(ctx, nil, slowTime)
 			return
 		}
 		select {
@@ -359,7 +361,7 @@ func (p *publisher) deliver(ctx context.Context) {
 	}
 	for _, m := range messages(all) {
 		if p.w.o.Hub.Bus().Publish(m) != nil {
-			p.wait(ctx, nil, againTime)
+			p.wait(ctx, nil, slowTime)
 			return
 		}
 	}

@@ -18,7 +18,8 @@ const (
 	patience   = 10 * time.Second // with a source that nobody answers for
 	quietTime  = 15 * time.Second
 	forgetTime = time.Hour // a source that is not known, and says nothing
-	maxHeld    = 1000      // events of one source that wait for those before them
+	maxWaiting = 4 << 20   // bytes of events that wait for a reader, and of those that wait for others
+	maxAsking  = 16        // sources at once
 )
 
 // A Reader is told of events. Its methods report whether it has taken that; after the
@@ -71,9 +72,12 @@ type reader struct {
 
 	mu      sync.Mutex
 	waiting []heard // from the bus
+	size    int     // of them, in bytes
 
 	// Of the goroutine that runs it.
 	local  *track // nil if it is not read
+	held   int    // bytes of what is held of all
+	asks   int    // under way
 	tracks []*track
 	wrong  bool        // it takes no more
 	quiet  *time.Timer // until it is told that there is nothing
@@ -107,10 +111,13 @@ type answered struct {
 func (r *reader) take(all []heard) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(r.waiting)+len(all) > Kept {
-		r.waiting = nil
+	for _, h := range all {
+		if r.size+h.size > maxWaiting {
+			r.waiting, r.size = nil, 0
+		}
+		r.waiting = append(r.waiting, h)
+		r.size += h.size
 	}
-	r.waiting = append(r.waiting, all...)
 	select {
 	case r.bell <- struct{}{}:
 	default:
@@ -121,7 +128,7 @@ func (r *reader) taken() []heard {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	all := r.waiting
-	r.waiting = nil
+	r.waiting, r.size = nil, 0
 	return all
 }
 
@@ -265,6 +272,7 @@ func (r *reader) forget() {
 			oldest = i
 		}
 	}
+	r.release(r.tracks[oldest])
 	r.tracks = slices.Delete(r.tracks, oldest, oldest+1)
 }
 
@@ -283,8 +291,9 @@ func (r *reader) hear(h heard) {
 	}
 	if h.first > t.next && !t.fresh {
 		t.wanted, t.goal = true, max(t.goal, h.n+1)
-		if len(t.held) < maxHeld {
+		if r.held+h.size <= maxWaiting {
 			t.held = append(t.held, h)
+			r.held += h.size
 		}
 		return
 	}
@@ -363,16 +372,17 @@ func (r *reader) look() {
 // ask asks for what is wanted.
 func (r *reader) ask(ctx context.Context) {
 	for _, t := range r.tracks {
-		if !t.wanted || t.asking {
+		if !t.wanted || t.asking || r.asks == maxAsking {
 			continue
 		}
 		t.wanted, t.asking = false, true
+		r.asks++
 		question, err := json.Marshal(question{From: t.next})
 		if err != nil {
 			panic(err) // it is a number
 		}
+		a := answered{t: t, goal: t.goal}
 		r.asking.Go(func() {
-			a := answered{t: t, goal: t.goal}
 			soon, cancel := context.WithTimeout(ctx, askTime)
 			defer cancel()
 			var data []byte
@@ -384,6 +394,16 @@ func (r *reader) ask(ctx context.Context) {
 			}
 		})
 	}
+}
+
+// release returns what is held of a source.
+func (r *reader) release(t *track) []heard {
+	held := t.held
+	t.held = nil
+	for _, h := range held {
+		r.held -= h.size
+	}
+	return held
 }
 
 // givesUp reports whether a source cannot be asked any more: for some time nobody answers
@@ -401,32 +421,33 @@ func (r *reader) givesUp(t *track, why error) bool {
 
 // answered is told what has come of a question.
 func (r *reader) answered(a answered) {
-	t, held, before := a.t, a.t.held, a.t.next
-	if r.track(t.source) != t {
+	r.asks--
+	t, before := a.t, a.t.next
+	if t.asking = false; r.track(t.source) != t {
 		return // forgotten
 	}
-	t.asking = false
 	if a.err != nil && !r.givesUp(t, a.err) {
 		t.again = true
 		return
 	}
-	t.wanted, t.held = false, nil
+	t.wanted = false
 	for _, h := range a.all {
 		if h.source == t.source {
 			r.pass(t, h)
 		}
 	}
 	if t.next > before {
-		for _, h := range held {
+		for _, h := range r.release(t) {
 			r.hear(h)
 		}
 		t.nobody, t.wanted = time.Time{}, t.wanted || t.goal > t.next
 		return
 	}
 	if a.err == nil && t.goal > a.goal {
-		t.held, t.wanted = held, true // there may be more since it has answered
+		t.wanted = true // there may be more since it has answered
 		return
 	}
+	held := r.release(t)
 	for _, h := range held {
 		r.pass(t, h)
 	}

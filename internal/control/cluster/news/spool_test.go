@@ -120,6 +120,47 @@ func TestOutageFollowed(t *testing.T) {
 	})
 }
 
+// A process that is killed after it has delivered, and before that is written, has it
+// delivered again by the next: with the same ids, and followers do not hear it twice.
+func TestDeliveredTwice(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "spool")
+	synctest.Test(t, func(t *testing.T) {
+		var x bus.Exchange
+		a, b, p := openWith(&x, "a", path, 1<<20), open(&x, "b"), listen(&x)
+		defer b.stop()
+		time.Sleep(time.Second)
+		var v visitor
+		leave := v.visit(b, "")
+		defer func() { leave() }()
+		a.Cut(errCut)
+		for range 3 {
+			a.call()
+		}
+		time.Sleep(time.Second)
+		undelivered, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.Cut(nil)
+		time.Sleep(2 * settleTime)
+		v.expect(t, "a-1", "a-2", "a-3")
+		p.expect(t, "a-1", "a-2", "a-3")
+		a.stop()
+		if err := os.WriteFile(path, undelivered, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		a = openWith(&x, "a", path, 1<<20)
+		defer func() { a.stop() }()
+		leave()
+		leave = v.visit(b, "")
+		a.calls = 9
+		a.call()
+		time.Sleep(2 * settleTime)
+		p.expect(t, "a-1", "a-2", "a-3", "a-10")
+		v.expect(t, "a-10")
+	})
+}
+
 // Who is cut off when a process that is gone has its spool delivered may ask for that.
 func TestPast(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "spool")
@@ -199,6 +240,31 @@ func TestFull(t *testing.T) {
 			t.Errorf("%d are missing of %d; told %s", missing, 1000-kept, strings.Join(p.told, ", "))
 		}
 	})
+}
+
+// Without a spool, or with one that cannot be written, the newest wait in memory.
+func TestNoSpool(t *testing.T) {
+	for _, path := range []string{"", filepath.Join(t.TempDir(), "none", "spool")} {
+		synctest.Test(t, func(t *testing.T) {
+			var x bus.Exchange
+			p := listen(&x)
+			a := openWith(&x, "a", path, 1<<20)
+			defer a.stop()
+			time.Sleep(time.Second)
+			a.Cut(errCut)
+			for range Kept + 10 {
+				a.call()
+			}
+			time.Sleep(time.Minute)
+			a.Cut(nil)
+			time.Sleep(2 * settleTime)
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			if n := len(p.told); n != Kept+1 || p.told[0] != "a lost 10" || p.told[1] != "a-11" || p.told[n-1] != fmt.Sprint("a-", Kept+10) || a.Counts().Lost != 10 {
+				t.Errorf("with %q, told of %d, %.3q; %+v", path, n, p.told, a.Counts())
+			}
+		})
+	}
 }
 
 // The process that replaces another has the spool, and what is in it.
