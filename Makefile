@@ -30,7 +30,7 @@ soak:
 
 # Three gateways, each with a NATS server in a network of its own, HAProxy and 3,000
 # callers, and one fault after the other; and what clients make of a name with several
-# addresses. As root: without, it says so, and fails. It takes some six minutes, and prints the
+# addresses. As root: without, it says so, and fails. It takes some seven minutes, and prints the
 # figures of doc/reliability.md. What of it runs anywhere is in make test.
 test-cluster:
 	ci/install cluster

@@ -269,7 +269,7 @@ func (s *standIn) mux() http.Handler {
 			}
 		})
 	})
-	mux.HandleFunc("GET /api/v1/metrics", func(w http.ResponseWriter, r *http.Request) {
+	metrics := func(w http.ResponseWriter, r *http.Request) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		for _, h := range s.houses {
@@ -277,7 +277,9 @@ func (s *standIn) mux() http.Handler {
 				fmt.Fprintf(w, "moip_calls{transport=\"tcp\"} %d\nmoip_refusals_total{reason=\"full\"} %d\n", h.Calls, time.Now().Unix())
 			}
 		}
-	})
+	}
+	mux.HandleFunc("GET /metrics", metrics)
+	mux.HandleFunc("GET /api/v1/metrics", metrics)
 	mux.Handle("GET /", console.Handler())
 	return mux
 }

@@ -92,7 +92,7 @@ func TestConsoleOfTwo(t *testing.T) {
 	guest.sees("ENR")
 	d.press("#watch", "Stop recording")
 	d.press("#watch", "Recall")
-	d.told("Call lyon-1 is taken back to the portal.")
+	d.reads("#events", "call lyon-1 returned")
 	d.reads("#facts", "at portal")
 	d.press("#watch", "Hang up…")
 	d.press("#order", "Hang up")
@@ -109,10 +109,10 @@ func TestConsoleOfTwo(t *testing.T) {
 	d.press("#hub", "Show lyon")
 	d.reads("#gateway-title", "Gateway lyon")
 	d.reads("#settings", `cluster.node = "lyon"`)
-	value[bool](d.tab, `(level.value = "debug", level.dispatchEvent(new Event("change")))`)
-	d.told("The log has debug and above")
-	for g, debugs := range map[*gateway]bool{paris: false, lyon: true} {
-		if level := (operator{t, g.doors["admin"]}).asks("GET", "/log-level", "", 200); strings.Contains(level, "debug") != debugs {
+	value[bool](d.tab, `(level.value = "error", level.dispatchEvent(new Event("change")))`)
+	d.told("The log has error and above")
+	for g, is := range map[*gateway]bool{paris: false, lyon: true} {
+		if level := (operator{t, g.doors["admin"]}).asks("GET", "/log-level", "", 200); strings.Contains(level, "error") != is {
 			t.Errorf("the log level of another gateway is set: %s", level)
 		}
 	}

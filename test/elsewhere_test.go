@@ -138,8 +138,8 @@ func TestElsewhere(t *testing.T) {
 		t.Errorf("without paris:\n%s%s", out, beside)
 	}
 	lyon.waits(t, "silent ones", func(h admin.Gateways) bool { return h.Gateways[1].Silent })
-	if _, beside := ctl(true, "history"); !strings.Contains(beside, "moip: paris is missing: not heard of since ") {
+	if _, beside := ctl(true, "history"); !strings.Contains(beside, "moip: paris is missing: it is silent (last heard of 20") {
 		t.Error(beside)
 	}
-	refuses("paris: not heard of since ", "drain", "--gateway", "paris")
+	refuses("paris: it is silent (last heard of 20", "drain", "--gateway", "paris")
 }

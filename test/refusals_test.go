@@ -45,6 +45,10 @@ var refusals = []refusal{
 		calls(t, g.doors["telnet"], "127.0.0.2")
 		return toldAt(t, g.doors["tcp"], "127.1.0.3", "")
 	}},
+	{reason: "hub-full", transport: "tcp", config: "[cluster]\nlisten = \"127.0.0.1:0\"\nmax_calls = 1\n", told: "Toutes les lignes sont occupées.", provoke: func(t *testing.T, g *gateway) string {
+		calls(t, g.doors["telnet"], "127.0.0.2")
+		return toldAt(t, g.doors["tcp"], "127.1.0.3", "")
+	}},
 	{reason: "household-full", transport: "ws", config: "[limits]\nhousehold_calls = 1\n", told: "Trop d'appels depuis votre adresse.", provoke: func(t *testing.T, g *gateway) string {
 		calls(t, g.doors["telnet"], "127.0.0.2")
 		return toldAt(t, g.doors["ws"], "127.0.0.2", upgradeHead+"\r\n")

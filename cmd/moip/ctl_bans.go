@@ -31,14 +31,16 @@ func (ctlBansList) Run(ctx context.Context, c *ctl, out io.Writer) error {
 	return do(ctx, c, out, "GET", "/bans", nil, func(all admin.Bans) error {
 		table := newTable(out)
 		hub := slices.ContainsFunc(all.Bans, func(b ban.Ban) bool { return b.Gateway != "" })
-		where, head := func(ban.Ban) string { return "" }, ""
-		if hub {
-			where, head = func(b ban.Ban) string { return cmp.Or(b.Gateway, "-") + "\t" }, "GATEWAY\t"
+		row := func(network, by, gateway, since, until, reason string) {
+			printf(table, "%s\t%s\t", network, by)
+			if hub {
+				printf(table, "%s\t", cmp.Or(gateway, "-"))
+			}
+			printf(table, "%s\t%s\t%s\n", since, until, cmp.Or(reason, "-"))
 		}
-		printf(table, "NETWORK\tBY\t%sSINCE\tUNTIL\tREASON\n", head)
+		row("NETWORK", "BY", "GATEWAY", "SINCE", "UNTIL", "REASON")
 		for _, b := range all.Bans {
-			printf(table, "%s\t%s\t%s%s\t%s\t%s\n", ban.Name(b.Network), b.By, where(b),
-				b.Since.Local().Format(time.DateTime), until(b), cmp.Or(b.Reason, "-"))
+			row(ban.Name(b.Network), string(b.By), b.Gateway, b.Since.Local().Format(time.DateTime), until(b), b.Reason)
 		}
 		return table.Flush()
 	})
@@ -78,6 +80,9 @@ func (o ctlBan) Run(ctx context.Context, c *ctl, out io.Writer) error {
 		printf(out, "%s is kept out %s", ban.Name(b.Ban.Network), how)
 		if o.Now {
 			printf(out, ", calls ended: %d", b.HungUp)
+			if b.Ban.Gateway != "" {
+				printf(out, " of %s, and those of other gateways", b.Ban.Gateway)
+			}
 		}
 		_, err := fmt.Fprintln(out)
 		return err

@@ -81,6 +81,6 @@ func (t hubTable) call(gateway string, id uint64) string {
 // tellMissing tells below an answer who has not answered.
 func (c *ctl) tellMissing(asked admin.Asked) {
 	for _, m := range asked.Missing {
-		printf(c.beside, "moip: %s is missing: %s; it had %d calls at %s\n", m.Gateway, m.Why, m.Calls, m.Since.Local().Format(time.DateTime))
+		printf(c.beside, "moip: %s is missing: %s (last heard of %s; calls then: %d)\n", m.Gateway, m.Why, m.Since.Local().Format(time.DateTime), m.Calls)
 	}
 }

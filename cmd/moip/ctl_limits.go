@@ -18,6 +18,9 @@ func (o ctlLimits) Run(ctx context.Context, c *ctl, out io.Writer) error {
 		r := l.Rules
 		printf(table, "calls\t%d of %s, %s of a household, %s of a network\n",
 			l.Calls, limitOf(r.Calls), limitOf(r.HouseholdCalls), limitOf(r.NetworkCalls))
+		if h := l.Hub; h != nil {
+			printf(table, "calls of the hub\t%d of %s, as told by %d gateways\n", h.Calls, limitOf(h.Most), h.Gateways)
+		}
 		printf(table, "new calls a second\t%s, %s of a household\n", limitOf(r.NewCalls), limitOf(r.HouseholdNewCalls))
 		printf(table, "connections arriving\t%d of %s, %s of a household\n", l.Arriving, limitOf(r.Arriving), limitOf(r.HouseholdArriving))
 		printf(table, "memory\t%s\n", memoryOf(l.Memory))
@@ -25,7 +28,11 @@ func (o ctlLimits) Run(ctx context.Context, c *ctl, out io.Writer) error {
 			fmt.Fprintln(table, "\nMOST CALLS\tOF")
 		}
 		for _, s := range l.Busiest {
-			printf(table, "%d\t%s\n", s.Calls, s.Of)
+			elsewhere := ""
+			if s.Abroad > 0 {
+				elsewhere = fmt.Sprintf(", and %d elsewhere", s.Abroad)
+			}
+			printf(table, "%d\t%s%s\n", s.Calls, s.Of, elsewhere)
 		}
 		if len(l.Refused) > 0 {
 			fmt.Fprintln(table, "\nREFUSED\tBY\tREASON")

@@ -66,7 +66,7 @@ var house = map[string]string{
 	"internal/completion":                  "",
 	"internal/golden":                      "videotex",
 	"internal/browsertest":                 "",
-	"internal/doctor":                      "internal/certificate internal/config internal/control/admin internal/control/cluster internal/control/cluster/bus internal/control/cluster/natsbus internal/control/pymoip internal/directory internal/directory/probe internal/directory/yellowpages internal/downstream internal/picture internal/policy/ban internal/policy/limit internal/policy/token internal/recording internal/serial internal/session internal/telnet internal/upstream videotex",
+	"internal/doctor":                      "internal/certificate internal/config internal/control/admin internal/control/cluster internal/control/cluster/bus internal/control/cluster/natsbus internal/control/cluster/ship internal/control/pymoip internal/directory internal/directory/probe internal/directory/yellowpages internal/downstream internal/picture internal/policy/ban internal/policy/limit internal/policy/token internal/recording internal/serial internal/session internal/telnet internal/upstream videotex",
 	"internal/control/cluster/shared":      "internal/control/cluster internal/control/cluster/bus internal/policy internal/policy/ban internal/policy/limit internal/policy/shield",
 	"internal/control/cluster/tunnel":      "internal/control/cluster/bus",
 	"internal/control/cluster/news":        "internal/control/cluster internal/control/cluster/bus internal/control/cluster/spool internal/session",

@@ -40,7 +40,11 @@ func (o Options) clusterChecks() (checks []check) {
 			checks = append(checks, check{"cluster", func(context.Context) []Finding { return checkSecret(key, file) }})
 		}
 	}
-	return append(checks, check{"cluster", o.checkBus})
+	checks = append(checks, check{"cluster", o.checkBus})
+	if c.Records != "" {
+		checks = append(checks, check{"records", o.checkStream})
+	}
+	return checks
 }
 
 // checkSecret looks who can read a file. What is in it, the bus will tell.

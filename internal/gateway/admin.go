@@ -57,6 +57,9 @@ func (g *gateway) operations() admin.Options {
 	if g.teletel != nil {
 		o.Services = g.teletel.list
 	}
+	if g.shared != nil {
+		o.SharedBans = g.shared.Counts
+	}
 	if g.shipper != nil {
 		o.Shipping = g.shipping
 	}

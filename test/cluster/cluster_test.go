@@ -107,30 +107,43 @@ func (e *evening) ends(killed ...string) {
 func (e *evening) killed(m *member, away time.Duration) {
 	e.Helper()
 	time.Sleep(2 * time.Second) // it has written down who has come
-	e.fault("a gateway is killed", func() { e.kills(m) })
-	e.allThere()
+	e.fault("a gateway is killed", func() { e.kills(m) }, e.allThere)
 	time.Sleep(away)
 	e.fault("it is back", func() { e.restarts(m) })
 }
 
-// silent cuts one from the others, and heals that.
+// silent cuts one from the others, and heals that. Meanwhile both sides ban and pardon.
 func (e *evening) silent(m *member, during time.Duration) {
 	e.Helper()
+	other := e.members[0]
+	if other == m {
+		other = e.members[1]
+	}
+	e.bans(m, "203.0.113.1/32", true)
+	e.bans(other, "203.0.113.2/32", true)
+	e.takes("bans are the same", 0, func() error { return e.sameBans("203.0.113.1/32", "203.0.113.2/32") })
+	defer e.trouble()()
 	began := time.Now()
 	e.fault("a gateway is cut off", func() {
 		m.apart = true
 		m.cut()
 	})
+	e.bans(m, "203.0.113.3/32", true)
+	e.bans(other, "203.0.113.4/32", true)
+	e.bans(m, "203.0.113.2/32", false)
+	e.bans(other, "203.0.113.1/32", false)
 	time.Sleep(time.Until(began.Add(during)))
 	e.fault("the cut is healed", func() {
 		m.apart = false
 		m.heal()
 	})
+	e.takes("bans are the same", 0, func() error { return e.sameBans("203.0.113.3/32", "203.0.113.4/32") })
 }
 
 // stopped has a gateway stand still for a while, with all its calls.
 func (e *evening) stopped(m *member, during time.Duration) {
 	e.Helper()
+	defer e.trouble()()
 	began := time.Now()
 	e.fault("a gateway stands still", func() {
 		e.isDown(m, true)

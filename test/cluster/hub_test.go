@@ -159,12 +159,17 @@ func (h *hub) isTrue() error {
 	return nil
 }
 
-// takes waits until something is so, and stays so for a while, and returns how long it was
+// takes waits until something is so, and stays so for a while, and tells how long it was
 // not.
-func (h *hub) takes(what string, stays time.Duration, isSo func() error) time.Duration {
+func (h *hub) takes(what string, stays time.Duration, isSo func() error) {
 	h.Helper()
-	began := time.Now()
-	wrong := began
+	h.takesSince(time.Now(), what, stays, isSo)
+}
+
+// takesSince is takes for what began some time ago.
+func (h *hub) takesSince(began time.Time, what string, stays time.Duration, isSo func() error) {
+	h.Helper()
+	wrong := time.Now()
 	for {
 		err := isSo()
 		now := time.Now()
@@ -173,23 +178,32 @@ func (h *hub) takes(what string, stays time.Duration, isSo func() error) time.Du
 		}
 		if took := wrong.Sub(began); took > patience {
 			h.Errorf("%s: not after %v: %v", what, patience, err)
-			return took
+			return
 		} else if err == nil && now.Sub(wrong) >= stays {
 			h.Logf("%s: after %.1f s", what, took.Seconds())
-			return took
+			return
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
 }
 
-// fault has something happen, and waits until the registry is true after it. How long it is
-// not then counts from when it has happened.
-func (h *hub) fault(what string, happens func()) {
+// fault has something happen, waits for what is to come of it, and until the registry is true
+// after it. How long it is not then counts from when it has happened.
+func (h *hub) fault(what string, happens func(), comes ...func()) {
 	h.Helper()
-	h.unquiet.Add(1)
+	defer h.trouble()()
 	happens()
-	h.takes(what+": the registry is true", h.settle, h.isTrue)
-	time.AfterFunc(5*time.Second, func() { h.unquiet.Add(-1) })
+	began := time.Now()
+	for _, c := range comes {
+		c()
+	}
+	h.takesSince(began, what+": the registry is true", h.settle, h.isTrue)
+}
+
+// trouble says that orders may be refused from now on, until 5 s after its result is called.
+func (h *hub) trouble() (over func()) {
+	h.unquiet.Add(1)
+	return func() { time.AfterFunc(5*time.Second, func() { h.unquiet.Add(-1) }) }
 }
 
 // metric is one of those of a gateway, -1 if it is not there.
@@ -236,6 +250,42 @@ func (h *hub) drains(m *member, during time.Duration) {
 	h.isDown(m, true)
 	m.gateway.ends(h.T)
 	h.restarts(m)
+}
+
+// networks are those that a gateway keeps out.
+func (h *hub) networks(m *member) (all []string, err error) {
+	var answer struct{ Bans []struct{ Network string } }
+	err = h.asks(h.Context(), m, "GET", "/bans", nil, &answer)
+	for _, b := range answer.Bans {
+		all = append(all, b.Network)
+	}
+	slices.Sort(all)
+	return all, err
+}
+
+// bans has a gateway keep a network out, or let it in again.
+func (h *hub) bans(m *member, network string, out bool) {
+	h.Helper()
+	var err error
+	if out {
+		err = h.asks(h.Context(), m, "POST", "/bans", map[string]string{"network": network, "reason": "by " + m.name}, nil)
+	} else {
+		err = h.asks(h.Context(), m, "DELETE", "/bans/"+network, nil, nil)
+	}
+	if err != nil {
+		h.Errorf("%s, about %s: %v", m.name, network, err)
+	}
+}
+
+// sameBans reports, by an error, whether all keep out whom they should.
+func (h *hub) sameBans(want ...string) error {
+	slices.Sort(want)
+	for _, m := range h.up() {
+		if got, err := h.networks(m); err != nil || !slices.Equal(got, want) {
+			return fmt.Errorf("%s keeps out %v: %v", m.name, got, err)
+		}
+	}
+	return nil
 }
 
 // Operators order this and that for calls of any gateway, by any gateway.

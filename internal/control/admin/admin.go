@@ -47,10 +47,11 @@ type Options struct {
 	// Hub knows the gateways of the hub, of which a gateway that is alone is the only one.
 	Hub *cluster.Hub
 
-	House  House
-	Bans   *ban.List
-	Limits *limit.Turnstile
-	Shield *shield.Shield
+	House      House
+	Bans       *ban.List
+	SharedBans func() (told, taken uint64) // how many changes of bans other gateways were told, and have told; nil if there are none
+	Limits     *limit.Turnstile
+	Shield     *shield.Shield
 
 	// Memory says how much there is, nil where nobody looks.
 	Memory func() memory.Usage

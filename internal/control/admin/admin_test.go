@@ -88,7 +88,7 @@ func TestOpenAPI(t *testing.T) {
 		Calls{}, Call{}, Message{}, Told{}, Redirection{}, Recording{}, Error{}, Event{}, Services{}, Service{}, Link{}, Level{},
 		Token{}, Login{}, Frame{}, TraceLine{}, State{}, Certificate{}, Settings{}, Reloaded{}, Draining{}, Upgraded{},
 		Gateways{}, Gateway{}, Bus{},
-		Limits{}, memory.Usage{}, limit.Rules{}, Share{}, Refused{}, Shield{}, Household{},
+		Limits{}, HubUsage{}, memory.Usage{}, limit.Rules{}, Share{}, Refused{}, Shield{}, Household{},
 		Bans{}, Ban{}, BanOrder{}, Banned{}, BanImport{}, Imported{},
 		History{}, Record{}, history.Visit{}, Totals{}, Missing{}, history.ServiceTotal{},
 	} {

@@ -8,6 +8,8 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"moip/internal/policy"
 	"moip/internal/policy/ban"
 	"moip/internal/session"
@@ -120,7 +122,7 @@ func untilText(b Ban) string {
 func (d desk) hangUpAll(network netip.Prefix) (n int) {
 	for _, info := range d.Board.Calls() {
 		from := policy.Bare(info.Caller.Addr.Addr())
-		if info.State != session.Over && network.Contains(from) && d.Board.Hangup(info.ID, session.ReasonBanned) == nil {
+		if info.State != session.Over && network.Contains(from) && !d.Bans.IsExempt(from) && d.Board.Hangup(info.ID, session.ReasonBanned) == nil {
 			n++
 		}
 	}
@@ -160,4 +162,27 @@ func (d desk) importBans(r *http.Request) (any, error) {
 	told.Expired, told.Banned = len(list.Bans)-len(wanted), len(wanted)-len(told.Refused)
 	d.Log.Info("bans imported", "banned", told.Banned, "expired", told.Expired, "refused", len(told.Refused))
 	return told, d.saved(r)
+}
+
+var (
+	bansHeld   = prometheus.NewDesc("moip_bans", "Networks that are kept out.", nil, nil)
+	bansKnown  = prometheus.NewDesc("moip_hub_ban_changes", "Networks of which is remembered what was said last in the hub, by whether they are banned or were unbanned; not there for a gateway that is alone.", []string{"said"}, nil)
+	bansShared = prometheus.NewDesc("moip_hub_ban_changes_total", "Bans and what ended them, that were told to other gateways and taken from them; not there for a gateway that is alone.", []string{"how"}, nil)
+)
+
+// collectBans tells of bans, and of those that gateways have in common.
+func (d desk) collectBans(to chan<- prometheus.Metric) {
+	gauge := func(desc *prometheus.Desc, n int, labels ...string) {
+		to <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, float64(n), labels...)
+	}
+	gauge(bansHeld, d.Bans.Len())
+	if d.SharedBans == nil {
+		return
+	}
+	known, lifted := d.Bans.Shared()
+	gauge(bansKnown, known-lifted, "banned")
+	gauge(bansKnown, lifted, "unbanned")
+	told, taken := d.SharedBans()
+	to <- prometheus.MustNewConstMetric(bansShared, prometheus.CounterValue, float64(told), "told")
+	to <- prometheus.MustNewConstMetric(bansShared, prometheus.CounterValue, float64(taken), "taken")
 }

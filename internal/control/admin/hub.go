@@ -199,7 +199,14 @@ type absence struct {
 	why error
 }
 
-func (a absence) Error() string { return a.of.Name + ": " + a.why.Error() }
+func (a absence) Error() string {
+	told := a.of.Name + ": " + a.why.Error()
+	if a.of.Silent {
+		told += fmt.Sprintf(" (last heard of %s; calls then: %d)", a.of.Heard.UTC().Format(time.RFC3339), a.of.Calls)
+	}
+	return told
+}
+
 func (a absence) Unwrap() error { return a.why }
 
 // missing tells of an absence.
@@ -208,9 +215,9 @@ func (a absence) missing() Missing {
 }
 
 // silence is the absence of one who is not heard.
-func silence(g cluster.Seen) absence {
-	return absence{g, fmt.Errorf("not heard of since %s (it had %d calls then)", g.Heard.UTC().Format(time.RFC3339), g.Calls)}
-}
+func silence(g cluster.Seen) absence { return absence{g, errSilent} }
+
+var errSilent = errors.New("it is silent")
 
 // An elsewhere is what another gateway has answered that was no answer.
 type elsewhere struct {
@@ -316,8 +323,8 @@ const (
 	gatherTime = 2 * time.Second
 	// searchTime is that for what has to be looked for on a disk.
 	searchTime = 6 * time.Second
-	// maxGathered bounds the answer of each: 100,000 calls take half of it.
-	maxGathered = 100 << 20
+	// maxGathered bounds the answer of each: 100,000 calls take 27 MB.
+	maxGathered = 64 << 20
 )
 
 // Asked says whom of a hub an answer is of. A gateway that is alone says nothing.

@@ -51,6 +51,9 @@ func (d desk) Collect(to chan<- prometheus.Metric) {
 	for reason, n := range d.Gate.Refused() {
 		to <- prometheus.MustNewConstMetric(refusedDoor, prometheus.CounterValue, float64(n), reason)
 	}
+	if d.Bans != nil {
+		d.collectBans(to)
+	}
 	if d.Shield != nil {
 		d.collectShield(to)
 	}

@@ -145,6 +145,9 @@ func (l *List) Find(a netip.Addr) (Ban, bool) {
 // All returns the bans that hold, by network, IPv4 first.
 func (l *List) All() []Ban { return slices.Collect(l.table.Load().All(l.now())) }
 
+// Len returns how many bans there are, some that have just run out included.
+func (l *List) Len() int { return l.table.Load().Len() }
+
 // Add bans a network from now on, in place of what was said of just this network, and
 // returns the ban that holds: what an operator has not said shortens none. The error
 // wraps ErrNever or ErrFull, or says what is wrong with b.

@@ -32,9 +32,10 @@ type Told struct {
 	Of    []Share `json:"of,omitempty"` // the most calls first
 }
 
-// A Hub is what a Turnstile knows of other gateways.
-type Hub struct {
+// A HubUsage is what a Turnstile knows of other gateways.
+type HubUsage struct {
 	Calls    int `json:"calls"`    // of all gateways, this one included
+	Most     int `json:"most"`     // that there may be, 0 for any number
 	Gateways int `json:"gateways"` // that tell of theirs, this one included; 0 if it is alone
 
 	// From how many calls on a household, or a network, is told of by this gateway; 0 if it
@@ -87,11 +88,18 @@ func (a *abroad) calls() int {
 	return a.total
 }
 
-func (a *abroad) hub(t *Turnstile) Hub {
+func (a *abroad) hub(t *Turnstile) HubUsage {
 	if a == nil {
-		return Hub{}
+		return HubUsage{}
 	}
-	return Hub{t.calls + a.total, 1 + len(a.heard), a.home, a.net}
+	return HubUsage{t.calls + a.total, t.rules.HubCalls, 1 + len(a.heard), a.home, a.net}
+}
+
+// Hub returns what is known of the calls of other gateways.
+func (t *Turnstile) Hub() HubUsage {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.abroad.hub(t)
 }
 
 // weigh sets from how many calls on others are told, which depends on how many gateways

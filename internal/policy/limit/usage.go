@@ -13,7 +13,7 @@ type Usage struct {
 	Arriving int     `json:"arriving"`
 	Busiest  []Share `json:"busiest"` // most calls first, ten at the most
 
-	Hub Hub `json:"hub"`
+	Hub HubUsage `json:"hub"`
 }
 
 // A Share is what a household, or a network, has of all calls. The exempt have none.

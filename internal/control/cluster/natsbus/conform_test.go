@@ -70,10 +70,8 @@ func TestConforms(t *testing.T) {
 			}
 			return behind(t, at...)
 		},
-		"Debian's server": func(t *testing.T) bustest.Net {
-			return behind(t, strings.TrimPrefix(natstest.New(t, "").URL, "nats://"))
-		},
-		"inside": inside,
+		"Debian's server": debians,
+		"inside":          inside,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

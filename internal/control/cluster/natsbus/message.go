@@ -38,6 +38,18 @@ func (b *Bus) message(m *nats.Msg) bus.Message {
 	return bus.Message{Subject: b.ours(m.Subject), Reply: reply, Data: m.Data}
 }
 
+// fits reports whether a message is one of a bus. No gateway sends larger ones, but who else
+// is there may, if the server lets it.
+func (b *Bus) fits(m *nats.Msg) bool {
+	if len(m.Data) <= bus.MaxData {
+		return true
+	}
+	if b.isNew("large " + m.Subject) {
+		b.o.Log.Warn("a message of the bus is too large, and left aside", "subject", b.ours(m.Subject), "bytes", len(m.Data))
+	}
+	return false
+}
+
 // Publish is that of a Bus. It returns ErrDown, too, if too much waits for a slow server.
 func (b *Bus) Publish(m bus.Message) error {
 	if len(m.Data) > bus.MaxData {
@@ -58,7 +70,11 @@ func (b *Bus) Publish(m bus.Message) error {
 
 // Subscribe is that of a Bus.
 func (b *Bus) Subscribe(pattern, queue string, f func(bus.Message)) (stop func(), err error) {
-	s, err := b.conn.QueueSubscribe(b.subject(pattern), queue, func(m *nats.Msg) { f(b.message(m)) })
+	s, err := b.conn.QueueSubscribe(b.subject(pattern), queue, func(m *nats.Msg) {
+		if b.fits(m) {
+			f(b.message(m))
+		}
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -130,6 +146,9 @@ func (a *asked) remove(reply string) {
 // 503).
 func (a *asked) take(m *nats.Msg) {
 	is := answer{data: m.Data}
+	if !a.b.fits(m) {
+		return
+	}
 	if len(m.Data) == 0 && m.Header.Get("Status") == "503" {
 		is.err = bus.ErrNobody
 	}

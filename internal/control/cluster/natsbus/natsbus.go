@@ -227,7 +227,9 @@ func (b *Bus) Close() error {
 	b.state.Up, b.state.Why = false, bus.ErrDown
 	b.mu.Unlock()
 	b.out.stop()
-	b.conn.FlushTimeout(time.Second)
+	if b.conn.IsConnected() {
+		b.conn.FlushTimeout(time.Second) // the last word may be that we leave
+	}
 	b.conn.Close()
 	b.asked.fail()
 	if b.o.Inside != nil {

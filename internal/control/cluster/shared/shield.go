@@ -19,7 +19,7 @@ const (
 )
 
 const (
-	reportGap  = 200 * time.Millisecond
+	reportGap  = 100 * time.Millisecond
 	reportMost = 500 // households in a message, of some 150 bytes each, 800 at the most
 )
 

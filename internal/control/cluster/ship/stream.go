@@ -17,9 +17,30 @@ import (
 // window is for how long a stream that is made here knows what it has had.
 const window = 10 * time.Minute
 
+// ErrMissing is that there is no such stream yet.
+var ErrMissing = errors.New("the stream is not there yet; a gateway makes it, if it may")
+
+// Look sees whether there is a stream that takes the records, and changes nothing. It
+// returns ErrMissing, or an error that says what to do. Of the options it needs no History.
+func Look(ctx context.Context, o Options) (err error) {
+	s := New(o)
+	if s.js, err = jetstream.New(o.Conn); err != nil {
+		return err
+	}
+	return s.look(ctx)
+}
+
 // open sees that the stream is there and takes the records, and makes it if it is not and
 // that is permitted. Its errors say what to do.
 func (s *Shipper) open(ctx context.Context) error {
+	err := s.look(ctx)
+	if errors.Is(err, ErrMissing) {
+		return s.create(ctx)
+	}
+	return err
+}
+
+func (s *Shipper) look(ctx context.Context) error {
 	if !s.o.Conn.IsConnected() {
 		return bus.ErrDown
 	}
@@ -29,7 +50,7 @@ func (s *Shipper) open(ctx context.Context) error {
 	stream, err := s.js.Stream(ctx, s.o.Stream)
 	switch {
 	case errors.Is(err, jetstream.ErrStreamNotFound):
-		return s.create(ctx)
+		return ErrMissing
 	case errors.Is(err, context.DeadlineExceeded):
 		return nil // one may be allowed to write to it, and not to look at it
 	case err != nil:
@@ -51,6 +72,8 @@ func (s *Shipper) open(ctx context.Context) error {
 func (s *Shipper) subjects() string { return s.o.Prefix + ".record.>" }
 
 func (s *Shipper) create(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
 	_, err := s.js.CreateStream(ctx, jetstream.StreamConfig{
 		Name: s.o.Stream, Description: "records of calls at gateways of MoIP",
 		Subjects: []string{s.subjects()}, Storage: jetstream.FileStorage, Duplicates: window,

@@ -227,7 +227,7 @@ async function count() {
 	const told = [];
 	await Promise.all((hub.on ? all.length > most ? [hub.chosen || hub.own] : all : ['']).map(async name => {
 		try {
-			const answer = await fetch(of('/api/v1/metrics', name), { signal: AbortSignal.timeout(every) });
+			const answer = await fetch(name ? of('/api/v1/metrics', name) : '/metrics', { signal: AbortSignal.timeout(every) });
 			if (answer.ok) told.push([name, await answer.text()]);
 		} catch { /* the charts have a gap, and the banner says why */ }
 	}));

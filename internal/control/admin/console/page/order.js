@@ -64,7 +64,7 @@ export function order({ title, text = '', fields = [], does, danger = false }, r
 	if (!fields.length) b('no').focus(); // Enter alone ends nothing
 }
 b('no').onclick = () => dialog.close();
-dialog.onclose = () => { asked = {}; };
+dialog.onclose = () => { if (!dialog.open) asked = {}; }; // else it is about the next question by now
 
 /** The address in an address and port, or none. */
 export const hostOf = (address = '') => /^\[?([0-9a-f.:]+?)(%.*)?\]?:\d+$/.exec(address)?.[1] ?? '';
