@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"moip/internal/control/cluster/natstest"
+	"moip/internal/bus/natstest"
 )
 
 // hubOf starts a hub of two gateways, which is whole when both know of each other. Each has

@@ -18,8 +18,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"moip/internal/bus/natstest"
 	"moip/internal/control/admin"
-	"moip/internal/control/cluster/natstest"
 )
 
 // A follower reads events at one gateway or another, as a browser does.

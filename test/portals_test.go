@@ -21,7 +21,7 @@ import (
 	"github.com/coder/websocket"
 	"github.com/nats-io/nats.go"
 
-	"moip/internal/control/cluster/natstest"
+	"moip/internal/bus/natstest"
 	"moip/videotex"
 )
 

@@ -11,7 +11,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"moip/internal/control/cluster/natstest"
+	"moip/internal/bus/natstest"
 	"moip/internal/history"
 )
 

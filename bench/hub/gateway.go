@@ -9,8 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"moip/internal/bus/natsbus"
 	"moip/internal/control/cluster"
-	"moip/internal/control/cluster/natsbus"
 	"moip/internal/control/cluster/news"
 	"moip/internal/control/cluster/tunnel"
 	"moip/internal/session"

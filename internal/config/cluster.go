@@ -12,8 +12,8 @@ import (
 	"strconv"
 	"strings"
 
+	"moip/internal/bus"
 	"moip/internal/config/tomlfile"
-	"moip/internal/control/cluster/bus"
 )
 
 // Cluster says how several gateways are one hub. Without URL and Listen, the gateway is

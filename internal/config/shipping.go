@@ -1,6 +1,6 @@
 package config
 
-import "moip/internal/control/cluster/bus"
+import "moip/internal/bus"
 
 const maxStream = 64
 

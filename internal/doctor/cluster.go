@@ -14,9 +14,9 @@ import (
 	"sync"
 	"time"
 
+	"moip/internal/bus"
+	"moip/internal/bus/natsbus"
 	"moip/internal/control/cluster"
-	"moip/internal/control/cluster/bus"
-	"moip/internal/control/cluster/natsbus"
 )
 
 // How long the bus is waited for, and the gateways on it.
@@ -84,10 +84,10 @@ func (o Options) checkBus(ctx context.Context) []Finding {
 // knows the gateway's, too, if that runs.
 func (o Options) join() (*natsbus.Bus, error) {
 	log := slog.New(slog.DiscardHandler)
-	options := natsbus.Configured(o.Config, log)
+	options := o.Config.Bus(log)
 	options.Name += " doctor"
 	if listen := o.Config.Cluster.Listen; listen != "" {
-		server, err := natsbus.ConfiguredServer(o.Config, log)
+		server, err := o.Config.BusServer(log)
 		if err != nil {
 			return nil, err
 		}

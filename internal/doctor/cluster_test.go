@@ -9,10 +9,10 @@ import (
 	"strings"
 	"testing"
 
+	"moip/internal/bus/natsbus"
+	"moip/internal/bus/natstest"
 	"moip/internal/config"
 	"moip/internal/control/cluster"
-	"moip/internal/control/cluster/natsbus"
-	"moip/internal/control/cluster/natstest"
 )
 
 // The bus is looked at as a gateway sees it.
@@ -90,9 +90,9 @@ func saysOf(t *testing.T, o Options, want ...string) {
 func joins(t *testing.T, cfg *config.Config, name string) {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
-	o := natsbus.Configured(cfg, log)
+	o := cfg.Bus(log)
 	if cfg.Cluster.Listen != "" {
-		server, err := natsbus.ConfiguredServer(cfg, log)
+		server, err := cfg.BusServer(log)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -7,8 +7,8 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"moip/internal/bus/natstest"
 	"moip/internal/config"
-	"moip/internal/control/cluster/natstest"
 )
 
 func TestStream(t *testing.T) {

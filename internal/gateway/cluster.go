@@ -3,9 +3,9 @@ package gateway
 import (
 	"fmt"
 
+	"moip/internal/bus"
+	"moip/internal/bus/natsbus"
 	"moip/internal/control/cluster"
-	"moip/internal/control/cluster/bus"
-	"moip/internal/control/cluster/natsbus"
 )
 
 // openCluster connects the gateway with the others of its hub. One that is alone has a bus
@@ -30,7 +30,7 @@ func (g *gateway) openBus() (err error) {
 	if g.cfg.ClusterInClear() {
 		g.log.Warn("what the gateways tell each other, and by what they are known, can be read on the way; TLS would hide it (ca, and cert with listen, in [cluster])")
 	}
-	o := natsbus.Configured(g.cfg, g.log)
+	o := g.cfg.Bus(g.log)
 	if g.cfg.Cluster.Listen != "" {
 		if g.inside, err = g.openServer(); err != nil {
 			return err
@@ -49,7 +49,7 @@ func (g *gateway) openBus() (err error) {
 }
 
 func (g *gateway) openServer() (*natsbus.Server, error) {
-	o, err := natsbus.ConfiguredServer(g.cfg, g.log)
+	o, err := g.cfg.BusServer(g.log)
 	if err != nil {
 		return nil, err
 	}

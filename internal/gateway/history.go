@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"moip/internal/bus/natsbus"
 	"moip/internal/control/admin"
-	"moip/internal/control/cluster/natsbus"
 	"moip/internal/control/cluster/ship"
 	"moip/internal/history"
 	"moip/internal/ledger"

@@ -11,8 +11,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"moip/internal/bus"
 	"moip/internal/control/cluster"
-	"moip/internal/control/cluster/bus"
 )
 
 // Gateways of a hub list each other, those that are silent with what was last known, until

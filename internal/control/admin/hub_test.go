@@ -23,9 +23,9 @@ import (
 
 	"pgregory.net/rapid"
 
+	"moip/internal/bus"
 	"moip/internal/control/admin/access"
 	"moip/internal/control/cluster"
-	"moip/internal/control/cluster/bus"
 	"moip/internal/control/cluster/tunnel"
 	"moip/internal/history"
 	"moip/internal/policy/token"

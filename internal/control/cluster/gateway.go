@@ -14,7 +14,7 @@ import (
 	"time"
 	"unicode"
 
-	"moip/internal/control/cluster/bus"
+	"moip/internal/bus"
 )
 
 // Protocol is the version of what the gateways of a hub say to each other. It grows when

@@ -15,7 +15,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"moip/internal/control/cluster/bus"
+	"moip/internal/bus"
 )
 
 const (

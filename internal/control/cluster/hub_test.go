@@ -12,8 +12,8 @@ import (
 
 	"go.uber.org/goleak"
 
+	"moip/internal/bus"
 	"moip/internal/control/cluster"
-	"moip/internal/control/cluster/bus"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

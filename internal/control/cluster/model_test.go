@@ -14,8 +14,8 @@ import (
 
 	"pgregory.net/rapid"
 
+	"moip/internal/bus"
 	"moip/internal/control/cluster"
-	"moip/internal/control/cluster/bus"
 )
 
 // within is by when all rolls are true again after the last change.

@@ -14,8 +14,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"moip/internal/bus"
 	"moip/internal/control/cluster"
-	"moip/internal/control/cluster/bus"
 )
 
 // open has a gateway join, with options of its own.

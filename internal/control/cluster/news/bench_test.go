@@ -6,8 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"moip/internal/bus"
 	"moip/internal/control/cluster"
-	"moip/internal/control/cluster/bus"
 	"moip/internal/session"
 )
 

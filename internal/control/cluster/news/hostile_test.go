@@ -9,7 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"moip/internal/control/cluster/bus"
+	"moip/internal/bus"
 )
 
 // What comes from the bus may be anything: it is left aside, or is an event that a reader

@@ -14,8 +14,8 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"moip/internal/bus"
 	"moip/internal/control/cluster"
-	"moip/internal/control/cluster/bus"
 	"moip/internal/control/cluster/spool"
 )
 

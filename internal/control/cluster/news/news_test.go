@@ -14,8 +14,8 @@ import (
 
 	"go.uber.org/goleak"
 
+	"moip/internal/bus"
 	"moip/internal/control/cluster"
-	"moip/internal/control/cluster/bus"
 	"moip/internal/control/cluster/spool"
 	"moip/internal/session"
 )

@@ -5,7 +5,7 @@ import (
 	"sync"
 	"time"
 
-	"moip/internal/control/cluster/bus"
+	"moip/internal/bus"
 )
 
 const (

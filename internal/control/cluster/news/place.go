@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"moip/internal/control/cluster/bus"
+	"moip/internal/bus"
 )
 
 // A source is a process in which events happen.

@@ -8,7 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"moip/internal/control/cluster/bus"
+	"moip/internal/bus"
 	"moip/internal/control/cluster/spool"
 )
 

@@ -8,8 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"moip/internal/bus"
 	"moip/internal/control/cluster"
-	"moip/internal/control/cluster/bus"
 )
 
 const (

@@ -13,7 +13,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"moip/internal/control/cluster/bus"
+	"moip/internal/bus"
 )
 
 // A ledger is what a client of a test has been told, by process, over all its visits.

@@ -11,7 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"moip/internal/control/cluster/bus"
+	"moip/internal/bus"
 )
 
 // A portal hears what is published, and nothing else.

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"moip/internal/control/cluster/bus"
+	"moip/internal/bus"
 	"moip/internal/session"
 )
 

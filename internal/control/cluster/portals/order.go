@@ -12,7 +12,7 @@ import (
 	"sync"
 	"time"
 
-	"moip/internal/control/cluster/bus"
+	"moip/internal/bus"
 	"moip/internal/session"
 	"moip/internal/switchboard"
 	"moip/videotex"

@@ -14,7 +14,7 @@ import (
 	"sync"
 	"time"
 
-	"moip/internal/control/cluster/bus"
+	"moip/internal/bus"
 	"moip/internal/control/pymoip"
 	"moip/internal/session"
 )

@@ -15,7 +15,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"moip/internal/control/cluster/bus"
+	"moip/internal/bus"
 	"moip/internal/control/cluster/portals"
 	"moip/internal/session"
 	"moip/internal/switchboard"

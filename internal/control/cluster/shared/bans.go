@@ -13,8 +13,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"moip/internal/bus"
 	"moip/internal/control/cluster"
-	"moip/internal/control/cluster/bus"
 	"moip/internal/policy"
 	"moip/internal/policy/ban"
 )

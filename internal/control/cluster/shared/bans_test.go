@@ -20,8 +20,8 @@ import (
 	"go.uber.org/goleak"
 	"pgregory.net/rapid"
 
+	"moip/internal/bus"
 	"moip/internal/control/cluster"
-	"moip/internal/control/cluster/bus"
 	"moip/internal/control/cluster/shared"
 	"moip/internal/policy/ban"
 )

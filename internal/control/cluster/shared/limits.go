@@ -6,8 +6,8 @@ import (
 	"log/slog"
 	"time"
 
+	"moip/internal/bus"
 	"moip/internal/control/cluster"
-	"moip/internal/control/cluster/bus"
 	"moip/internal/policy/limit"
 )
 

@@ -13,8 +13,8 @@ import (
 
 	"pgregory.net/rapid"
 
+	"moip/internal/bus"
 	"moip/internal/control/cluster"
-	"moip/internal/control/cluster/bus"
 	"moip/internal/control/cluster/shared"
 	"moip/internal/policy/ban"
 	"moip/internal/policy/limit"

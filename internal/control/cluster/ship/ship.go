@@ -21,7 +21,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"moip/internal/control/cluster/bus"
+	"moip/internal/bus"
 	"moip/internal/history"
 )
 

@@ -23,7 +23,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/goleak"
 
-	"moip/internal/control/cluster/natstest"
+	"moip/internal/bus/natstest"
 	"moip/internal/control/cluster/ship"
 	"moip/internal/history"
 	"moip/internal/ledger"

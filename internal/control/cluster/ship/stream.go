@@ -11,7 +11,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"moip/internal/control/cluster/bus"
+	"moip/internal/bus"
 )
 
 // window is for how long a stream that is made here knows what it has had.

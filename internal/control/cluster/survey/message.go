@@ -7,7 +7,7 @@ import (
 	"slices"
 	"time"
 
-	"moip/internal/control/cluster/bus"
+	"moip/internal/bus"
 	"moip/internal/directory/probe"
 )
 

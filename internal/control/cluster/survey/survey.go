@@ -18,8 +18,8 @@ import (
 	"sync"
 	"time"
 
+	"moip/internal/bus"
 	"moip/internal/control/cluster"
-	"moip/internal/control/cluster/bus"
 	"moip/internal/directory/probe"
 )
 

@@ -17,8 +17,8 @@ import (
 	"go.uber.org/goleak"
 	"pgregory.net/rapid"
 
+	"moip/internal/bus"
 	"moip/internal/control/cluster"
-	"moip/internal/control/cluster/bus"
 	"moip/internal/directory/probe"
 	"moip/internal/session"
 	"moip/internal/transport"

@@ -10,8 +10,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"moip/internal/bus"
 	"moip/internal/control/cluster"
-	"moip/internal/control/cluster/bus"
 )
 
 // keepers returns who tries a service while some time passes.

@@ -19,7 +19,7 @@ import (
 	"strings"
 	"time"
 
-	"moip/internal/control/cluster/bus"
+	"moip/internal/bus"
 )
 
 const (

@@ -6,7 +6,7 @@ import (
 	"errors"
 	"net/http"
 
-	"moip/internal/control/cluster/bus"
+	"moip/internal/bus"
 )
 
 // A frame is a line of JSON and then bytes as they are.

@@ -13,7 +13,7 @@ import (
 	"sync"
 	"time"
 
-	"moip/internal/control/cluster/bus"
+	"moip/internal/bus"
 )
 
 // maxOpen is how many are answered at a time. What they take of memory is bounded by their

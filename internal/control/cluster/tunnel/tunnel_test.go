@@ -19,7 +19,7 @@ import (
 	"go.uber.org/goleak"
 	"pgregory.net/rapid"
 
-	"moip/internal/control/cluster/bus"
+	"moip/internal/bus"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

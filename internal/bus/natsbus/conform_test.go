@@ -9,9 +9,9 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 
-	"moip/internal/control/cluster/bus"
-	"moip/internal/control/cluster/bus/bustest"
-	"moip/internal/control/cluster/natstest"
+	"moip/internal/bus"
+	"moip/internal/bus/bustest"
+	"moip/internal/bus/natstest"
 )
 
 // startsNATS starts a NATS server that runs elsewhere, as far as a gateway can tell.

@@ -11,7 +11,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"moip/internal/control/cluster/bus"
+	"moip/internal/bus"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

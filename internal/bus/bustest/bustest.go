@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"moip/internal/control/cluster/bus"
+	"moip/internal/bus"
 )
 
 // A Net is a bus that a test has for itself.

@@ -13,7 +13,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"go.uber.org/goleak"
 
-	"moip/internal/control/cluster/bus"
+	"moip/internal/bus"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

@@ -17,9 +17,9 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nkeys"
 
+	"moip/internal/bus"
+	"moip/internal/bus/natstest"
 	"moip/internal/certificate/catest"
-	"moip/internal/control/cluster/bus"
-	"moip/internal/control/cluster/natstest"
 	"moip/internal/policy/token"
 )
 

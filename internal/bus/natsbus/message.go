@@ -9,7 +9,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
-	"moip/internal/control/cluster/bus"
+	"moip/internal/bus"
 )
 
 // foreign is how the inboxes begin of who speaks NATS and knows of no prefix, as a portal may.

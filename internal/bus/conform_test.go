@@ -4,8 +4,8 @@ import (
 	"errors"
 	"testing"
 
-	"moip/internal/control/cluster/bus"
-	"moip/internal/control/cluster/bus/bustest"
+	"moip/internal/bus"
+	"moip/internal/bus/bustest"
 )
 
 func TestExchangeConforms(t *testing.T) {

@@ -15,7 +15,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
-	"moip/internal/control/cluster/bus"
+	"moip/internal/bus"
 )
 
 // What holds for a connection to a server. One that is cut is noticed after pingTime times
