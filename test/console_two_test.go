@@ -122,6 +122,7 @@ func TestConsoleOfTwo(t *testing.T) {
 	d.press("nav", "Calls")
 
 	// It is killed while a call of it is watched.
+	d.reads("#state", "0 calls in all")
 	arrives(t, lyon)
 	h.answers()
 	d.press("#calls", "Watch call lyon-2")

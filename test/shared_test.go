@@ -64,7 +64,7 @@ func TestSharedBans(t *testing.T) {
 	t.Parallel()
 	all, ops := together(t, "[bans]\nnever = []", "[bans]\nnever = [\"127.0.0.9\"]")
 	rascal, exempt := calls(t, all[1].doors["telnet"], "127.0.0.2"), calls(t, all[1].doors["telnet"], "127.0.0.9")
-	ops[0].does(line("ban 127.0.0.0/28 --reason scans --now"), "127.0.0.0/28 is kept out for ever, calls ended: 1")
+	ops[0].does(line("ban 127.0.0.0/28 --reason scans --now"), "127.0.0.0/28 is kept out for ever, calls ended: 0 of a, and those of other gateways")
 	rascal.sees("Fin : accès refusé")
 	soon(t, "ban", func() bool { return strings.Contains(ops[1].asks("GET", "/bans", "", 200), "127.0.0.0/28") })
 	keptOut(t, all[0], "127.0.0.2")

@@ -80,6 +80,9 @@ func (o ctlBan) Run(ctx context.Context, c *ctl, out io.Writer) error {
 		printf(out, "%s is kept out %s", ban.Name(b.Ban.Network), how)
 		if o.Now {
 			printf(out, ", calls ended: %d", b.HungUp)
+			if b.Ban.Gateway != "" {
+				printf(out, " of %s, and those of other gateways", b.Ban.Gateway)
+			}
 		}
 		_, err := fmt.Fprintln(out)
 		return err

@@ -277,6 +277,8 @@ func TestFaults(t *testing.T) {
 		{"log = ''\n", `1: log: must name a file (or be "none")`},
 		{"log_size = '10'\n", "1: log_size: must be a whole number (write digits, without quotes)"},
 		{"log_size = 0\n", "1: log_size: 0 is out of range (1 to 1024, in megabytes)"},
+		{"[cluster]\nspool_size = 0\n", "2: cluster.spool_size: 0 is out of range (1 to 1024, in megabytes)"},
+		{"log = 'moip.log'\n[cluster]\nspool = 'moip.log'\n", `3: cluster.spool: "moip.log" is the log, the file of visits or the history (name another)`},
 		{"log_keep = 101\n", "1: log_keep: 101 is out of range (1 to 100)"},
 		{"log_level = 'verbose'\n", `1: log_level: "verbose" is unknown (use debug, info, warn or error)`},
 		{"log_level = 0\n", `1: log_level: "0" is unknown (use debug, info, warn or error)`},

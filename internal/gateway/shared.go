@@ -40,20 +40,22 @@ func (g *gateway) takeBans(changes []ban.Change) {
 		case b.By == ban.ByShield:
 			g.shield.Banned(b.Network, b.Since, b.Until)
 		case b.By == ban.ByOperator:
-			g.log.Info("banned by another gateway", "network", b.Network, "gateway", b.Gateway, "why", b.Reason)
+			hungUp := 0
 			if c.HangUp {
-				g.hangUpAll(b.Network)
+				hungUp = g.hangUpAll(b.Network)
 			}
+			g.log.Info("banned by another gateway", "network", b.Network, "gateway", b.Gateway, "why", b.Reason, "hung up", hungUp)
 		}
 	}
 }
 
 // hangUpAll ends the calls from a network, but for those of who is never banned here.
-func (g *gateway) hangUpAll(network netip.Prefix) {
+func (g *gateway) hangUpAll(network netip.Prefix) (n int) {
 	for _, call := range g.board.Calls() {
 		from := policy.Bare(call.Caller.Addr.Addr())
-		if call.State != session.Over && network.Contains(from) && !g.bans.IsExempt(from) {
-			g.board.Hangup(call.ID, session.ReasonBanned) // or it has just ended
+		if call.State != session.Over && network.Contains(from) && !g.bans.IsExempt(from) && g.board.Hangup(call.ID, session.ReasonBanned) == nil {
+			n++
 		}
 	}
+	return n
 }

@@ -442,6 +442,7 @@ func TestFollowElsewhere(t *testing.T) {
 			}
 		}
 		expect(watched, `"rows"`)
+		expect(traced, "traced from here on")
 		begun := time.Now()
 		paris.says(204, "", "POST", "/calls/1/message", `{"text": "Bonjour"}`)
 		expect(watched, `"rows":{"0"`)

@@ -1,6 +1,7 @@
 package ban
 
 import (
+	"bytes"
 	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
@@ -77,12 +78,11 @@ func (c *Change) isOver(now time.Time) bool {
 // beats reports whether c prevails over another of its network. One of two that differ
 // in anything but Last does.
 func (c *Change) beats(other *Change) bool {
-	return cmp.Or(
-		c.Order.Compare(other.Order),
-		cmp.Compare(c.lasts(), other.lasts()),
-		c.Stamp.Compare(other.Stamp),
-		strings.Compare(c.text(), other.text()),
-	) > 0
+	first := cmp.Or(c.Order.Compare(other.Order), cmp.Compare(c.lasts(), other.lasts()), c.Stamp.Compare(other.Stamp))
+	if first == 0 {
+		first = bytes.Compare(c.appendTo(nil), other.appendTo(nil))
+	}
+	return first > 0
 }
 
 // lasts returns when the ban of c runs out, 0 if an operator has said c: of what operators
@@ -94,15 +94,30 @@ func (c *Change) lasts() int64 {
 	return last(c.Until)
 }
 
-// text is all of c but Last, one that is equal has the same. What a hostile name might make
-// equal is not worth a better one.
-func (c *Change) text() string {
-	return fmt.Sprint(c.Network, c.Stamp, c.Order, c.Lifted, c.By, c.Since.UnixMilli(), c.Until.UnixMilli(), c.HangUp, c.Reason)
+// appendTo appends all of c but Last, for two that differ differently.
+func (c *Change) appendTo(b []byte) []byte {
+	a := c.Network.Addr().As16()
+	b = append(append(b, a[:]...), byte(c.Network.Bits()), flag(c.Network.Addr().Is4()), flag(c.Lifted), flag(c.HangUp))
+	for _, n := range []int64{c.At, c.Order.At, c.Since.UnixMilli(), c.Until.UnixMilli()} {
+		b = binary.BigEndian.AppendUint64(b, uint64(n))
+	}
+	for _, text := range []string{c.Gateway, c.Order.Gateway, string(c.By), c.Reason} {
+		b = append(binary.BigEndian.AppendUint16(b, uint16(len(text))), text...)
+	}
+	return b
+}
+
+func flag(yes bool) byte {
+	if yes {
+		return 1
+	}
+	return 0
 }
 
 // sum tells c from all others.
 func (c *Change) sum() uint64 {
-	h := sha256.Sum256(fmt.Append(nil, c.Last, c.text()))
+	var room [512]byte
+	h := sha256.Sum256(c.appendTo(binary.BigEndian.AppendUint64(room[:0], uint64(c.Last))))
 	return binary.BigEndian.Uint64(h[:])
 }
 

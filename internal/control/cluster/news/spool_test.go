@@ -120,6 +120,47 @@ func TestOutageFollowed(t *testing.T) {
 	})
 }
 
+// A process that is killed after it has delivered, and before that is written, has it
+// delivered again by the next: with the same ids, and followers do not hear it twice.
+func TestDeliveredTwice(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "spool")
+	synctest.Test(t, func(t *testing.T) {
+		var x bus.Exchange
+		a, b, p := openWith(&x, "a", path, 1<<20), open(&x, "b"), listen(&x)
+		defer b.stop()
+		time.Sleep(time.Second)
+		var v visitor
+		leave := v.visit(b, "")
+		defer func() { leave() }()
+		a.Cut(errCut)
+		for range 3 {
+			a.call()
+		}
+		time.Sleep(time.Second)
+		undelivered, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.Cut(nil)
+		time.Sleep(2 * settleTime)
+		v.expect(t, "a-1", "a-2", "a-3")
+		p.expect(t, "a-1", "a-2", "a-3")
+		a.stop()
+		if err := os.WriteFile(path, undelivered, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		a = openWith(&x, "a", path, 1<<20)
+		defer func() { a.stop() }()
+		leave()
+		leave = v.visit(b, "")
+		a.calls = 9
+		a.call()
+		time.Sleep(2 * settleTime)
+		p.expect(t, "a-1", "a-2", "a-3", "a-10")
+		v.expect(t, "a-10")
+	})
+}
+
 // Who is cut off when a process that is gone has its spool delivered may ask for that.
 func TestPast(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "spool")

@@ -78,6 +78,9 @@ func TestTakeOver(t *testing.T) {
 			t.Errorf("B is tried by %v", by)
 		}
 
+		w.mu.Lock()
+		w.frozen = true // or a try right after the call finds it up
+		w.mu.Unlock()
 		other := w.running[slices.IndexFunc(w.running, func(g *gateway) bool { return g != cut && g.Name() != "d" })]
 		other.prober.Note("A", false, errRefused)
 		time.Sleep(1100 * time.Millisecond)
