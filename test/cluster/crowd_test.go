@@ -54,6 +54,7 @@ type call struct {
 	left    bool          // the caller has hung up
 	warned  bool          // it was told that the gateway closes, or the farewell
 	ordered bool          // operators have told it to hang up
+	moved   time.Time     // when they last told it to go elsewhere
 	at      byte          // who has echoed last: P for the portal, S for the service
 	keys    int           // echoed
 	row     []byte        // what came on row 00 lately
@@ -182,7 +183,11 @@ func (c *crowd) types(ctx context.Context, conn net.Conn, l *call) {
 		if _, err := conn.Write([]byte{key}); err != nil {
 			return
 		}
-		if !l.await(ctx, patience, func() bool { return l.keys > keys }) {
+		echoed := func() bool { return l.keys > keys }
+		if !l.await(ctx, 5*time.Second, echoed) && l.isMoved() {
+			continue // what is typed for somebody who leaves just then may be lost
+		}
+		if !l.await(ctx, patience, echoed) {
 			if ctx.Err() == nil {
 				c.accuse("%s: a key does not come back", l.address)
 			}
@@ -331,6 +336,12 @@ func (l *call) sees() (keys int, warned bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.keys, l.warned
+}
+
+func (l *call) isMoved() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return time.Since(l.moved) < 30*time.Second
 }
 
 func (l *call) leaves() {

@@ -399,8 +399,10 @@ func (o *operators) orders(ctx context.Context) {
 	switch n := rand.N(100); {
 	case at == 'P' && n < 25:
 		what, body, isDone = "redirect", map[string]string{"to": o.h.service}, func() bool { return l.at == 'S' }
+		l.moved = time.Now()
 	case at == 'S' && n < 60:
 		what, isDone = "recall", func() bool { return l.at == 'P' && l.keys > before }
+		l.moved = time.Now()
 	case n >= 97:
 		what, method, isDone = "hang up", "DELETE", l.isOver
 		l.ordered = true
@@ -418,6 +420,11 @@ func (o *operators) orders(ctx context.Context) {
 	err := o.h.asks(ctx, by, method, path, body, nil)
 	if ctx.Err() != nil {
 		return
+	}
+	if what == "redirect" || what == "recall" {
+		l.mu.Lock()
+		l.moved = time.Now() // it may have taken a while
+		l.mu.Unlock()
 	}
 	said := fmt.Sprintf("%s for %s (%s) by %s, answered %v", what, path, l.address, by.name, err)
 	var no refusal
