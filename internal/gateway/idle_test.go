@@ -38,10 +38,10 @@ func TestIdleMemory(t *testing.T) {
 		scheme   string
 		inside   bool // the portal is
 		calls    int
-		mostEach int // bytes
+		mostEach int // bytes; a tenth more than there are, by which runs differ
 	}{
 		{"WebSockets", "ws", false, 2000, 5000},
-		{"PortalInside", "ws", true, 2000, 4600},
+		{"PortalInside", "ws", true, 2000, 5000},
 		{"TLS", "wss", false, 1000, 13_000},
 	} {
 		t.Run(c.name, func(t *testing.T) {
