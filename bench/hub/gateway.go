@@ -56,10 +56,10 @@ func (h *hub) open(ctx context.Context, name string) (g *gateway, err error) {
 // obey is the command that costs nothing but its way.
 func obey(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }
 
-// note has a gateway tell of an event, as a call has it.
-func (g *gateway) note(n int) {
+// note has a gateway tell of an event, as a call has it. Its call is the event's number.
+func (g *gateway) note() {
 	g.wire.Note(session.Event{
-		Call: session.ID(n), At: time.Now(), Type: session.Redirected,
+		Call: session.ID(g.wire.Told()), At: time.Now(), Type: session.Redirected,
 		Caller: session.Caller{Addr: netip.MustParseAddrPort("192.0.2.1:49152"), Transport: "ws"},
 		Route:  session.Route{Name: "ANNUAIRE"}, In: 12, Out: 3456,
 	})
