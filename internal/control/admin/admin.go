@@ -273,7 +273,7 @@ func status(err error) int {
 	case errors.Is(err, session.ErrBusy), errors.Is(err, session.ErrOver), errors.Is(err, session.ErrNoRecordings),
 		errors.Is(err, ban.ErrNever), errors.Is(err, ban.ErrFull), errors.Is(err, trace.ErrFull), errors.Is(err, cluster.ErrHeard):
 		return http.StatusConflict
-	case errors.Is(err, history.ErrSlow):
+	case errors.Is(err, history.ErrSlow), errors.Is(err, cluster.ErrUnheard):
 		return http.StatusServiceUnavailable
 	}
 	return http.StatusInternalServerError

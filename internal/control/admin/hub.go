@@ -252,7 +252,11 @@ func (d desk) instances(name string) (heard []cluster.Seen, err error) {
 	for _, g := range d.Hub.Gateways() {
 		names = append(names, g.Name)
 	}
-	return nil, fmt.Errorf("%.60q: %w (there are: %s)", name, cluster.ErrUnknown, strings.Join(slices.Compact(names), ", "))
+	unknown := cluster.ErrUnknown
+	if !d.Hub.Settled() {
+		unknown = cluster.ErrUnheard
+	}
+	return nil, fmt.Errorf("%.60q: %w (there are: %s)", name, unknown, strings.Join(slices.Compact(names), ", "))
 }
 
 // ask asks another gateway. Its answer is an HTTP one of any status; if there is none, the

@@ -186,6 +186,8 @@ func TestHub(t *testing.T) {
 		defer nice.stop()
 		paris.called()
 		time.Sleep(3 * time.Second) // until all have said how they are
+		nice.says(503, "no gateway of that name has been heard yet", "GET", "/calls/rome-1", "")
+		time.Sleep(7 * time.Second)
 		for _, s := range []*station{paris, lyon, nice} {
 			if got := s.lists(""); got != "paris-1 lyon-1 lyon-2 paris-2 of lyon nice-sud paris" {
 				t.Errorf("%s lists %s", s.name, got)

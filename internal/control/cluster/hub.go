@@ -459,6 +459,13 @@ func (h *Hub) Hears(instance string) bool {
 	return m != nil && !m.Silent && !m.Foreign()
 }
 
+// Settled reports whether all who are there have been heard: the bus has been up for long
+// enough. Before that, one that is not known may be there all the same.
+func (h *Hub) Settled() bool {
+	s := h.o.Bus.State()
+	return s.Up && time.Since(s.Since) > silentTime
+}
+
 // Working returns the gateways that share what is the hub's work, this one among them if it
 // does. All that hear each other find the same.
 func (h *Hub) Working() []Seen { return h.those(func(s Seen) bool { return !s.Silent && s.Works() }) }
@@ -470,6 +477,8 @@ func (h *Hub) Works() bool { return h.self().Works() }
 var (
 	// ErrUnknown is that of a name that no gateway has.
 	ErrUnknown = errors.New("there is no gateway of that name")
+	// ErrUnheard is that of a name that no gateway has which was heard so far.
+	ErrUnheard = errors.New("no gateway of that name has been heard yet; in a few seconds it will be, if there is one")
 	// ErrHeard is that of a gateway that is not silent.
 	ErrHeard = errors.New("the gateway is there; only one that is silent can be forgotten")
 )
