@@ -11,7 +11,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // Thirty gateways find each other over a real NATS, miss nothing, and see who is gone.
 func TestHub(t *testing.T) {
-	*gateways, *events, *commands, *length = 30, 20, 300, time.Second
+	*gateways, *events, *commands, *calls, *length = 30, 20, 300, 1000, time.Second
 	if err := run(t.Context()); err != nil {
 		t.Fatal(err)
 	}

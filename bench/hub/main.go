@@ -19,6 +19,7 @@ var (
 	gateways = flag.Int("gateways", 100, "how many there are")
 	events   = flag.Int("events", 100, "that each tells of in a second")
 	commands = flag.Int("commands", 5000, "that one gateway gives the others")
+	calls    = flag.Int("calls", 10_000, "whose records one gateway brings to a stream")
 	length   = flag.Duration("time", 10*time.Second, "how long a step is measured")
 )
 
@@ -43,7 +44,7 @@ func run(ctx context.Context) error {
 		do   func(context.Context, *hub) error
 	}{
 		{"joined", join}, {"beats", beats}, {"events, nobody follows", publish}, {"events, one follows", follow},
-		{"commands", command}, {"killed", kill}, {"NATS killed", restart},
+		{"commands", command}, {"records", records}, {"killed", kill}, {"NATS killed", restart},
 	} {
 		if err := step.do(ctx, h); err != nil {
 			return fmt.Errorf("%s: %w", step.name, err)

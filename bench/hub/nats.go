@@ -41,7 +41,7 @@ func startNATS(ctx context.Context) (n *nats, err error) {
 
 // start starts the server, again after kill.
 func (n *nats) start(ctx context.Context) (err error) {
-	n.process, err = peer.Run(ctx, exec.Command(n.program, "-a", "127.0.0.1", "-p", n.address[len("127.0.0.1:"):], "-l", n.dir+"/log"), n.address, n.dir)
+	n.process, err = peer.Run(ctx, exec.Command(n.program, "-a", "127.0.0.1", "-p", n.address[len("127.0.0.1:"):], "-js", "-sd", n.dir, "-l", n.dir+"/log"), n.address, n.dir)
 	return err
 }
 

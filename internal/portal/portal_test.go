@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"moip/internal/golden"
 	"moip/internal/session"
@@ -104,6 +105,9 @@ func (c *caller) summary() string {
 func TestVisit(t *testing.T) {
 	h := opens(t, services, echo)
 	c := h.calls()
+	for h.board.Calls()[0].Identity == [3]byte{} { // the terminal's answer is under way
+		time.Sleep(time.Millisecond)
+	}
 	c.types(" u <Envoi>")
 	c.shows("bonjour")
 	c.shows("ULLA  36 15               0,00 F")
