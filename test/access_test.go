@@ -93,7 +93,7 @@ func routes(t *testing.T) (all []request) {
 	if err := json.Unmarshal(data, &doc); err != nil {
 		t.Fatal(err)
 	}
-	fill := strings.NewReplacer("{id}", "1", "{network}", "192.0.2.0%2F24", "{household}", "192.0.2.1")
+	fill := strings.NewReplacer("{id}", "1", "{network}", "192.0.2.0%2F24", "{household}", "192.0.2.1", "{name}", "rome")
 	for path, methods := range doc.Paths {
 		if path = fill.Replace(path); strings.Contains(path, "{") {
 			t.Errorf("what may stand in %s is not known here", path)

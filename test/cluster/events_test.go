@@ -34,14 +34,10 @@ func follow(h *hub) *follower {
 	transport := &http.Transport{ResponseHeaderTimeout: 15 * time.Second}
 	f := &follower{h: h, stop: stop, client: &http.Client{Transport: transport}, heard: map[string]int{}, types: map[string]map[string]int{}}
 	ready := make(chan struct{})
+	begun := sync.OnceFunc(func() { close(ready) })
 	f.work.Go(func() {
-		for n := 0; ctx.Err() == nil; n++ {
-			f.reads(ctx, h.any(), func() {
-				if ready != nil {
-					close(ready)
-					ready = nil
-				}
-			})
+		for ctx.Err() == nil {
+			f.reads(ctx, h.any(), begun)
 			wait(ctx, 100*time.Millisecond)
 		}
 	})

@@ -19,6 +19,11 @@ const (
 	// eighth.
 	shareOf = 8
 
+	// fewest is from how many calls on a household or a network is told of at the least,
+	// unless a sixteenth of its limit is less. Most have one or two: where many gateways make
+	// the share small, to tell of all of them would be most of what gateways say.
+	fewest = 4
+
 	maxTold    = 4096    // households and networks that a gateway tells of
 	maxHeard   = 1 << 18 // that all others have told of, and are counted
 	maxSources = 4096    // other gateways
@@ -103,7 +108,8 @@ func (t *Turnstile) Hub() HubUsage {
 }
 
 // weigh sets from how many calls on others are told, which depends on how many gateways
-// there are: what none of them tells of is an eighth of a limit together at the most.
+// there are: what none of them tells of is an eighth of a limit together at the most, or
+// fewest but one for each other gateway.
 func (a *abroad) weigh(t *Turnstile) {
 	if a == nil {
 		return
@@ -112,7 +118,7 @@ func (a *abroad) weigh(t *Turnstile) {
 		if limit == 0 {
 			return 0
 		}
-		return max(1, limit/(shareOf*max(1, len(a.heard))), a.least)
+		return max(1, min(fewest, limit/(2*shareOf)), limit/(shareOf*max(1, len(a.heard))), a.least)
 	}
 	home, net := share(t.rules.HouseholdCalls), share(t.rules.NetworkCalls)
 	if a.heavy != nil && home == a.home && net == a.net {

@@ -16,6 +16,7 @@ const limitCounts = "limit.counts"
 
 const (
 	tellGap  = 100 * time.Millisecond // from one telling to the next, at the least
+	tellEach = 10 * time.Millisecond  // the same for each gateway that hears it, if that is more
 	tellTime = time.Second            // and at the most
 )
 
@@ -55,11 +56,17 @@ func (l *Limits) Run(ctx context.Context) {
 		}
 		ring(l.bell)
 	})()
-	rounds(ctx, l.bell, tellGap, tellTime, func() {
+	rounds(ctx, l.bell, l.gap, tellTime, func() {
 		l.tell(counts{Told: l.Count.Tell()})
 		l.Count.Listen(false)
 	})
 	l.tell(counts{Left: true})
+}
+
+// gap is how long to wait until the next telling. Of many gateways each waits longer, as all
+// have to hear all.
+func (l *Limits) gap() time.Duration {
+	return min(max(tellGap, tellEach*time.Duration(l.Count.Hub().Gateways)), tellTime)
 }
 
 func (l *Limits) tell(c counts) {

@@ -28,7 +28,7 @@ func encode(v any) []byte {
 
 // rounds calls f when the bell rings, but not twice within a gap, and every so often, until
 // ctx is done.
-func rounds(ctx context.Context, bell <-chan struct{}, gap, every time.Duration, f func()) {
+func rounds(ctx context.Context, bell <-chan struct{}, gap func() time.Duration, every time.Duration, f func()) {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
@@ -40,7 +40,7 @@ func rounds(ctx context.Context, bell <-chan struct{}, gap, every time.Duration,
 		}
 		f()
 		select {
-		case <-time.After(gap):
+		case <-time.After(gap()):
 		case <-ctx.Done():
 			return
 		}

@@ -64,7 +64,7 @@ func (s *Shield) Run(ctx context.Context) {
 	s.ask()
 	s.retold = time.Now()
 	defer s.tell()
-	rounds(ctx, s.bell, reportGap, time.Minute, s.tell)
+	rounds(ctx, s.bell, func() time.Duration { return reportGap }, time.Minute, s.tell)
 }
 
 // ask has all tell what they have seen, and so does this one.
