@@ -43,7 +43,7 @@ func (h *History) post() {
 // Gateways that have one history see each other's.
 func (h *History) Unshipped(ctx context.Context, n int) (all []Record, err error) {
 	err = h.read(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		ids, err := oldest(ctx, tx, n)
+		ids, err := keys(ctx, tx, "SELECT id FROM outbox ORDER BY id LIMIT ?", n)
 		if err != nil {
 			return err
 		}
@@ -52,22 +52,6 @@ func (h *History) Unshipped(ctx context.Context, n int) (all []Record, err error
 		return err
 	})
 	return all, err
-}
-
-func oldest(ctx context.Context, tx *sql.Tx, n int) (ids []int64, err error) {
-	rows, err := tx.QueryContext(ctx, "SELECT id FROM outbox ORDER BY id LIMIT ?", n)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var id int64
-		if err := rows.Scan(&id); err != nil {
-			return nil, err
-		}
-		ids = append(ids, id)
-	}
-	return ids, rows.Err()
 }
 
 // ErrClosed is that the history is closed.

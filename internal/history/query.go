@@ -188,7 +188,12 @@ func find(ctx context.Context, tx *sql.Tx, q Query) (ids []int64, err error) {
 	if limit <= 0 {
 		limit = 100
 	}
-	rows, err := tx.QueryContext(ctx, text+f.String()+" ORDER BY "+key+" DESC LIMIT ?", append(f.args, min(limit, MaxRecords))...)
+	return keys(ctx, tx, text+f.String()+" ORDER BY "+key+" DESC LIMIT ?", append(f.args, min(limit, MaxRecords))...)
+}
+
+// keys returns what a query for keys of records finds.
+func keys(ctx context.Context, tx *sql.Tx, query string, args ...any) (ids []int64, err error) {
+	rows, err := tx.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, err
 	}
