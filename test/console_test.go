@@ -44,10 +44,16 @@ func (d *desk) until(what string, so func() bool) {
 	}
 }
 
-// so waits until an expression is true in the page.
+// so waits until an expression is true in the page, which may be about to load another.
 func (d *desk) so(expression string) {
 	d.Helper()
-	d.until(expression, func() bool { return value[bool](d.tab, "!!("+expression+")") })
+	d.until(expression, func() bool {
+		is, err := chromedp.Run(d.ctx, chromedp.Evaluate[bool]("!!("+expression+")"))
+		if err != nil && !strings.Contains(err.Error(), "navigated or closed") {
+			d.Fatalf("%s: %v", expression, err)
+		}
+		return err == nil && is
+	})
 }
 
 // A look is how a page is looked at.

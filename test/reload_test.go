@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"moip/internal/control/admin"
+	"moip/internal/freeport"
 	"moip/videotex"
 )
 
@@ -37,12 +38,7 @@ func repeater(t *testing.T) (url string) {
 func ports(t *testing.T, n int) (all []string) {
 	t.Helper()
 	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close()
-		all = append(all, l.Addr().String())
+		all = append(all, freeport.Addr(t))
 	}
 	return all
 }

@@ -2,7 +2,6 @@ package test
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,16 +13,7 @@ import (
 // configuration.
 func together(t *testing.T, more ...string) (all []*gateway, ops []operator) {
 	t.Helper()
-	var places []string
-	for range more {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close()
-		places = append(places, l.Addr().String())
-		l.Close()
-	}
+	places := ports(t, len(more))
 	for i, more := range more {
 		dir := t.TempDir()
 		config := fmt.Sprintf("listen = [\"ws://127.0.0.1:0\", \"telnet://127.0.0.1:0\", \"tcp://127.0.0.1:0\"]\n%s\n[cluster]\nnode = %q\nlisten = %q\nroutes = [%q]\n",

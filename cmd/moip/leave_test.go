@@ -13,18 +13,8 @@ import (
 	"time"
 
 	"moip/internal/control/admin"
+	"moip/internal/freeport"
 )
-
-// freePort returns an address whose port is free.
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
 
 // An operated is a gateway in this process, with its operators.
 type operated struct {
@@ -37,7 +27,7 @@ type operated struct {
 // opens runs a gateway that goes by what a file says beside its operators' address.
 func opens(t *testing.T, settings string) *operated {
 	t.Helper()
-	at, file := freePort(t), filepath.Join(t.TempDir(), "moip.toml")
+	at, file := freeport.Addr(t), filepath.Join(t.TempDir(), "moip.toml")
 	h := &operated{Client: admin.NewClient(at), file: file, gone: make(chan error, 1)}
 	h.says(t, settings)
 	var ctx context.Context
@@ -146,7 +136,7 @@ func TestReloadTellsOfThePortal(t *testing.T) {
 
 // Who has come to a door that a reload has closed, and says nothing, is not waited for.
 func TestStopAfterReload(t *testing.T) {
-	door := freePort(t)
+	door := freeport.Addr(t)
 	h := opens(t, "")
 	h.writes(t, "listen = [\"ws://"+door+"\"]")
 	h.reloads(t)

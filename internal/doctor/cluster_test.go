@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net"
 	"os"
 	"strings"
 	"testing"
@@ -13,6 +12,7 @@ import (
 	"moip/internal/bus/natstest"
 	"moip/internal/config"
 	"moip/internal/control/cluster"
+	"moip/internal/freeport"
 )
 
 // The bus is looked at as a gateway sees it.
@@ -50,13 +50,13 @@ func TestClusterInside(t *testing.T) {
 	t.Parallel()
 	o := quiet(t)
 	c := &o.Config.Cluster
-	c.Listen, c.SecretFile = freePlace(t), write(t, t.TempDir(), "secret", secret)
+	c.Listen, c.SecretFile = freeport.Addr(t), write(t, t.TempDir(), "secret", secret)
 	says := says(t, o)
 	says("ok cluster the server inside", "no gateway answers yet")
 	joins(t, o.Config, "paris")
 	says("ok cluster the server inside", "1 gateway answers: paris")
 	other := quiet(t)
-	other.Config.Cluster.Listen, other.Config.Cluster.Routes = freePlace(t), []string{c.Listen}
+	other.Config.Cluster.Listen, other.Config.Cluster.Routes = freeport.Addr(t), []string{c.Listen}
 	other.Config.Cluster.SecretFile = write(t, t.TempDir(), "secret", "not-"+secret)
 	saysOf(t, other, "warning cluster the server inside", "no other gateway's server can be reached", "the same secret_file")
 	other.Config.Cluster.SecretFile = c.SecretFile
@@ -117,14 +117,4 @@ func joins(t *testing.T, cfg *config.Config, name string) {
 		b.Close()
 	})
 	await(t.Context(), b)
-}
-
-func freePlace(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }

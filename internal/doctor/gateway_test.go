@@ -23,6 +23,7 @@ import (
 	"moip/internal/control/admin"
 	"moip/internal/control/pymoip"
 	"moip/internal/emulator"
+	"moip/internal/freeport"
 	"moip/internal/session"
 	"moip/internal/switchboard"
 )
@@ -81,17 +82,6 @@ func hangsUp(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// free returns an address at which nobody listens.
-func free(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
 func TestGatewayIsWell(t *testing.T) {
 	o, folder := quiet(t), t.TempDir()
 	o.File = "moip.toml"
@@ -101,7 +91,7 @@ func TestGatewayIsWell(t *testing.T) {
 	o.Config.Recordings.Size = 1
 	o.Config.History.File, o.Config.Bans.File = filepath.Join(folder, "history.db"), filepath.Join(folder, "bans.json")
 	o.Cache = filepath.Join(folder, "cache")
-	o.Config.Admin = free(t)
+	o.Config.Admin = freeport.Addr(t)
 	o.Config.Pages = folder
 	trusted, err := os.ReadFile(authority.file)
 	if err != nil {
@@ -197,10 +187,10 @@ func TestPortal(t *testing.T) {
 		{play("\x0c\x0e\x7f\x7f\x7f", false), OK, `shows a page of 5 bytes`},
 		{play("", false), Warning, "shows nothing for 3s"},
 		{play("", true), Problem, "hangs up: in good order"},
-		{"ws://" + free(t), Problem, "connection refused"},
+		{"ws://" + freeport.Addr(t), Problem, "connection refused"},
 		{"wss" + strings.TrimPrefix(cert.URL, "https"), Problem, "nobody that is trusted"},
 		{"replay:" + filepath.Join(t.TempDir(), "none.cast"), Problem, "none.cast"},
-		{"ws://nobody:secret@" + free(t), Problem, "ws://127.0.0.1:"},
+		{"ws://nobody:secret@" + freeport.Addr(t), Problem, "ws://127.0.0.1:"},
 	} {
 		o := quiet(t)
 		o.Config.Portal.URL = test.url
@@ -242,7 +232,7 @@ func TestLink(t *testing.T) {
 		{"ws://" + l.Addr().String(), OK, "takes it"},
 		{"ws" + strings.TrimPrefix(theirs.URL, "http"), OK, "takes it, as PyMoIP does (Python/3.8 websockets/8.1)"},
 		{callers, Problem, "it speaks or closes at once"},
-		{"ws://a:secret@" + free(t), Problem, "connection refused"},
+		{"ws://a:secret@" + freeport.Addr(t), Problem, "connection refused"},
 	} {
 		o := quiet(t)
 		o.Config.Portal.URL, o.Config.Link = "ws://localhost:1", test.url
@@ -267,7 +257,7 @@ func TestDirectory(t *testing.T) {
 	}))
 	defer web.Close()
 	up := listen(t, func(c net.Conn) { io.Copy(io.Discard, c) })
-	down := free(t)
+	down := freeport.Addr(t)
 	mute := listen(t, func(c net.Conn) { io.Copy(io.Discard, c) })
 	o := quiet(t)
 	o.Config.Directory = write(t, t.TempDir(), "services.toml", fmt.Sprintf(`

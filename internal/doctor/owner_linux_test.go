@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"moip/internal/freeport"
 )
 
 // We listen, and are found.
@@ -13,7 +15,7 @@ func TestOwner(t *testing.T) {
 	if o := ownerOf(takenAddress(t)); o.pid != os.Getpid() || !strings.HasPrefix(o.name, "doctor") {
 		t.Errorf("%+v", o)
 	}
-	if o := ownerOf(free(t)); o != (owner{}) {
+	if o := ownerOf(freeport.Addr(t)); o != (owner{}) {
 		t.Errorf("%+v", o)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"moip/internal/bus"
 	"moip/internal/bus/bustest"
 	"moip/internal/bus/natstest"
+	"moip/internal/freeport"
 )
 
 // startsNATS starts a NATS server that runs elsewhere, as far as a gateway can tell.
@@ -101,7 +102,7 @@ func debians(t *testing.T) bustest.Net {
 
 // inside has a server in each place. The first two are connected by lines.
 func inside(t *testing.T) bustest.Net {
-	places := []string{free(t), free(t), free(t)}
+	places := []string{freeport.Addr(t), freeport.Addr(t), freeport.Addr(t)}
 	lines := []*line{opensLine(t, places[0]), opensLine(t, places[1])}
 	routes := [][]string{{lines[1].at}, {lines[0].at}, places[:2]}
 	n := 0

@@ -20,6 +20,7 @@ import (
 	"moip/internal/bus"
 	"moip/internal/bus/natstest"
 	"moip/internal/certificate/catest"
+	"moip/internal/freeport"
 	"moip/internal/policy/token"
 )
 
@@ -344,7 +345,7 @@ func TestStrangers(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			ends := []string{free(t), free(t)}
+			ends := []string{freeport.Addr(t), freeport.Addr(t)}
 			places := slices.Clone(ends)
 			var all []*Bus
 			var logs []*notebook

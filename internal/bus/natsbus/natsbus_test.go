@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"net"
 	"syscall"
 	"testing"
 	"time"
@@ -14,18 +13,10 @@ import (
 	"go.uber.org/goleak"
 
 	"moip/internal/bus"
+	"moip/internal/freeport"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-func free(t *testing.T) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
 
 // until waits for something to become true.
 func until(t *testing.T, what string, f func() bool) {
@@ -85,7 +76,7 @@ func TestOutside(t *testing.T) {
 }
 
 func TestInside(t *testing.T) {
-	places := []string{free(t), free(t)}
+	places := []string{freeport.Addr(t), freeport.Addr(t)}
 	var all []*Bus
 	for _, at := range places {
 		s, err := StartServer(ServerOptions{Listen: at, Routes: places, Name: "paris", Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
@@ -101,7 +92,7 @@ func TestInside(t *testing.T) {
 
 // A process that replaces another takes over its port, and both stay on the bus.
 func TestHeir(t *testing.T) {
-	places := []string{free(t), free(t)}
+	places := []string{freeport.Addr(t), freeport.Addr(t)}
 	start := func(at string, heir bool) (*Server, *Bus) {
 		s, err := StartServer(ServerOptions{Listen: at, Routes: places, Heir: heir, Name: "paris", Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
 		if err != nil {

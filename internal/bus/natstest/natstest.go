@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"testing"
 	"time"
+
+	"moip/internal/freeport"
 )
 
 // A Server is a nats-server on the loopback, with files of its own.
@@ -25,12 +27,7 @@ type Server struct {
 // top of that it listens at a port of its own.
 func New(t testing.TB, config string) *Server {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, port, _ := net.SplitHostPort(l.Addr().String())
-	l.Close()
+	_, port, _ := net.SplitHostPort(freeport.Addr(t))
 	dir := t.TempDir()
 	file := filepath.Join(dir, "nats.conf")
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {

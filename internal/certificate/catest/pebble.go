@@ -11,10 +11,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"sync"
 	"testing"
 	"time"
+
+	"moip/internal/freeport"
 )
 
 // pebbleVersion is that of github.com/letsencrypt/pebble/v2, which is none of our
@@ -41,7 +42,7 @@ func StartPebble(t testing.TB, httpPort, tlsPort int, lasts time.Duration) *Pebb
 	cert, key := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
 	own.Give(t, cert, key, time.Hour, "127.0.0.1")
 
-	names, listen, manage := free(t), free(t), free(t)
+	names, listen, manage := freeport.Addr(t), freeport.Addr(t), freeport.Addr(t)
 	config, err := json.Marshal(map[string]any{"pebble": map[string]any{
 		"listenAddress": listen, "managementListenAddress": manage, "certificate": cert, "privateKey": key,
 		"httpPort": httpPort, "tlsPort": tlsPort, "retryAfter": map[string]int{"authz": 1, "order": 1}, "keyAlgorithm": "ecdsa",
@@ -55,7 +56,7 @@ func StartPebble(t testing.TB, httpPort, tlsPort int, lasts time.Duration) *Pebb
 		t.Fatal(err)
 	}
 	run(t, filepath.Join(programs, "pebble-challtestsrv"), "-dnsserver", names, "-defaultIPv6", "",
-		"-http01", "", "-https01", "", "-tlsalpn01", "", "-doh", "", "-management", free(t))
+		"-http01", "", "-https01", "", "-tlsalpn01", "", "-doh", "", "-management", freeport.Addr(t))
 	run(t, filepath.Join(programs, "pebble"), "-config", file, "-dnsserver", names)
 
 	p := &Pebble{Roots: own.File, Pool: x509.NewCertPool(), door: &door{to: listen}}
@@ -122,17 +123,6 @@ func run(t testing.TB, program string, args ...string) {
 			t.Logf("%s said:\n%s", filepath.Base(program), said.String())
 		}
 	})
-}
-
-// free returns an address of this machine that nobody has.
-func free(t testing.TB) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return "127.0.0.1:" + strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
 }
 
 // fetch returns what is at a URL, once it is there.
