@@ -375,7 +375,11 @@ func TestLastOrder(t *testing.T) {
 				m.Await("nothing", func() bool { return m.Text() == "" })
 				e.Send([]byte("\x1F\x40\x41\x1B\x3A\x6B\x76"))
 				e.Close()
-				m.AwaitText("Ligne à 1200 bit/s")
+				// On a busy machine the Minitel obeys so late that it is found at that speed: it
+				// is shown, and the next call goes by it.
+				m.Await("the line", func() bool {
+					return strings.Contains(m.Text(), "Ligne à 1200 bit/s") || strings.Contains(m.Text(), "Ligne à 4800 bit/s")
+				})
 			}
 		})
 	}
