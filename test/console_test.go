@@ -183,7 +183,11 @@ func (d *desk) press(inside, text string) {
 		return r && e.contains(document.elementFromPoint(x, y)) ? [x, y] : [];
 	})()`, inside+" button, "+inside+" a, "+inside+" summary", text)
 	var at []float64
-	d.until("the button "+text+" in "+inside, func() bool { at = value[[]float64](d.tab, find); return len(at) == 2 })
+	d.until("the button "+text+" in "+inside, func() bool {
+		before := at // it may be moving, as what is above it is filled
+		at = value[[]float64](d.tab, find)
+		return len(at) == 2 && slices.Equal(before, at)
+	})
 	d.does(chromedp.MouseClickXY(at[0], at[1]))
 }
 

@@ -153,6 +153,7 @@ func TestConsoleDrainsAnother(t *testing.T) {
 	d.press("nav", "Gateways")
 	d.press("#hub", "Show lyon")
 	d.reads("#gateway-title", "Gateway lyon")
+	d.reads("#gateway", "running, ready for calls")
 	d.press("#gateway", "Drain…")
 	d.reads("#order", "Drain lyon?")
 	d.press("#order", "Drain")
