@@ -23,7 +23,7 @@ var house = map[string]string{
 	"internal/pulse":                   "internal/tcpsocket",
 	"internal/tcpsocket":               "",
 	"internal/upstream":                "internal/policy internal/proxied internal/pulse internal/session internal/telnet internal/transport",
-	"internal/switchboard":             "internal/session videotex",
+	"internal/switchboard":             "internal/policy internal/session videotex",
 	"internal/history":                 "internal/clock internal/ledger internal/session internal/tariff videotex",
 	"internal/trace":                   "internal/policy internal/session internal/telnet internal/transport videotex",
 	"internal/control/admin":           "internal/control/admin/access internal/control/cluster internal/control/cluster/news internal/control/cluster/tunnel internal/history internal/memory internal/picture internal/policy internal/policy/ban internal/policy/limit internal/policy/outbound internal/policy/shield internal/policy/token internal/session internal/switchboard internal/trace videotex",

@@ -1,11 +1,9 @@
 package gateway
 
 import (
-	"net/netip"
 	"time"
 
 	"moip/internal/control/cluster/shared"
-	"moip/internal/policy"
 	"moip/internal/policy/ban"
 	"moip/internal/session"
 )
@@ -42,20 +40,9 @@ func (g *gateway) takeBans(changes []ban.Change) {
 		case b.By == ban.ByOperator:
 			hungUp := 0
 			if c.HangUp {
-				hungUp = g.hangUpAll(b.Network)
+				hungUp = g.board.HangupFrom(b.Network, g.bans.IsExempt, session.ReasonBanned)
 			}
 			g.log.Info("banned by another gateway", "network", b.Network, "gateway", b.Gateway, "why", b.Reason, "hung up", hungUp)
 		}
 	}
-}
-
-// hangUpAll ends the calls from a network, but for those of who is never banned here.
-func (g *gateway) hangUpAll(network netip.Prefix) (n int) {
-	for _, call := range g.board.Calls() {
-		from := policy.Bare(call.Caller.Addr.Addr())
-		if call.State != session.Over && network.Contains(from) && !g.bans.IsExempt(from) && g.board.Hangup(call.ID, session.ReasonBanned) == nil {
-			n++
-		}
-	}
-	return n
 }

@@ -7,10 +7,12 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/netip"
 	"slices"
 	"sync"
 	"time"
 
+	"moip/internal/policy"
 	"moip/internal/session"
 	"moip/videotex"
 )
@@ -139,6 +141,18 @@ func (b *Board) Hangup(id session.ID, r session.Reason) error {
 	}
 	c.Hangup(r)
 	return nil
+}
+
+// HangupFrom is Hangup of all calls from a network, but for those of whom exempt reports
+// true. It returns how many it has ended.
+func (b *Board) HangupFrom(network netip.Prefix, exempt func(netip.Addr) bool, r session.Reason) (n int) {
+	for _, info := range b.Calls() {
+		from := policy.Bare(info.Caller.Addr.Addr())
+		if info.State != session.Over && network.Contains(from) && !exempt(from) && b.Hangup(info.ID, r) == nil {
+			n++
+		}
+	}
+	return n
 }
 
 // Info returns how a call stands.

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"net/netip"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -96,7 +95,7 @@ func (d desk) ban(r *http.Request) (any, error) {
 	}
 	told := Banned{Ban: b}
 	if order.HangUp {
-		told.HungUp = d.hangUpAll(b.Network)
+		told.HungUp = d.Board.HangupFrom(b.Network, d.Bans.IsExempt, session.ReasonBanned)
 	}
 	d.Log.Info("banned", "network", b.Network, "until", untilText(b), "why", b.Reason, "hung up", told.HungUp)
 	return told, d.saved(r)
@@ -116,17 +115,6 @@ func untilText(b Ban) string {
 		return "ever"
 	}
 	return b.Until.Format(time.RFC3339)
-}
-
-// hangUpAll ends the calls from a network.
-func (d desk) hangUpAll(network netip.Prefix) (n int) {
-	for _, info := range d.Board.Calls() {
-		from := policy.Bare(info.Caller.Addr.Addr())
-		if info.State != session.Over && network.Contains(from) && !d.Bans.IsExempt(from) && d.Board.Hangup(info.ID, session.ReasonBanned) == nil {
-			n++
-		}
-	}
-	return n
 }
 
 func (d desk) unban(r *http.Request) (any, error) {
