@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"net"
 	"net/http"
 	"net/netip"
 	"time"
@@ -55,6 +56,8 @@ func (s *Server) accept(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "This portal has all the links that it can bear.", http.StatusServiceUnavailable)
 		return
 	}
+	s.linked(r.Context().Value(by{}).(net.Conn))
+	w.Header().Set("Connection", "close")    // if it asks for no link after all, it is not kept uncounted
 	conn, err := websocket.Accept(w, r, nil) // of the subprotocols none, as PyMoIP's server
 	if err != nil {
 		s.log.Debug("no control link", "from", addr, "err", err)

@@ -37,8 +37,8 @@ type ServerOptions struct {
 	// answered that and may do so now. It must neither block nor call the Server.
 	Ask func(call session.ID)
 
-	// Linked is told of each connection by which a link is had, as it is accepted. Nil for
-	// nobody.
+	// Linked is told of each connection by which a link is had, before the gateway hears
+	// that it has one. Nil for nobody.
 	Linked func(by net.Conn)
 
 	Log *slog.Logger // nil for none
@@ -60,6 +60,7 @@ type Server struct {
 	tries     policy.Tries
 	follow    func(session.Event)
 	ask       func(session.ID)
+	linked    func(by net.Conn)
 	log       *slog.Logger
 	muffler   *muffler
 	http      *http.Server
@@ -88,6 +89,9 @@ type place struct {
 	pid  uint64
 }
 
+// by is the key of the connection in the context of what is asked by it.
+type by struct{}
+
 var loopback = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
 
 // NewServer returns a server without links. Serve accepts them.
@@ -97,6 +101,7 @@ func NewServer(o ServerOptions) *Server {
 		tokenFile: o.TokenFile,
 		follow:    o.Follow,
 		ask:       o.Ask,
+		linked:    o.Linked,
 		log:       o.Log,
 		room:      make(chan struct{}, linksLimit),
 		links:     map[*gateway]bool{},
@@ -113,6 +118,9 @@ func NewServer(o ServerOptions) *Server {
 	if s.ask == nil {
 		s.ask = func(session.ID) {}
 	}
+	if s.linked == nil {
+		s.linked = func(net.Conn) {}
+	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -126,10 +134,8 @@ func NewServer(o ServerOptions) *Server {
 		IdleTimeout:       handshakeTime,
 		MaxHeaderBytes:    8 << 10,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
-		ConnState: func(conn net.Conn, state http.ConnState) {
-			if state == http.StateHijacked && o.Linked != nil {
-				o.Linked(conn)
-			}
+		ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
+			return context.WithValue(ctx, by{}, conn)
 		},
 	}
 	return s
