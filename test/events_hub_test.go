@@ -88,7 +88,7 @@ func want(gateway string, first, last int) string {
 func ctlFollows(t *testing.T, g *gateway, flags ...string) *log {
 	t.Helper()
 	follower := exec.Command(program, append([]string{"ctl", "--admin", g.doors["admin"], "events"}, flags...)...)
-	out := &log{news: make(chan struct{})}
+	out := &log{}
 	follower.Stdout, follower.Stderr = out, out
 	if err := follower.Start(); err != nil {
 		t.Fatal(err)

@@ -127,7 +127,7 @@ func TestHistoryFails(t *testing.T) {
 	}
 	second := exec.Command(program, "--tcp", "127.0.0.1:0", "--log", "none", "--records", "none", "--admin", "none")
 	second.Dir = dir
-	said := log{news: make(chan struct{})}
+	said := log{}
 	second.Stdout, second.Stderr = &said, &said
 	if err := second.Start(); err != nil {
 		t.Fatal(err)

@@ -32,7 +32,6 @@ func TestWatch(t *testing.T) {
 	go func() { ended <- client.Watch(ctx, "1", watched.take) }()
 	terminal := exec.Command(program, "ctl", "--admin", g.doors["admin"], "screen", "--watch", "1")
 	var shown log
-	shown.news = make(chan struct{})
 	terminal.Stdout, terminal.Stderr = &shown, &shown
 	if err := terminal.Start(); err != nil {
 		t.Fatal(err)

@@ -5,7 +5,6 @@ import (
 	"context"
 	"flag"
 	"io"
-	"log/slog"
 	"strings"
 	"sync"
 	"testing"
@@ -13,6 +12,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"moip/internal/logtest"
 	"moip/internal/prise"
 	"moip/internal/prise/minitest"
 	"moip/internal/serial"
@@ -33,29 +33,13 @@ type desk struct {
 	calls chan session.Endpoint
 	from  session.Caller
 	stop  func()
-
-	mu  sync.Mutex
-	log bytes.Buffer
+	log   logtest.Log
 }
-
-func (d *desk) Write(p []byte) (int, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.log.Write(p)
-}
-
-func (d *desk) logged() string {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.log.String()
-}
-
-func (d *desk) said(text string) bool { return strings.Contains(d.logged(), text) }
 
 // attend attends to m until the test ends.
 func attend(t *testing.T, m *minitest.Minitel, o prise.Options) *desk {
 	d := &desk{T: t, calls: make(chan session.Endpoint, 1)}
-	o.Path, o.Log = m.Path, slog.New(slog.NewTextHandler(d, nil))
+	o.Path, o.Log = m.Path, d.log.Logger()
 	ctx, cancel := context.WithCancel(context.Background())
 	var served sync.WaitGroup
 	served.Go(func() {
@@ -122,7 +106,7 @@ func TestCall(t *testing.T) {
 	if d.from.Transport != "serial" || d.from.Speed != 1200 || !d.from.Addr.Addr().IsLoopback() {
 		t.Errorf("the call is from %+v", d.from)
 	}
-	if !d.said(`Minitel 1B Telic-Alcatel`) {
+	if !d.log.Has(`Minitel 1B Telic-Alcatel`) {
 		t.Error("the Minitel is not named")
 	}
 	send(e, "\x0CBONJOUR")
@@ -146,7 +130,7 @@ func TestCall(t *testing.T) {
 	}
 	m.Unplug() // and settings that are our own are not taken for the Minitel's
 	m.Plug()
-	m.Await("found again", func() bool { return strings.Count(d.logged(), "Minitel found") == 2 })
+	m.Await("found again", func() bool { return strings.Count(d.log.String(), "Minitel found") == 2 })
 	m.AwaitText("Appuyez sur une touche")
 	d.stop()
 	if after := m.State(); after != before {
@@ -199,7 +183,7 @@ func TestFound(t *testing.T) {
 	t.Parallel()
 	m := minitest.New(t, minitest.Philips2)
 	d := attend(t, m, prise.Options{Speed: 4800})
-	m.Await("nobody", func() bool { return d.said("no Minitel answers") })
+	m.Await("nobody", func() bool { return d.log.Has("no Minitel answers") })
 	m.On()
 	m.Set(9600)
 	m.AwaitText("Ligne à 4800 bit/s")
@@ -214,7 +198,7 @@ func TestSilent(t *testing.T) {
 	d := attend(t, m, prise.Options{Speed: 1200})
 	m.AwaitText("Appuyez")
 	m.Press("A")
-	m.Await("found", func() bool { return d.said("it does not say") })
+	m.Await("found", func() bool { return d.log.Has("it does not say") })
 	e := d.call(m)
 	send(e, "\x0CBONJOUR")
 	m.AwaitText("BONJOUR")
@@ -266,7 +250,7 @@ func TestDamage(t *testing.T) {
 	m.Press("C")
 	receive(t, e, "C")
 	e.Close()
-	m.Await("the count", func() bool { return d.said("here=6") })
+	m.Await("the count", func() bool { return d.log.Has("here=6") })
 }
 
 // What may happen to a Minitel: each ends the call, and then it is found again.
@@ -348,7 +332,7 @@ func TestTele(t *testing.T) {
 	m.Unplug()
 	m.Plug()
 	e.Close()
-	m.Await("found again", func() bool { return strings.Count(d.logged(), "Minitel found") == 2 })
+	m.Await("found again", func() bool { return strings.Count(d.log.String(), "Minitel found") == 2 })
 	e = d.call(m)
 	send(e, "\x0CENCORE")
 	m.AwaitText("ENCORE")
@@ -367,7 +351,7 @@ func TestLastOrder(t *testing.T) {
 			if id == [3]byte{} {
 				m.AwaitText("Appuyez")
 				m.Press("A")
-				m.Await("found", func() bool { return d.said("it does not say") })
+				m.Await("found", func() bool { return d.log.Has("it does not say") })
 			}
 			for range 4 {
 				e := d.call(m)
@@ -430,7 +414,7 @@ func TestSilentSpeed(t *testing.T) {
 	d := attend(t, m, prise.Options{Speed: 4800})
 	m.AwaitText("Appuyez")
 	m.Press("A")
-	m.Await("found", func() bool { return d.said("it does not say") })
+	m.Await("found", func() bool { return d.log.Has("it does not say") })
 	e := d.call(m)
 	send(e, "\x0CA\x1B\x3A\x6B\x76B")
 	m.AwaitText("AB")
@@ -474,6 +458,6 @@ func TestStuck(t *testing.T) {
 			break
 		}
 	}
-	m.Await("the reason", func() bool { return d.said("takes nothing") })
+	m.Await("the reason", func() bool { return d.log.Has("takes nothing") })
 	e.Close()
 }

@@ -1,11 +1,9 @@
 package switchboard
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
-	"log/slog"
 	"net"
 	"net/netip"
 	"strings"
@@ -15,6 +13,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"moip/internal/logtest"
 	"moip/internal/session"
 	"moip/internal/transport"
 )
@@ -53,24 +52,13 @@ type rig struct {
 	*Board
 	portal, service door
 	events          chan session.Event
-	log             *lockedBuffer
-}
-
-type lockedBuffer struct {
-	mu sync.Mutex
-	bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.Buffer.Write(p)
+	log             *logtest.Log
 }
 
 func newRig(t *testing.T, follow ...func(session.Event)) *rig {
-	log := new(lockedBuffer)
+	log := new(logtest.Log)
 	r := &rig{
-		T: t, Board: New(slog.New(slog.NewTextHandler(log, nil))),
+		T: t, Board: New(log.Logger()),
 		portal: make(door, 99), service: make(door, 99), events: make(chan session.Event, 999), log: log,
 	}
 	cfg := session.Config{

@@ -17,6 +17,7 @@ import (
 	"github.com/coder/websocket"
 
 	"moip/internal/downstream"
+	"moip/internal/logtest"
 	"moip/internal/session"
 	"moip/internal/switchboard"
 )
@@ -26,7 +27,7 @@ type house struct {
 	*testing.T
 	server *Server
 	board  *switchboard.Board
-	log    *journal
+	log    *logtest.Log
 	desks  chan *desk
 	events chan session.Event // what Follow was told
 	later  []session.Event    // of them, what was not waited for yet
@@ -36,8 +37,8 @@ type house struct {
 
 // newHouse opens a house that is closed at the end of the test.
 func newHouse(t *testing.T, gateways ...netip.Prefix) *house {
-	h := &house{T: t, log: new(journal), desks: make(chan *desk, 999), events: make(chan session.Event, 9999)}
-	h.server = NewServer(ServerOptions{Gateways: gateways, Follow: func(e session.Event) { h.events <- e }, Log: h.log.logger()})
+	h := &house{T: t, log: new(logtest.Log), desks: make(chan *desk, 999), events: make(chan session.Event, 9999)}
+	h.server = NewServer(ServerOptions{Gateways: gateways, Follow: func(e session.Event) { h.events <- e }, Log: h.log.Debug()})
 	h.board = switchboard.New(slog.New(slog.DiscardHandler))
 	h.board.Open(session.Config{
 		DialPortal: func(_ context.Context, call session.ID, _ session.Route) (session.Endpoint, error) {
