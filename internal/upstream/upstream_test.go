@@ -40,7 +40,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // patience is how long a test waits for what must happen.
-const patience = 5 * time.Second
+const patience = 30 * time.Second
 
 // A Dialer's method is what sessions dial with.
 var _ session.Dial = new(Dialer).Dial
