@@ -342,12 +342,12 @@ func TestFull(t *testing.T) {
 	for i := range session.ID(n) {
 		begins(h, i+1, start.Add(time.Duration(i)*time.Second), caller("192.0.2.1:1")).at(time.Second, session.Ended, "", session.ReasonGone)
 	}
-	eventually(t, func() string { return without(log, "history cannot be written") })
+	log.Await(t, "history cannot be written")
 	time.Sleep(2 * retryTime)
 	if err := h.store.Load().writer.QueryRow("PRAGMA max_page_count = 1000000").Scan(&pages); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, func() string { return without(log, "history is written again") })
+	log.Await(t, "history is written again")
 	records(t, h, Query{Limit: MaxRecords}, MaxRecords)
 	if calls, _, _ := count(t, h); calls != n || strings.Count(log.String(), "cannot be written") != 1 {
 		t.Errorf("%d of %d are there:\n%s", calls, n, log)

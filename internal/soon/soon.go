@@ -11,7 +11,7 @@ import (
 // fails waits so long.
 const Patience = 30 * time.Second
 
-const again = 5 * time.Millisecond
+const again = 10 * time.Millisecond // seldom enough to cost a busy machine little
 
 // Is waits until is returns true. What is not so within [Patience] fails the test, by what
 // must be so.

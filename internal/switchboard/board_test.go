@@ -218,7 +218,8 @@ func TestShutdownGivesUp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.Answer(deaf{e}, session.Caller{})
+	free := make(chan struct{})
+	r.Answer(deaf{e, free}, session.Caller{})
 	portal := <-r.portal
 	io.WriteString(portal, "page")
 	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
@@ -226,17 +227,21 @@ func TestShutdownGivesUp(t *testing.T) {
 	if err := r.Shutdown(ctx); !errors.Is(err, context.DeadlineExceeded) {
 		t.Error(err)
 	}
+	close(free)
 	theirs.Close()
 	if err := r.shutdown(); err != nil {
 		t.Error(err)
 	}
 }
 
-// deaf is an Endpoint whose peer takes nothing.
-type deaf struct{ session.Endpoint }
+// deaf is an Endpoint whose peer takes nothing until free is closed.
+type deaf struct {
+	session.Endpoint
+	free chan struct{}
+}
 
 func (d deaf) Send(p []byte) bool { return true }
-func (d deaf) Flush()             { time.Sleep(200 * time.Millisecond) }
+func (d deaf) Flush()             { <-d.free }
 
 // Nobody waits for a call that takes its time to begin, but who has an order for it.
 func TestBeginsApart(t *testing.T) {

@@ -19,6 +19,7 @@ import (
 	"moip/internal/downstream"
 	"moip/internal/logtest"
 	"moip/internal/session"
+	"moip/internal/soon"
 	"moip/internal/switchboard"
 )
 
@@ -172,18 +173,7 @@ func (h *house) refuses(call session.ID, want error) {
 // until waits for what no channel tells.
 func (h *house) until(what string, ok func() bool) {
 	h.Helper()
-	if !within(patience, ok) {
-		h.Fatal("not ", what)
-	}
-}
-
-func within(d time.Duration, ok func() bool) bool {
-	for limit := time.Now().Add(d); !ok(); time.Sleep(time.Millisecond) {
-		if time.Now().After(limit) {
-			return false
-		}
-	}
-	return true
+	soon.Within(h, patience, what, ok)
 }
 
 func (h *house) linked(n int) {

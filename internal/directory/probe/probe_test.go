@@ -311,7 +311,7 @@ func TestRealService(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		conn.SetDeadline(time.Now().Add(5 * time.Second))
+		conn.SetDeadline(time.Now().Add(30 * time.Second))
 		if _, err := io.Copy(io.Discard, conn); err != nil {
 			t.Error(err)
 		}
