@@ -66,6 +66,8 @@ var house = map[string]string{
 	"internal/completion":              "",
 	"internal/freeport":                "",
 	"internal/golden":                  "videotex",
+	"internal/logtest":                 "",
+	"internal/soon":                    "",
 	"internal/browsertest":             "",
 	"internal/doctor":                  "internal/bus internal/bus/natsbus internal/certificate internal/config internal/control/admin internal/control/cluster internal/control/cluster/ship internal/control/pymoip internal/directory internal/directory/probe internal/directory/yellowpages internal/downstream internal/picture internal/policy/ban internal/policy/limit internal/policy/token internal/recording internal/serial internal/session internal/telnet internal/upstream videotex",
 	"internal/control/cluster/shared":  "internal/bus internal/control/cluster internal/policy internal/policy/ban internal/policy/limit internal/policy/shield",
