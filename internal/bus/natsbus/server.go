@@ -97,6 +97,7 @@ func StartServer(o ServerOptions) (*Server, error) {
 func (s *Server) inherit() {
 	tick := time.NewTicker(heirTime)
 	defer tick.Stop()
+	var told hush
 	for {
 		select {
 		case <-tick.C:
@@ -107,7 +108,7 @@ func (s *Server) inherit() {
 		if err == nil {
 			return
 		}
-		if !errors.Is(err, syscall.EADDRINUSE) {
+		if !errors.Is(err, syscall.EADDRINUSE) && told.isNew(err.Error(), time.Now()) {
 			s.o.Log.Error("the NATS server inside does not start; it is tried again", "error", err)
 		}
 	}
@@ -286,7 +287,7 @@ func (s *Server) settle() {
 
 var errAlone = errors.New("no other gateway's server can be reached")
 
-// follow has f told of alone twice a second.
+// follow has f told of alone every routeLook.
 func (s *Server) follow(f func(alone error)) {
 	s.work.Go(func() {
 		tick := time.NewTicker(routeLook)
