@@ -69,7 +69,7 @@ type Hub struct {
 	mu     sync.Mutex
 	known  map[string]*member // by instance, without ourselves
 	follow map[*func(Seen)]struct{}
-	full   bool // the log has been told that there are too many
+	full   bool // since the log has been told that there are too many
 }
 
 // A member is a gateway as it is remembered.
@@ -243,7 +243,7 @@ func (h *Hub) hear(m bus.Message, name string) {
 	h.mu.Lock()
 	old, s, room := h.note(g)
 	full := !room && !h.full
-	h.full = !room
+	h.full = !room || h.full && len(h.known) >= maxGateways
 	h.mu.Unlock()
 	switch {
 	case full:
