@@ -4,13 +4,11 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/url"
-	"os"
 	"slices"
 	"strconv"
 	"sync"
@@ -21,6 +19,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"moip/internal/bus"
+	"moip/internal/certificate"
 	"moip/internal/policy/token"
 )
 
@@ -223,13 +222,9 @@ func mutualTLS(cert, key, ca string) (*tls.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	data, err := os.ReadFile(ca)
+	pool, err := certificate.Authorities(ca)
 	if err != nil {
 		return nil, err
-	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(data) {
-		return nil, fmt.Errorf("%s: has no certificate in PEM", ca)
 	}
 	return &tls.Config{
 		Certificates: []tls.Certificate{own}, RootCAs: pool, ClientCAs: pool,
