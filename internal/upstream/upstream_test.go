@@ -446,7 +446,7 @@ func TestSecureServices(t *testing.T) {
 		{session.Route{URL: url, CA: other}, "certificate signed by unknown authority"},
 		{session.Route{URL: strings.Replace(url, "127.0.0.1", "localhost", 1), CA: file}, "wanted to match localhost"},
 		{session.Route{URL: url, CA: empty}, "certificates to trust: there are none in " + empty},
-		{session.Route{URL: url, CA: empty + "x"}, "certificates to trust: open " + empty + "x: no such file"},
+		{session.Route{URL: url, CA: empty + "x"}, "certificates to trust: stat " + empty + "x: no such file"},
 	} {
 		_, err := dial(t, test.route)
 		if err == nil || !strings.HasPrefix(err.Error(), "dial "+test.route.URL+": ") || !strings.Contains(err.Error(), test.want) {
