@@ -17,11 +17,11 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"net/url"
 	"time"
 
 	"github.com/coder/websocket"
 
+	"moip/internal/discreet"
 	"moip/internal/session"
 )
 
@@ -81,9 +81,7 @@ func New(o Options) *Link {
 	if l.log == nil {
 		l.log = slog.New(slog.DiscardHandler)
 	}
-	if u, err := url.Parse(o.URL); err == nil {
-		l.log = l.log.With("link", u.Redacted())
-	}
+	l.log = l.log.With("link", discreet.URL(o.URL))
 	if l.retry <= 0 {
 		l.retry = defaultRetry
 	}

@@ -525,8 +525,9 @@ func (j *journal) lines(level slog.Level) []string {
 // Messages in the log are short, and tell no password.
 func TestQuote(t *testing.T) {
 	for message, want := range map[string]string{
-		"PID=1,2,CONNECT,ws://me:secret@h/,None,[]":       `"PID=1,2,CONNECT,ws://...@h/,None,[]"`,
-		"PID=1,2,CONNECT,ws://me:se@cret@h/at@,None,[]":   `"PID=1,2,CONNECT,ws://...@h/at@,None,[]"`,
+		"PID=1,2,CONNECT,ws://me:secret@h/,None,[]":       `"PID=1,2,CONNECT,ws://h/,None,[]"`,
+		"PID=1,2,CONNECT,ws://me:se@cret@h/at@,None,[]":   `"PID=1,2,CONNECT,ws://h/at@,None,[]"`,
+		"PID=1,2,CONNECT,ws://h/?pin=secret,None,[]":      `"PID=1,2,CONNECT,ws://h/?pin=..."`,
 		"PID=1,2,CONNECT,ws://h,None,[\"a@b\"]":           `"PID=1,2,CONNECT,ws://h,None,[\"a@b\"]"`,
 		"\x00" + strings.Repeat("x", quoteLimit) + "\xff": `"\x00` + strings.Repeat("x", quoteLimit-1) + `"`,
 	} {
