@@ -3,7 +3,6 @@
 package discreet
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -77,19 +76,59 @@ func coveredWord(word string) string {
 	return name + "=" + hidden
 }
 
-// urls finds URLs, and the targets of HTTP requests. Commas are part of them: rather too
-// much is hidden.
-var urls = regexp.MustCompile(`[A-Za-z][A-Za-z0-9+.-]*://[^\s"]+|(?:^|\s)/[^\s"]*`)
-
-// Text returns text, an error's or a peer's, with the URLs in it as they may be shown.
+// Text returns text, an error's or a peer's, with the URLs in it as they may be shown, and the
+// targets of HTTP requests. Either ends at a blank or a quotation mark; that a comma may be
+// part of it hides rather too much.
 func Text(text string) string {
-	return urls.ReplaceAllStringFunc(text, func(found string) string {
-		where := strings.TrimRight(found, ":.,;)") // which the sentence has put there
-		after := found[len(where):]
-		if strings.Contains(where, "://") {
-			return URL(where) + after
+	var b strings.Builder
+	for {
+		start := find(text)
+		if start < 0 {
+			break
 		}
-		path, asked := cut(where)
-		return path + covered(asked) + after
-	})
+		b.WriteString(text[:start])
+		text = text[start:]
+		end := strings.IndexAny(text, " \t\r\n\"")
+		if end < 0 {
+			end = len(text)
+		}
+		where := strings.TrimRight(text[:end], ":.,;)") // which the sentence has put there
+		if strings.HasPrefix(where, "/") {
+			path, asked := cut(where)
+			b.WriteString(path + covered(asked))
+		} else {
+			b.WriteString(URL(where))
+		}
+		b.WriteString(text[len(where):end])
+		text = text[end:]
+	}
+	return b.String() + text
+}
+
+// find returns where the first URL of text begins, or the first target, -1 if there is none.
+func find(text string) int {
+	for i := 0; ; i++ {
+		next := strings.IndexByte(text[i:], '/')
+		if next < 0 {
+			return -1
+		}
+		i += next
+		switch {
+		case i == 0, strings.IndexByte(" \t\r\n", text[i-1]) >= 0:
+			return i
+		case text[i-1] == ':' && strings.HasPrefix(text[i:], "//"):
+			scheme := i - 1
+			for scheme > 0 && isOfScheme(text[scheme-1]) {
+				scheme--
+			}
+			if scheme < i-1 {
+				return scheme
+			}
+		}
+	}
+}
+
+// isOfScheme reports whether c may be in the name of a scheme (RFC 3986, section 3.1).
+func isOfScheme(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("+.-", c) >= 0
 }
