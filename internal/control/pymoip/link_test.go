@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"slices"
 	"strings"
@@ -425,6 +426,46 @@ func TestServerSilent(t *testing.T) {
 		want := slices.Repeat([]time.Duration{handshakeLimit}, 5)
 		if diff := cmp.Diff(want, n.pauses()); diff != "" {
 			t.Error(diff)
+		}
+	})
+}
+
+// Gateways that have lost their links in one instant do not come back in one, and drift
+// apart; none dials sooner than it may.
+func TestGatewaysSpread(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const gateways = 100
+		var all []*network
+		for i := range gateways {
+			n := newNetwork()
+			n.Close()
+			b := newBoard(t, Options{URL: "ws://127.0.0.1:8764"})
+			seeded := rand.New(rand.NewPCG(8764, uint64(i)))
+			b.link.jitter = func(most time.Duration) time.Duration { return time.Duration(seeded.Int64N(int64(most))) }
+			n.carry(b.link)
+			all = append(all, n)
+			defer b.run()()
+		}
+		time.Sleep(20 * time.Second)
+		synctest.Wait()
+		crowd := map[time.Duration]int{} // dials by the tenth of a second of the first redial
+		for _, n := range all {
+			for i, pause := range n.pauses() {
+				if pause < defaultRetry || pause >= defaultRetry*5/4 {
+					t.Fatalf("dialled again after %v", pause)
+				}
+				if i == 0 {
+					crowd[pause.Truncate(time.Second/10)]++
+				}
+			}
+		}
+		for at, n := range crowd {
+			if n > gateways/5 {
+				t.Errorf("%d gateways come within a tenth of a second, after %v", n, at)
+			}
+		}
+		if len(crowd) < 10 {
+			t.Errorf("they come in %v", crowd)
 		}
 	})
 }
