@@ -17,7 +17,7 @@ var house = map[string]string{
 	"internal/transport":               "internal/session internal/tcpsocket internal/telnet",
 	"internal/downstream":              "internal/prise internal/proxied internal/pulse internal/serial internal/session internal/tcpsocket internal/telnet internal/transport videotex",
 	"internal/prise":                   "internal/serial internal/session videotex",
-	"internal/prise/minitest":          "videotex",
+	"internal/prise/minitest":          "internal/serial videotex",
 	"internal/serial":                  "",
 	"internal/handover":                "internal/pulse",
 	"internal/pulse":                   "internal/tcpsocket",
