@@ -317,8 +317,8 @@ func TestLoadRefuses(t *testing.T) {
 		"key of the certificate: there is none in":                                                {a.Cert, rubbish},
 		locked + " has a passphrase (openssl pkey":                                                {a.Cert, locked},
 		"certificate in " + a.Cert + " with the key in " + b.Key + ": private key does not match": {a.Cert, b.Key},
-		dir + " is no file":                                                                       {dir, a.Key},
-		big + " is no file":                                                                       {a.Cert, big},
+		dir + ": not a regular file":                                                                       {dir, a.Key},
+		big + ": not a regular file":                                                                       {a.Cert, big},
 	} {
 		if _, err := Load(pair); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v: %v, want %s", pair, err, want)

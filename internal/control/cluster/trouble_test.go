@@ -248,6 +248,8 @@ func TestTooMany(t *testing.T) {
 			p.Publish(bus.Message{Subject: "beat.b", Data: data})
 			if i%100 == 0 {
 				synctest.Wait()
+				data, _ := json.Marshal(cluster.Gateway{Name: "b", Instance: "0", State: "running"})
+				p.Publish(bus.Message{Subject: "beat.b", Data: data}) // one that is known
 			}
 		}
 		synctest.Wait()

@@ -95,7 +95,7 @@ func TestLinkToken(t *testing.T) {
 		{Options{URL: safeURL, CA: ca}, "it answers 401"},
 		{Options{URL: safeURL, TokenFile: own}, "certificate signed by unknown authority"},
 		{Options{URL: safeURL, TokenFile: own, CA: own}, "certificates to trust: there are none in " + own},
-		{Options{URL: safeURL, TokenFile: own, CA: ca + "x"}, "certificates to trust: open " + ca + "x: no such file"},
+		{Options{URL: safeURL, TokenFile: own, CA: ca + "x"}, "certificates to trust: stat " + ca + "x: no such file"},
 		{Options{URL: strings.Replace(safeURL, "127.0.0.1", "localhost", 1), TokenFile: own, CA: ca}, "certificate is valid for example.com"},
 	} {
 		_, err := Knock(t.Context(), test.o)

@@ -59,3 +59,16 @@ func TestMemoryOfAClockAhead(t *testing.T) {
 		t.Errorf("it is remembered: %v", m.banned)
 	}
 }
+
+// A file that says nothing is as good as none.
+func TestMemoryOfNothing(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "shield.json")
+	if err := os.WriteFile(file, []byte("null"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var m memory
+	m.open(file, slog.New(slog.DiscardHandler))
+	if span := m.next(netip.MustParsePrefix("192.0.2.1/32"), time.Now()); span != spans[0] {
+		t.Errorf("it is banned for %v", span)
+	}
+}

@@ -672,6 +672,28 @@ func TestBound(t *testing.T) {
 	})
 }
 
+// While nobody can be told what is new, of no more households is kept that it is than are
+// known.
+func TestNewsAreBound(t *testing.T) {
+	in(t, Options{Rules: rules}, func(g *gate) {
+		g.most = 20
+		g.Share("self", func() {})
+		for i := range 200 {
+			g.Report(netip.AddrFrom4([4]byte{198, 51, 100, byte(i)}), "http")
+		}
+		synctest.Wait()
+		if all, more := g.News(1000); len(all) > g.most || more {
+			t.Errorf("there are news of %d households", len(all))
+		}
+		g.Report(somebody, "http")
+		time.Sleep(10 * rules.HalfLife)
+		synctest.Wait()
+		if all, _ := g.News(1000); len(all) != 0 {
+			t.Errorf("there are news of %d households that are forgotten", len(all))
+		}
+	})
+}
+
 // However evidence comes, weak evidence alone slows nobody, scores are never negative, and
 // a reason is one that a ban can have.
 func TestScores(t *testing.T) {
