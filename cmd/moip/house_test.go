@@ -71,6 +71,7 @@ var house = map[string]string{
 	"internal/golden":                  "videotex",
 	"internal/logtest":                 "",
 	"internal/soon":                    "",
+	"internal/notifytest":              "",
 	"internal/browsertest":             "",
 	"internal/doctor":                  "internal/bus internal/bus/natsbus internal/certificate internal/config internal/control/admin internal/control/cluster internal/control/cluster/ship internal/control/pymoip internal/directory internal/directory/probe internal/directory/yellowpages internal/discreet internal/downstream internal/picture internal/policy/ban internal/policy/limit internal/policy/token internal/recording internal/serial internal/session internal/smallfile internal/telnet internal/upstream videotex",
 	"internal/control/cluster/shared":  "internal/bus internal/control/cluster internal/policy internal/policy/ban internal/policy/limit internal/policy/shield",

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"moip/internal/certificate/catest"
+	"moip/internal/soon"
 )
 
 // run has a Keyring run until the test ends, or stop.
@@ -24,16 +25,6 @@ func run(t *testing.T, k *Keyring) (stop func()) {
 	}
 	t.Cleanup(stop)
 	return stop
-}
-
-// await waits for something to be so.
-func await(t *testing.T, what string, is func() bool) {
-	t.Helper()
-	for late := time.Now().Add(30 * time.Second); !is(); time.Sleep(50 * time.Millisecond) {
-		if time.Now().After(late) {
-			t.Fatalf("%s: nothing happens", what)
-		}
-	}
 }
 
 // A gate is where an authority knocks: doors of both kinds, before there is a Keyring.
@@ -104,7 +95,7 @@ func TestFirst(t *testing.T) {
 		g.have(k)
 		k.At(g.places())
 		stop := run(t, k)
-		await(t, "the certificate", func() bool { return !k.Status()[0].Until.IsZero() })
+		soon.Is(t, "the certificate", func() bool { return !k.Status()[0].Until.IsZero() })
 		own := strangers.Client(t, "claude")
 		conn, err := call(t, g.tls, &tls.Config{RootCAs: p.Pool, ServerName: name, Certificates: []tls.Certificate{own}})
 		if err != nil {
@@ -136,7 +127,7 @@ func TestDownAtStart(t *testing.T) {
 	g.have(k)
 	k.At(g.places())
 	run(t, k)
-	await(t, "the failure", func() bool { return k.Status()[1].Err != nil })
+	soon.Is(t, "the failure", func() bool { return k.Status()[1].Err != nil })
 	if s := k.Status()[1]; !s.Until.IsZero() || !strings.Contains(s.Err.Error(), "refused") {
 		t.Errorf("the status is %+v", s)
 	}
@@ -146,7 +137,7 @@ func TestDownAtStart(t *testing.T) {
 		t.Errorf("told %d times: %s", n, log)
 	}
 	p.Up(t)
-	await(t, "the certificate", func() bool { return !k.Status()[1].Until.IsZero() })
+	soon.Is(t, "the certificate", func() bool { return !k.Status()[1].Until.IsZero() })
 	shown(t, g.tls, p.Pool, name)
 	shown(t, g.tls, own.Pool, "a.test")
 }
@@ -162,18 +153,18 @@ func TestRenewal(t *testing.T) {
 	g.have(k)
 	k.At(g.places())
 	run(t, k)
-	await(t, "the certificate", func() bool { return !k.Status()[0].Until.IsZero() })
+	soon.Is(t, "the certificate", func() bool { return !k.Status()[0].Until.IsZero() })
 	first, err := call(t, g.tls, &tls.Config{RootCAs: p.Pool, ServerName: name})
 	if err != nil {
 		t.Fatal(err)
 	}
 	old := first.ConnectionState().PeerCertificates[0]
-	await(t, "the renewal", func() bool { return !shown(t, g.tls, p.Pool, name).Equal(old) })
+	soon.Is(t, "the renewal", func() bool { return !shown(t, g.tls, p.Pool, name).Equal(old) })
 	if err := echo(first); err != nil {
 		t.Errorf("who was connected: %v", err)
 	}
 	p.Down()
-	await(t, "the failure", func() bool { return k.Status()[0].Err != nil })
+	soon.Is(t, "the failure", func() bool { return k.Status()[0].Err != nil })
 	old = shown(t, g.tls, p.Pool, name)
 	if s := k.Status()[0]; !s.Until.Equal(old.NotAfter) {
 		t.Errorf("the status is %+v", s)
@@ -182,8 +173,8 @@ func TestRenewal(t *testing.T) {
 		t.Errorf("logged: %s", log)
 	}
 	p.Up(t)
-	await(t, "the renewal", func() bool { return !shown(t, g.tls, p.Pool, name).Equal(old) })
-	await(t, "the good news", func() bool { return k.Status()[0].Err == nil })
+	soon.Is(t, "the renewal", func() bool { return !shown(t, g.tls, p.Pool, name).Equal(old) })
+	soon.Is(t, "the good news", func() bool { return k.Status()[0].Err == nil })
 }
 
 // An authority that refuses is not asked often, and a gateway without a door for it says
@@ -224,7 +215,7 @@ func TestOtherNames(t *testing.T) {
 		t.Fatal(err)
 	}
 	apply()
-	await(t, "the certificates", func() bool {
+	soon.Is(t, "the certificates", func() bool {
 		all := k.Status()
 		return len(all) == 2 && !all[0].Until.IsZero() && !all[1].Until.IsZero()
 	})

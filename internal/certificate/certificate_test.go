@@ -18,6 +18,7 @@ import (
 
 	"moip/internal/certificate/catest"
 	"moip/internal/logtest"
+	"moip/internal/soon"
 )
 
 func TestMain(m *testing.M) {
@@ -227,7 +228,7 @@ func TestRun(t *testing.T) {
 	at := listen(t, k.Clients())
 	old := shown(t, at, ca.Pool, "a.test")
 	ca.Give(t, all[0].Cert, all[0].Key, 2*time.Hour, "a.test")
-	await(t, "the new certificate", func() bool { return !shown(t, at, ca.Pool, "a.test").Equal(old) })
+	soon.Is(t, "the new certificate", func() bool { return !shown(t, at, ca.Pool, "a.test").Equal(old) })
 }
 
 func TestPrepare(t *testing.T) {

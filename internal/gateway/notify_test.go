@@ -4,31 +4,20 @@ import (
 	"context"
 	"io"
 	"log/slog"
-	"net"
 	"path/filepath"
 	"testing"
 	"time"
 
 	"moip/internal/config"
 	"moip/internal/handover"
+	"moip/internal/notifytest"
 )
-
-// supervisor listens as systemd does to what it has started.
-func supervisor(t *testing.T, name string) *net.UnixConn {
-	t.Helper()
-	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: name, Net: "unixgram"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close() })
-	return conn
-}
 
 // TestWatchdogSilent has a gateway whose operators' door is open, but answers nobody:
 // the supervisor does not hear from it.
 func TestWatchdogSilent(t *testing.T) {
 	socket := filepath.Join(t.TempDir(), "notify")
-	conn := supervisor(t, socket)
+	systemd := notifytest.Listen(t, socket)
 	t.Setenv("NOTIFY_SOCKET", socket)
 	t.Setenv("WATCHDOG_USEC", "20000")
 	cfg := config.Default()
@@ -43,8 +32,8 @@ func TestWatchdogSilent(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
 	g.watchdog(ctx)
-	conn.SetReadDeadline(time.Now().Add(10 * time.Millisecond))
-	if n, err := conn.Read(make([]byte, 100)); err == nil {
+	systemd.SetReadDeadline(time.Now().Add(10 * time.Millisecond))
+	if n, err := systemd.Read(make([]byte, 100)); err == nil {
 		t.Errorf("the supervisor hears %d bytes", n)
 	}
 }

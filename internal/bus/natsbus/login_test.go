@@ -21,6 +21,7 @@ import (
 	"moip/internal/freeport"
 	"moip/internal/logtest"
 	"moip/internal/policy/token"
+	"moip/internal/soon"
 )
 
 // opensNoted is opens with a log to read.
@@ -75,8 +76,8 @@ func TestLogins(t *testing.T) {
 			s := natstest.New(t, test.config)
 			o := Options{Servers: []string{s.URL}, Login: test.login}
 			x, y := opens(t, o), opens(t, o)
-			until(t, "up", up(x))
-			until(t, "up", up(y))
+			soon.Is(t, "up", up(x))
+			soon.Is(t, "up", up(y))
 			talk(t, x, y)
 			if err := x.Refusal(); err != nil {
 				t.Error(err)
@@ -129,13 +130,13 @@ func TestWrongPassword(t *testing.T) {
 	s := natstest.New(t, `authorization { users: [ { user: paris, password: "`+secret+`" } ] }`)
 	file := writes(t, filepath.Join(t.TempDir(), "password"), "wrong-and-secret")
 	b, log := opensNoted(t, Options{Servers: []string{s.URL}, Login: Login{User: "paris", Password: file}})
-	until(t, "why it is down is known", func() bool { s := b.State(); return strings.Contains(fmt.Sprint(s.Why), "uthorization") })
+	soon.Is(t, "why it is down is known", func() bool { s := b.State(); return strings.Contains(fmt.Sprint(s.Why), "uthorization") })
 	time.Sleep(2 * time.Second)
 	if n := strings.Count(log.String(), "uthorization"); n != 1 {
 		t.Errorf("told %d times:\n%s", n, log)
 	}
 	writes(t, file, secret)
-	until(t, "up", up(b))
+	soon.Is(t, "up", up(b))
 	if log.Has("secret") || log.Has(secret) {
 		t.Error(log)
 	}
@@ -175,8 +176,8 @@ func TestTLS(t *testing.T) {
 	s := natstest.New(t, fmt.Sprintf(`tls { cert_file: %q, key_file: %q, ca_file: %q, verify: true }`, serverCert, serverKey, ca.File))
 	for _, url := range []string{s.URL, strings.Replace(s.URL, "nats:", "tls:", 1)} {
 		a, b := opens(t, Options{Servers: []string{url}, Login: Login{CA: ca.File, Cert: cert, Key: key}}), opens(t, Options{Servers: []string{url}, Login: Login{CA: ca.File, Cert: cert, Key: key}})
-		until(t, "up", up(a))
-		until(t, "up", up(b))
+		soon.Is(t, "up", up(a))
+		soon.Is(t, "up", up(b))
 		talk(t, a, b)
 	}
 	for _, test := range []struct {
@@ -208,10 +209,10 @@ func TestTLS(t *testing.T) {
 func TestPermissions(t *testing.T) {
 	s := natstest.New(t, `authorization { users: [ { user: paris, password: "`+secret+`", permissions: { publish: "moip.a", subscribe: "moip.a" } } ] }`)
 	b, log := opensNoted(t, Options{Servers: []string{s.URL}, Login: Login{User: "paris", Password: writes(t, "password", secret)}})
-	until(t, "up", up(b))
+	soon.Is(t, "up", up(b))
 	b.Publish(bus.Message{Subject: "forbidden.one"})
 	b.Subscribe("forbidden.two", "", func(bus.Message) {})
-	until(t, "both are told", func() bool {
+	soon.Is(t, "both are told", func() bool {
 		text := log.String()
 		return strings.Contains(text, "moip.forbidden.one") && strings.Contains(text, "moip.forbidden.two") && strings.Contains(text, "allow")
 	})
@@ -232,7 +233,7 @@ func TestPermissions(t *testing.T) {
 func TestSmallServer(t *testing.T) {
 	s := natstest.New(t, "max_payload: 65536")
 	b, log := opensNoted(t, Options{Servers: []string{s.URL}})
-	until(t, "up", up(b))
+	soon.Is(t, "up", up(b))
 	if err := b.Publish(bus.Message{Subject: "a", Data: make([]byte, 65537)}); err != bus.ErrLarge {
 		t.Error(err)
 	}
@@ -247,13 +248,13 @@ func TestSmallServer(t *testing.T) {
 func TestSlowIsTold(t *testing.T) {
 	s := natstest.New(t, "")
 	b, log := opensNoted(t, Options{Servers: []string{s.URL}})
-	until(t, "up", up(b))
+	soon.Is(t, "up", up(b))
 	free := make(chan struct{})
 	b.Subscribe("flood", "", func(bus.Message) { <-free })
 	for range 2 * maxBehindData / bus.MaxData {
 		b.Publish(bus.Message{Subject: "flood", Data: make([]byte, bus.MaxData)})
 	}
-	until(t, "it is told", func() bool {
+	soon.Is(t, "it is told", func() bool {
 		return log.Has("messages of the bus are missed") && log.Has("subject=flood")
 	})
 	close(free)
@@ -283,8 +284,8 @@ func TestLater(t *testing.T) {
 		t.Errorf("told %d times:\n%s", n, log)
 	}
 	s.Start()
-	until(t, "up", up(a))
-	until(t, "up", up(b))
+	soon.Is(t, "up", up(a))
+	soon.Is(t, "up", up(b))
 	select {
 	case <-heard:
 		t.Error("what was published while it was down has been kept")
@@ -294,10 +295,10 @@ func TestLater(t *testing.T) {
 	<-heard
 	for range 3 { // and again
 		s.Kill()
-		until(t, "down", func() bool { return !a.State().Up && !b.State().Up })
+		soon.Is(t, "down", func() bool { return !a.State().Up && !b.State().Up })
 		s.Start()
-		until(t, "up", up(a))
-		until(t, "up", up(b))
+		soon.Is(t, "up", up(a))
+		soon.Is(t, "up", up(b))
 		talk(t, a, b)
 	}
 }
@@ -343,12 +344,12 @@ func TestStrangers(t *testing.T) {
 				all, logs = append(all, opens(t, Options{Inside: s})), append(logs, n)
 			}
 			if test.ok {
-				until(t, "up", up(all[0]))
-				until(t, "up", up(all[1]))
+				soon.Is(t, "up", up(all[0]))
+				soon.Is(t, "up", up(all[1]))
 				talk(t, all[0], all[1])
 				return
 			}
-			until(t, "it is told", func() bool { return logs[0].String()+logs[1].String() != "" })
+			soon.Is(t, "it is told", func() bool { return logs[0].String()+logs[1].String() != "" })
 			time.Sleep(3 * time.Second)
 			if all[1].State().Up || all[0].State().Up && len(places) > 1 {
 				t.Error("they are connected")
@@ -389,7 +390,7 @@ func TestForeignInbox(t *testing.T) {
 func TestLargeFromElsewhere(t *testing.T) {
 	s := natstest.New(t, "max_payload: 4MB")
 	b, log := opensNoted(t, Options{Servers: []string{s.URL}})
-	until(t, "up", up(b))
+	soon.Is(t, "up", up(b))
 	heard := make(chan int, 10)
 	b.Subscribe("large", "", func(m bus.Message) { heard <- len(m.Data) })
 	for _, size := range []int{bus.MaxData + 1, bus.MaxData} {

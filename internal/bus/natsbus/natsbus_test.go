@@ -14,19 +14,10 @@ import (
 
 	"moip/internal/bus"
 	"moip/internal/freeport"
+	"moip/internal/soon"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// until waits for something to become true.
-func until(t *testing.T, what string, f func() bool) {
-	t.Helper()
-	for end := time.Now().Add(20 * time.Second); !f(); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatal("not within 20 s: ", what)
-		}
-	}
-}
 
 func up(b *Bus) func() bool { return func() bool { return b.State().Up } }
 
@@ -49,7 +40,7 @@ func talk(t *testing.T, a, b *Bus) {
 		t.Fatal(err)
 	}
 	defer stop()
-	until(t, "an answer", func() bool {
+	soon.Is(t, "an answer", func() bool {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		answer, err := a.Request(ctx, "twice", []byte("ha"))
@@ -67,8 +58,8 @@ func TestOutside(t *testing.T) {
 	defer s.Shutdown()
 	s.ReadyForConnections(5 * time.Second)
 	a, b := opens(t, Options{Servers: []string{s.ClientURL()}}), opens(t, Options{Servers: []string{s.ClientURL()}})
-	until(t, "up", up(a))
-	until(t, "up", up(b))
+	soon.Is(t, "up", up(a))
+	soon.Is(t, "up", up(b))
 	talk(t, a, b)
 	if _, err := a.Request(t.Context(), "nobody", nil); err != bus.ErrNobody {
 		t.Error(err)
@@ -101,8 +92,8 @@ func TestInside(t *testing.T) {
 		}
 		all = append(all, opens(t, Options{Inside: s}))
 	}
-	until(t, "up", up(all[0]))
-	until(t, "up", up(all[1]))
+	soon.Is(t, "up", up(all[0]))
+	soon.Is(t, "up", up(all[1]))
 	talk(t, all[0], all[1])
 }
 
@@ -118,7 +109,7 @@ func TestHeir(t *testing.T) {
 	}
 	first, old := start(places[0], false)
 	_, other := start(places[1], false)
-	until(t, "up", up(old))
+	soon.Is(t, "up", up(old))
 	if _, err := StartServer(ServerOptions{Listen: places[0], Name: "paris"}); !errors.Is(err, syscall.EADDRINUSE) {
 		t.Error(err)
 	}
@@ -129,7 +120,7 @@ func TestHeir(t *testing.T) {
 	}
 	first.Yield()
 	for _, b := range []*Bus{old, other, heir} {
-		until(t, "up", up(b))
+		soon.Is(t, "up", up(b))
 	}
 	talk(t, old, other)
 	talk(t, other, old)
