@@ -122,16 +122,16 @@ func TestNames(t *testing.T) {
 	k, _ := open(t, Options{Pairs: pairs(t, ca, "127.0.0.1", "a.test", "b.test")})
 	at := listen(t, k.Clients())
 	for _, name := range []string{"a.test", "b.test", "127.0.0.1"} {
-		if c := shown(t, at, ca.Pool, name); NameOf(c) != name {
-			t.Errorf("who asks for %s sees %s", name, NameOf(c))
+		if c := shown(t, at, ca.Pool, name); nameOf(c) != name {
+			t.Errorf("who asks for %s sees %s", name, nameOf(c))
 		}
 	}
 	conn, err := call(t, at, &tls.Config{InsecureSkipVerify: true, ServerName: "c.test"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c := conn.ConnectionState().PeerCertificates[0]; NameOf(c) != "127.0.0.1" {
-		t.Errorf("who asks for another sees %s", NameOf(c))
+	if c := conn.ConnectionState().PeerCertificates[0]; nameOf(c) != "127.0.0.1" {
+		t.Errorf("who asks for another sees %s", nameOf(c))
 	}
 	s := k.Status()
 	if len(s) != 3 || s[1].Name != "a.test" || s[1].Err != nil || time.Until(s[1].Until) > time.Hour || time.Until(s[1].Until) < 59*time.Minute {
@@ -317,8 +317,8 @@ func TestLoadRefuses(t *testing.T) {
 		"key of the certificate: there is none in":                                                {a.Cert, rubbish},
 		locked + " has a passphrase (openssl pkey":                                                {a.Cert, locked},
 		"certificate in " + a.Cert + " with the key in " + b.Key + ": private key does not match": {a.Cert, b.Key},
-		dir + ": not a regular file":                                                                       {dir, a.Key},
-		big + ": not a regular file":                                                                       {a.Cert, big},
+		dir + ": not a regular file":                                                              {dir, a.Key},
+		big + ": not a regular file":                                                              {a.Cert, big},
 	} {
 		if _, err := Load(pair); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v: %v, want %s", pair, err, want)

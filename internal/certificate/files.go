@@ -145,6 +145,6 @@ func (k *Keyring) refresh() {
 	k.files = f
 	k.put()
 	for _, cert := range f.certs {
-		k.log.Info("certificate read anew", "name", NameOf(cert.Leaf), "until", cert.Leaf.NotAfter)
+		k.log.Info("certificate read anew", "name", nameOf(cert.Leaf), "until", cert.Leaf.NotAfter)
 	}
 }

@@ -270,7 +270,7 @@ func (k *Keyring) Status() (all []Status) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for i, cert := range k.files.certs {
-		all = append(all, Status{Name: NameOf(cert.Leaf), From: k.options.Pairs[i].Cert, Until: cert.Leaf.NotAfter})
+		all = append(all, Status{Name: nameOf(cert.Leaf), From: k.options.Pairs[i].Cert, Until: cert.Leaf.NotAfter})
 	}
 	if k.authority == nil {
 		return all
@@ -285,8 +285,8 @@ func (k *Keyring) Status() (all []Status) {
 	return all
 }
 
-// NameOf returns the first name that a certificate is for.
-func NameOf(c *x509.Certificate) string {
+// nameOf returns the first name that a certificate is for.
+func nameOf(c *x509.Certificate) string {
 	switch {
 	case len(c.DNSNames) > 0:
 		return c.DNSNames[0]

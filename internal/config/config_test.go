@@ -76,7 +76,7 @@ func TestExampleWithoutComments(t *testing.T) {
 	want.LinkTokenFile, want.LinkCA = "../../doc/link.token", "../../doc/link.pem"
 	want.AdminTokenFile, want.AdminLookTokenFile = "../../doc/admin.token", "../../doc/look.token"
 	want.AdminHosts = []string{"hub.example"}
-	want.History.File = DefaultHistory
+	want.History.File = defaultHistory
 	want.Cluster.Node, want.Cluster.Spool = "paris", defaultSpool
 	want.TLS.Cert, want.TLS.Key = []string{"../../doc/fullchain.pem"}, []string{"../../doc/privkey.pem"}
 	want.TLS.ClientCA, want.TLS.AdminClientCA = "../../doc/callers.pem", "../../doc/operators.pem"

@@ -18,8 +18,8 @@ type History struct {
 	Calls int `toml:"calls"`
 }
 
-// DefaultHistory is where the history is kept of a gateway that was told nothing else.
-const DefaultHistory = "history.db"
+// defaultHistory is where the history is kept of a gateway that was told nothing else.
+const defaultHistory = "history.db"
 
 // HistoryFile returns where the history is kept, "" for nowhere, and whether that was
 // asked for.
@@ -28,7 +28,7 @@ func (c *Config) HistoryFile() (path string, asked bool) {
 	case "none":
 		return "", true
 	case "":
-		return DefaultHistory, false
+		return defaultHistory, false
 	}
 	return c.History.File, true
 }

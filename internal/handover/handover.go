@@ -4,7 +4,6 @@
 package handover
 
 import (
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -161,9 +160,6 @@ func (s *Sockets) Close() {
 		s.ready = nil
 	}
 }
-
-// ErrNot is that of HandOver where processes cannot hand over sockets.
-var ErrNot = errors.New("sockets cannot be handed over on this system")
 
 // patience is how long a process after may take until it is Ready.
 const patience = time.Minute

@@ -2,10 +2,15 @@
 
 package handover
 
-import "context"
+import (
+	"context"
+	"errors"
+)
 
 // Inherit returns Sockets that have inherited none.
 func Inherit() (*Sockets, error) { return &Sockets{}, nil }
 
-// HandOver returns ErrNot.
-func (s *Sockets) HandOver(context.Context, string) (int, error) { return 0, ErrNot }
+// HandOver fails.
+func (s *Sockets) HandOver(context.Context, string) (int, error) {
+	return 0, errors.New("sockets cannot be handed over on this system")
+}

@@ -37,8 +37,8 @@ func Conform(t *testing.T, open func(*testing.T) Net) {
 	}
 }
 
-// Until waits for something to become true.
-func Until(t *testing.T, what string, is func() bool) {
+// until waits for something to become true.
+func until(t *testing.T, what string, is func() bool) {
 	t.Helper()
 	for end := time.Now().Add(patience); !is(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(end) {
@@ -56,7 +56,7 @@ func joins(t *testing.T, net Net, n int) (all []bus.Bus) {
 		all = append(all, b)
 	}
 	for _, b := range all {
-		Until(t, "a place is up", func() bool { return b.State().Up })
+		until(t, "a place is up", func() bool { return b.State().Up })
 	}
 	hear(t, all...)
 	return all
@@ -71,7 +71,7 @@ func hear(t *testing.T, all ...bus.Bus) {
 		subject := "warm." + bus.Inbox()[len("inbox."):]
 		end := heard.follow(t, to, subject, "")
 		for i, from := range all {
-			Until(t, "a place hears another", func() bool {
+			until(t, "a place hears another", func() bool {
 				from.Publish(bus.Message{Subject: subject, Data: fmt.Append(nil, i)})
 				return slices.Contains(heard.data(), fmt.Sprint(i))
 			})
@@ -138,7 +138,7 @@ func patterns(t *testing.T, net Net) {
 			t.Fatal(err)
 		}
 	}
-	Until(t, "the last message", func() bool { return len(last.subjects()) == 1 && len(own.subjects()) == 1 })
+	until(t, "the last message", func() bool { return len(last.subjects()) == 1 && len(own.subjects()) == 1 })
 	for i, pattern := range followed {
 		var want []string
 		for _, subject := range sent {
@@ -146,7 +146,7 @@ func patterns(t *testing.T, net Net) {
 				want = append(want, subject)
 			}
 		}
-		Until(t, fmt.Sprint(pattern, " is told of ", want), func() bool { return slices.Equal(collectors[i].subjects(), want) })
+		until(t, fmt.Sprint(pattern, " is told of ", want), func() bool { return slices.Equal(collectors[i].subjects(), want) })
 	}
 }
 
@@ -168,7 +168,7 @@ func order(t *testing.T, net Net) {
 		})
 	}
 	senders.Wait()
-	Until(t, "all messages", func() bool { return len(heard.data()) == n*len(all) })
+	until(t, "all messages", func() bool { return len(heard.data()) == n*len(all) })
 	next := make([]int, len(all))
 	for _, data := range heard.data() {
 		var i, k int
@@ -202,7 +202,7 @@ func queues(t *testing.T, net Net) {
 		}
 		return all
 	}
-	Until(t, "all messages", func() bool { return len(shared()) >= n && len(told[2].data()) >= n && len(told[3].data()) >= n })
+	until(t, "all messages", func() bool { return len(shared()) >= n && len(told[2].data()) >= n && len(told[3].data()) >= n })
 	hear(t, all...)
 	done := shared()
 	slices.Sort(done)
@@ -255,7 +255,7 @@ func request(t *testing.T, net Net) {
 	defer end()
 	hear(t, all...)
 	a.Publish(bus.Message{Subject: "ask.twice", Reply: inbox, Data: []byte("x")})
-	Until(t, "two answers of two", func() bool { return len(answers.data()) == 4 })
+	until(t, "two answers of two", func() bool { return len(answers.data()) == 4 })
 }
 
 func bounds(t *testing.T, net Net) {
@@ -274,7 +274,7 @@ func bounds(t *testing.T, net Net) {
 	if err := a.Publish(bus.Message{Subject: "large", Data: large[1:]}); err != nil {
 		t.Error(err)
 	}
-	Until(t, "a message of the largest size", func() bool { d := heard.data(); return len(d) == 1 && len(d[0]) == bus.MaxData })
+	until(t, "a message of the largest size", func() bool { d := heard.data(); return len(d) == 1 && len(d[0]) == bus.MaxData })
 }
 
 // Who follows a subject may publish, stop, and follow others.
@@ -301,7 +301,7 @@ func fromInside(t *testing.T, net Net) {
 		t.Fatal(err)
 	}
 	a.Publish(bus.Message{Subject: "count"})
-	Until(t, "what is followed from inside", func() bool { return len(inner.data()) == 1 })
+	until(t, "what is followed from inside", func() bool { return len(inner.data()) == 1 })
 	mu.Lock()
 	defer mu.Unlock()
 	if n != 5 {
@@ -317,11 +317,11 @@ func stop(t *testing.T, net Net) {
 	second.follow(t, b, "news", "")
 	hear(t, all...)
 	a.Publish(bus.Message{Subject: "news"})
-	Until(t, "both are told", func() bool { return len(first.data())+len(second.data()) == 2 })
+	until(t, "both are told", func() bool { return len(first.data())+len(second.data()) == 2 })
 	end()
 	end() // is nothing new
 	a.Publish(bus.Message{Subject: "news"})
-	Until(t, "one goes on", func() bool { return len(second.data()) == 2 })
+	until(t, "one goes on", func() bool { return len(second.data()) == 2 })
 	if len(first.data()) != 1 {
 		t.Error("told after it has stopped")
 	}
@@ -349,9 +349,9 @@ func slow(t *testing.T, net Net) {
 			t.Error(err)
 		}
 	}
-	Until(t, "others are told", func() bool { return len(quick.data()) == n })
+	until(t, "others are told", func() bool { return len(quick.data()) == n })
 	close(free)
-	Until(t, "the slow one is told again", func() bool {
+	until(t, "the slow one is told again", func() bool {
 		a.Publish(bus.Message{Subject: "flood", Data: []byte("9999")})
 		d := late.data()
 		return len(d) > 0 && d[len(d)-1] == "9999"
@@ -399,7 +399,7 @@ func cut(t *testing.T, net Net) {
 	<-asked
 	before := time.Now()
 	net.Cut()
-	Until(t, "down", told(false))
+	until(t, "down", told(false))
 	if err := <-failed; err != bus.ErrDown {
 		t.Error("who waits for an answer gets", err)
 	}
@@ -416,7 +416,7 @@ func cut(t *testing.T, net Net) {
 	var late collector
 	late.follow(t, a, "late.a", "") // can be followed all the same
 	net.Heal()
-	Until(t, "up", told(true))
+	until(t, "up", told(true))
 	if s := a.State(); !s.Up || s.Why != nil || s.At == "" {
 		t.Error(s)
 	}
@@ -427,7 +427,7 @@ func cut(t *testing.T, net Net) {
 		}
 	}
 	for what, c := range map[string]*collector{"by others": &heard, "as before": &own, "as asked while it was cut": &late} {
-		Until(t, "heard "+what, func() bool { return slices.Equal(c.data(), []string{"after"}) })
+		until(t, "heard "+what, func() bool { return slices.Equal(c.data(), []string{"after"}) })
 	}
 }
 
@@ -443,7 +443,7 @@ func leave(t *testing.T, net Net) {
 	}
 	a.Close()
 	a.Close() // is nothing new
-	Until(t, "what was said before it left", func() bool { return len(heard.data()) == 1 })
+	until(t, "what was said before it left", func() bool { return len(heard.data()) == 1 })
 	if s := a.State(); s.Up || s.Why == nil {
 		t.Error(s)
 	}

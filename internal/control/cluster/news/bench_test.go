@@ -20,7 +20,7 @@ func event() session.Event {
 
 // What an event costs whoever tells of it, under the call's lock.
 func BenchmarkNote(b *testing.B) {
-	l, e := NewLog(), event()
+	l, e := newLog(), event()
 	b.ReportAllocs()
 	for b.Loop() {
 		l.Note(e)
@@ -58,7 +58,7 @@ func must(some []Event, _ <-chan struct{}) []Event { return some }
 // each reader there.
 func BenchmarkHear(b *testing.B) {
 	var storm []Event
-	l := NewLog()
+	l := newLog()
 	l.source = source{"paris", "k3f9"}
 	for range maxSome {
 		l.Note(event())

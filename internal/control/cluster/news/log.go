@@ -55,8 +55,8 @@ type Log struct {
 	news chan struct{} // closed when there is one, nil if nobody waits
 }
 
-// NewLog returns a Log without events.
-func NewLog() *Log {
+// newLog returns a Log without events.
+func newLog() *Log {
 	return &Log{source: source{run: strconv.FormatUint(uint64(rand.Uint32()), 36)}}
 }
 

@@ -58,7 +58,7 @@ type Wire struct {
 
 // New returns a Wire of a gateway that is alone.
 func New() *Wire {
-	return &Wire{Log: NewLog(), alone: true, bell: make(chan struct{}, 1), readers: map[*reader]struct{}{}}
+	return &Wire{Log: newLog(), alone: true, bell: make(chan struct{}, 1), readers: map[*reader]struct{}{}}
 }
 
 // Join tells a Wire of the hub. It comes before all events and readers.

@@ -250,7 +250,7 @@ func TestPlaces(t *testing.T) {
 
 // Who is too late is told how much is gone.
 func TestLate(t *testing.T) {
-	l := NewLog()
+	l := newLog()
 	for range Kept + 7 {
 		l.Note(session.Event{})
 	}
