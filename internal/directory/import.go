@@ -18,6 +18,7 @@ import (
 	"moip/internal/discreet"
 	"moip/internal/recording"
 	"moip/internal/session"
+	"moip/internal/smallfile"
 	"moip/internal/tariff"
 )
 
@@ -113,14 +114,7 @@ func (s *supplier) ask(ctx context.Context, answers chan<- answer) {
 // readFile reads the file.
 func (s *supplier) readFile() error {
 	s.seen = looks(s.File) // before it is read: a change in between is seen next time
-	info, err := os.Stat(s.File)
-	if err != nil {
-		return err
-	}
-	if !info.Mode().IsRegular() || info.Size() > maxPages {
-		return fmt.Errorf("read %s: not a regular file of at most %d MiB", s.File, maxPages>>20)
-	}
-	data, err := os.ReadFile(s.File)
+	data, err := smallfile.Read(s.File, maxPages)
 	if err != nil {
 		return err
 	}

@@ -21,6 +21,7 @@ import (
 	"moip/internal/discreet"
 	"moip/internal/recording"
 	"moip/internal/session"
+	"moip/internal/smallfile"
 	"moip/internal/upstream"
 )
 
@@ -198,7 +199,7 @@ func checkImport(d *directory.Directory, i directory.Import) check {
 		var err error
 		if i.File != "" {
 			from, advice = i.File, "name another file"
-			data, err = readSome(i.File, 4*megabyte)
+			data, err = smallfile.Read(i.File, 4*megabyte)
 		} else {
 			source := yellowpages.Source{URL: i.URL}
 			if data, _, err = source.Fetch(ctx); err != nil {

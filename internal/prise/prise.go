@@ -24,6 +24,9 @@ type Options struct {
 	Parity serial.Parity // "" for serial.ParityAuto
 	Flow   bool          // heed XOFF and XON, which a Minitel never sends but other terminals may
 	Log    *slog.Logger  // nil for none
+
+	// Open opens the port. Nil for serial.Open.
+	Open func(path string, speed int, parity serial.Parity) (*serial.Port, error)
 }
 
 // Transport is that of the calls, for session.Caller.
@@ -37,6 +40,9 @@ const Transport = "serial"
 // it was found, at 1200 bit/s.
 func Serve(ctx context.Context, o Options, answer func(session.Endpoint, session.Caller)) {
 	o.Parity = cmp.Or(o.Parity, serial.ParityAuto)
+	if o.Open == nil {
+		o.Open = serial.Open
+	}
 	o.Log = cmp.Or(o.Log, slog.New(slog.DiscardHandler)).With("port", o.Path)
 	told := ""
 	for ctx.Err() == nil {
@@ -59,7 +65,7 @@ const powerOn = 1200
 // attend is Serve for as long as the port is there. It returns why it is not, nil
 // when ctx is done.
 func attend(ctx context.Context, o Options, answer func(session.Endpoint, session.Caller)) error {
-	port, err := serial.Open(o.Path, powerOn, o.Parity)
+	port, err := o.Open(o.Path, powerOn, o.Parity)
 	if err != nil {
 		return err
 	}

@@ -11,7 +11,7 @@ import (
 // deadLine is an adapter that has stopped: it takes bytes and sends none, which
 // no pseudo-terminal does.
 type deadLine struct {
-	line
+	Line
 	stuck int
 }
 
@@ -20,8 +20,8 @@ func (d *deadLine) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-func (d *deadLine) queued() (int, error)  { return d.stuck, nil }
-func (d *deadLine) set(int, Parity) error { return nil }
+func (d *deadLine) Queued() (int, error)  { return d.stuck, nil }
+func (d *deadLine) Set(int, Parity) error { return nil }
 func (d *deadLine) Close() error          { return nil }
 
 func TestDrainOfDeadAdapter(t *testing.T) {
@@ -75,8 +75,8 @@ func TestPendingInTheChip(t *testing.T) {
 }
 
 // chip is an adapter that takes all at once.
-type chip struct{ line }
+type chip struct{ Line }
 
 func (*chip) Write(b []byte) (int, error) { return len(b), nil }
-func (*chip) queued() (int, error)        { return 0, nil }
+func (*chip) Queued() (int, error)        { return 0, nil }
 func (*chip) Close() error                { return nil }

@@ -35,7 +35,7 @@ type port struct {
 	read, write deadline
 }
 
-func openLine(path string) (line, error) {
+func openLine(path string) (Line, error) {
 	library, err := bugst.Open(path, mode(1200, ParitySoftware))
 	if err != nil {
 		return nil, reason(err)
@@ -126,21 +126,21 @@ func (p *port) Close() error {
 func (p *port) SetReadDeadline(t time.Time) error  { return p.read.set(t) }
 func (p *port) SetWriteDeadline(t time.Time) error { return p.write.set(t) }
 
-func (p *port) set(speed int, parity Parity) error {
+func (p *port) Set(speed int, parity Parity) error {
 	if p.closed.Load() {
 		return os.ErrClosed
 	}
 	return reason(p.library.SetMode(mode(speed, parity)))
 }
 
-func (p *port) queued() (int, error) {
+func (p *port) Queued() (int, error) {
 	if p.closed.Load() {
 		return 0, os.ErrClosed
 	}
 	return 0, nil
 }
 
-func (p *port) discard() error {
+func (p *port) Discard() error {
 	if p.closed.Load() {
 		return os.ErrClosed
 	}

@@ -25,7 +25,7 @@ type tty struct {
 	former unix.Termios // as it was found
 }
 
-func openLine(path string) (line, error) {
+func openLine(path string) (Line, error) {
 	// Non-blocking, or open would wait for a modem to have carrier.
 	fd, err := unix.Open(path, unix.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -90,7 +90,7 @@ func (t *tty) Read(b []byte) (int, error) {
 	return n, err
 }
 
-func (t *tty) set(speed int, p Parity) error {
+func (t *tty) Set(speed int, p Parity) error {
 	want := raw(t.former, flags[speed], p)
 	return t.with(func(fd int) error {
 		if err := unix.IoctlSetTermios(fd, unix.TCSETS, &want); err != nil {
@@ -134,7 +134,7 @@ func raw(t unix.Termios, speed uint32, p Parity) unix.Termios {
 	return t
 }
 
-func (t *tty) queued() (n int, err error) {
+func (t *tty) Queued() (n int, err error) {
 	err = t.with(func(fd int) error {
 		n, err = unix.IoctlGetInt(fd, unix.TIOCOUTQ)
 		return err
@@ -142,7 +142,7 @@ func (t *tty) queued() (n int, err error) {
 	return n, err
 }
 
-func (t *tty) discard() error {
+func (t *tty) Discard() error {
 	return t.with(func(fd int) error { return unix.IoctlSetInt(fd, unix.TCFLSH, unix.TCIOFLUSH) })
 }
 

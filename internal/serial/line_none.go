@@ -10,6 +10,6 @@ import (
 
 const marks = false
 
-func openLine(string) (line, error) {
+func openLine(string) (Line, error) {
 	return nil, fmt.Errorf("serial ports on %s: %w", runtime.GOOS, errors.ErrUnsupported)
 }

@@ -33,28 +33,31 @@ var speeds = []int{300, 1200, 4800, 9600}
 // the line, apart from waiting for those before it.
 const usbDelay = 10 * time.Millisecond
 
-// A line is a port as the system has it. Its methods may be called at any time
+// A Line is a port as the system has it. Its methods may be called at any time
 // from any goroutine; after Close they fail with os.ErrClosed.
-type line interface {
-	Read(b []byte) (int, error)  // fails with io.EOF when the port is gone
+type Line interface {
+	// Read fails with io.EOF when the port is gone. On Linux, unless parity is none,
+	// bytes come marked as PARMRK has them: 0xFF is doubled (termios(3)).
+	Read(b []byte) (int, error)
 	Write(b []byte) (int, error) // waits while the system's buffer is full
 	Close() error                // ends Read and Write, does not wait for output
 	SetReadDeadline(t time.Time) error
 	SetWriteDeadline(t time.Time) error
-	// set puts speed and parity, never auto, in force at once. If it fails, they
-	// may be anything.
-	set(speed int, p Parity) error
-	// queued counts the bytes that the system has yet to send, 0 where it does
+	// Set puts speed, in bit/s, and parity, never auto, in force at once. If it fails,
+	// they may be anything.
+	Set(speed int, p Parity) error
+	// Queued counts the bytes that the system has yet to send, 0 where it does
 	// not tell.
-	queued() (int, error)
-	discard() error
+	Queued() (int, error)
+	// Discard throws away what was received and not read, and what is not sent.
+	Discard() error
 }
 
 // A Port is an open serial port. Reading is for one goroutine at a time; all
 // else may be called from any.
 type Port struct {
 	path    string
-	line    line
+	line    Line
 	wrong   atomic.Uint64
 	closed  chan struct{}
 	closing sync.Once
@@ -80,6 +83,12 @@ func Open(path string, speed int, p Parity) (*Port, error) {
 	if err != nil {
 		return nil, explain(path, err)
 	}
+	return New(path, l, speed, p)
+}
+
+// New returns the port that has l, which it closes if it fails. Speed and parity are those
+// of Open; path is what its errors call it.
+func New(path string, l Line, speed int, p Parity) (*Port, error) {
 	port := &Port{path: path, line: l, closed: make(chan struct{}), speed: speed}
 	if err := port.SetParity(p); err != nil {
 		l.Close()
@@ -125,13 +134,13 @@ func (p *Port) SetParity(parity Parity) error {
 	}
 	var err error
 	for _, parity := range try {
-		if err = p.line.set(p.speed, parity); err == nil {
+		if err = p.line.Set(p.speed, parity); err == nil {
 			p.decoder = decoder{parity: parity, marks: marks && parity != ParityNone}
 			return nil
 		}
 	}
 	if p.decoder.parity != "" {
-		p.line.set(p.speed, p.decoder.parity)
+		p.line.Set(p.speed, p.decoder.parity)
 	}
 	return explain(p.path, err)
 }
@@ -151,8 +160,8 @@ func (p *Port) SetSpeed(speed int) error {
 	if err := check(speed, p.decoder.parity); err != nil {
 		return fmt.Errorf("%s: %w", p.path, err)
 	}
-	if err := p.line.set(speed, p.decoder.parity); err != nil {
-		p.line.set(p.speed, p.decoder.parity)
+	if err := p.line.Set(speed, p.decoder.parity); err != nil {
+		p.line.Set(p.speed, p.decoder.parity)
 		return explain(p.path, err)
 	}
 	p.speed = speed
@@ -215,7 +224,7 @@ func (p *Port) Pending() int {
 }
 
 func (p *Port) pending() (int, error) {
-	queued, err := p.line.queued()
+	queued, err := p.line.Queued()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	wait := time.Until(p.clear)
@@ -251,7 +260,7 @@ func (p *Port) Discard() error {
 	defer p.mu.Unlock()
 	p.clear = time.Time{}
 	p.decoder.seen = 0
-	return explain(p.path, p.line.discard())
+	return explain(p.path, p.line.Discard())
 }
 
 // WrongParity counts the bytes read so far that came wrong, as Read tells.

@@ -1,5 +1,6 @@
-// Package minitest has Minitels for tests: each at the far end of a pseudo-terminal,
-// as a serial port has one at its DIN socket. They keep the line's time, garble what
+// Package minitest has Minitels for tests: each at the far end of a line, as a serial
+// port has one at its DIN socket. The line is a pseudo-terminal, or inside the test, which
+// may then be in a bubble of testing/synctest. They keep the line's time, garble what
 // comes at another speed than theirs, check parity, and obey the protocol layer as
 // STUM 1B has it; what the screen shows is videotex.Screen's.
 package minitest
@@ -7,16 +8,12 @@ package minitest
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"math/bits"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
-
-	"github.com/creack/pty"
-	"golang.org/x/sys/unix"
 
 	"moip/videotex"
 )
@@ -28,9 +25,14 @@ var (
 	Telic1B  = [3]byte{'C', 'u', '<'}
 )
 
-// speeds are the line's, as the system and the Minitel have them.
-var speeds = map[uint32]int{unix.B300: 300, unix.B1200: 1200, unix.B4800: 4800, unix.B9600: 9600}
+// codes are those of the speeds (2-5-3).
 var codes = map[byte]int{0x52: 300, 0x64: 1200, 0x76: 4800, 0x7F: 9600}
+
+// A cable is the Minitel's end of a line.
+type cable interface {
+	io.ReadWriteCloser // what the port says, and what the Minitel does, with parity
+	speed() int        // of the port; 0 for one that no Minitel has
+}
 
 // A Minitel is one in a test. It starts switched off, with its cable plugged in.
 type Minitel struct {
@@ -39,9 +41,10 @@ type Minitel struct {
 	t      testing.TB
 	id     [3]byte
 	silent bool
+	plug   func() cable // a new one
 
 	mu       sync.Mutex
-	master   *os.File
+	cable    cable          // nil when it is pulled out
 	plugged  sync.WaitGroup // the goroutines of a cable
 	on       bool
 	speed    int
@@ -58,12 +61,12 @@ type Minitel struct {
 	ahead    time.Duration // the most that was written before its time
 }
 
-// New returns a Minitel that says it is id, or that answers nothing if that is zero.
-func New(t testing.TB, id [3]byte) *Minitel {
-	m := &Minitel{Path: filepath.Join(t.TempDir(), "ttyMinitel"), t: t, id: id, silent: id == [3]byte{}}
+// start starts it, without a cable until plug can make one. It says that it is id, or
+// answers nothing if that is zero.
+func start(t testing.TB, id [3]byte, path string) *Minitel {
+	m := &Minitel{Path: path, t: t, id: id, silent: id == [3]byte{}}
 	m.reset()
 	m.speed = 1200
-	m.Plug()
 	t.Cleanup(m.Unplug)
 	return m
 }
@@ -76,52 +79,29 @@ func (m *Minitel) reset() {
 
 // Plug connects the cable.
 func (m *Minitel) Plug() {
-	master, slave, err := pty.Open()
-	if err != nil {
-		m.t.Fatal(err)
-	}
-	defer slave.Close()
-	opened := master
-	defer opened.Close()
-	// One that can be waited for, so that closing it ends the waiting.
-	fd, err := unix.Dup(int(master.Fd()))
-	if err != nil {
-		m.t.Fatal(err)
-	}
-	unix.SetNonblock(fd, true)
-	master = os.NewFile(uintptr(fd), "Minitel")
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if err := os.Symlink(slave.Name(), m.Path); err != nil {
-		m.t.Fatal(err)
-	}
-	m.master, m.out = master, make(chan []byte, 1<<12)
-	// Held open, so that the master does not hang up when the other end closes.
-	held, err := os.OpenFile(slave.Name(), os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		m.t.Fatal(err)
-	}
-	m.plugged.Go(func() { defer held.Close(); m.speak(master, m.out) })
-	bursts := make(chan burst, 1<<12)
-	m.plugged.Go(func() { m.receive(master, bursts) })
-	m.plugged.Go(func() { m.listen(master, bursts) })
+	line, out, bursts := m.plug(), make(chan []byte, 1<<12), make(chan burst, 1<<12)
+	m.cable, m.out = line, out
+	m.plugged.Go(func() { m.speak(line, out) })
+	m.plugged.Go(func() { m.receive(line, bursts) })
+	m.plugged.Go(func() { m.listen(line, bursts) })
 }
 
 // Unplug pulls the cable out: the port is gone.
 func (m *Minitel) Unplug() {
 	m.mu.Lock()
-	if m.master == nil {
+	if m.cable == nil {
 		m.mu.Unlock()
 		return
 	}
-	os.Remove(m.Path)
 	if m.jam != nil {
 		close(m.jam)
 		m.jam = nil
 	}
 	close(m.out)
-	m.master.Close()
-	m.master, m.out = nil, nil
+	m.cable.Close()
+	m.cable, m.out = nil, nil
 	m.mu.Unlock()
 	m.plugged.Wait()
 }
@@ -215,17 +195,9 @@ func (m *Minitel) Text() string {
 	if !m.on {
 		return ""
 	}
-	var rows []string
-	for row := range 25 {
-		var line strings.Builder
-		for column := 1; column <= m.screen.Columns(); column++ {
-			if r := m.screen.Cell(row, column).Rune(); r >= ' ' {
-				line.WriteRune(r)
-			} else {
-				line.WriteByte(' ')
-			}
-		}
-		rows = append(rows, strings.TrimRight(line.String(), " "))
+	rows := strings.Split(m.screen.String(), "\n")
+	for i, row := range rows {
+		rows[i] = strings.TrimRight(row, " ")
 	}
 	return strings.Trim(strings.Join(rows, "\n"), "\n")
 }
@@ -274,7 +246,7 @@ func (m *Minitel) send(p string) {
 }
 
 // speak sends what is queued in its time.
-func (m *Minitel) speak(master *os.File, out <-chan []byte) {
+func (m *Minitel) speak(line cable, out <-chan []byte) {
 	for p := range out {
 		for _, b := range p {
 			m.mu.Lock()
@@ -284,10 +256,10 @@ func (m *Minitel) speak(master *os.File, out <-chan []byte) {
 				continue
 			}
 			time.Sleep(byteTime(speed))
-			if port := portSpeed(master); port != speed {
+			if port := line.speed(); port != speed {
 				b = garbled(b)
 			}
-			master.Write([]byte{b})
+			line.Write([]byte{b})
 		}
 	}
 }
@@ -300,21 +272,21 @@ type burst struct {
 }
 
 // receive passes on what is written to the port.
-func (m *Minitel) receive(master *os.File, bursts chan<- burst) {
+func (m *Minitel) receive(line cable, bursts chan<- burst) {
 	defer close(bursts)
 	for {
 		m.jammed()
 		p := make([]byte, 256)
-		n, err := master.Read(p)
+		n, err := line.Read(p)
 		if err != nil {
 			return
 		}
-		bursts <- burst{p[:n], time.Now(), portSpeed(master)}
+		bursts <- burst{p[:n], time.Now(), line.speed()}
 	}
 }
 
 // listen takes each byte when its time on the line is over.
-func (m *Minitel) listen(master *os.File, bursts <-chan burst) {
+func (m *Minitel) listen(line cable, bursts <-chan burst) {
 	var through time.Time
 	for p := range bursts {
 		for _, b := range p.bytes {
@@ -324,7 +296,7 @@ func (m *Minitel) listen(master *os.File, bursts <-chan burst) {
 			through = through.Add(byteTime(max(p.speed, 300)))
 			m.note(through.Sub(p.at))
 			// The other end cannot know to some milliseconds when this is.
-			if time.Sleep(time.Until(through) - slack); portSpeed(master) != p.speed {
+			if time.Sleep(time.Until(through) - slack); line.speed() != p.speed {
 				m.take(b, 0)
 				continue
 			}
@@ -438,20 +410,6 @@ func (m *Minitel) obey(q []byte) bool {
 }
 
 func byteTime(speed int) time.Duration { return 10 * time.Second / time.Duration(speed) }
-
-// portSpeed returns the speed that the other end has set, 0 for one that no Minitel
-// has.
-func portSpeed(master *os.File) int {
-	speed := 0
-	if raw, err := master.SyscallConn(); err == nil {
-		raw.Control(func(fd uintptr) {
-			if t, err := unix.IoctlGetTermios(int(fd), unix.TCGETS); err == nil {
-				speed = speeds[t.Cflag&unix.CBAUD]
-			}
-		})
-	}
-	return speed
-}
 
 // garbled is what comes of a byte at another speed.
 func garbled(b byte) byte { return b*0x35 + 0x8B }
