@@ -71,7 +71,7 @@ func TestOutside(t *testing.T) {
 func TestPublishWaitsForNobody(t *testing.T) {
 	line := opensLine(t, startsNATS(t, server.Options{}).Addr().String())
 	b := opens(t, Options{Servers: []string{"nats://" + line.at}})
-	until(t, "up", up(b))
+	soon.Is(t, "up", up(b))
 	line.Cut()
 	for err := error(nil); err == nil; {
 		began := time.Now()
