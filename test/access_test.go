@@ -292,7 +292,6 @@ func TestAccessByToken(t *testing.T) {
 	follower := exec.Command(program, "ctl", "--admin", at, "--token-file", "mine", "events")
 	follower.Dir = dir
 	var events log
-	events.news = make(chan struct{})
 	follower.Stdout, follower.Stderr = &events, &events
 	if err := follower.Start(); err != nil {
 		t.Fatal(err)

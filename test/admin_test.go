@@ -52,7 +52,6 @@ func TestAdmin(t *testing.T) {
 	}
 	follower := exec.Command(program, "ctl", "--admin", g.doors["admin"], "events")
 	var events log
-	events.news = make(chan struct{})
 	follower.Stdout, follower.Stderr = &events, &events
 	if err := follower.Start(); err != nil {
 		t.Fatal(err)

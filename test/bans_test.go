@@ -170,7 +170,6 @@ func TestBans(t *testing.T) {
 	rascal, honest := calls(t, g.doors["telnet"], "127.0.0.2"), calls(t, g.doors["telnet"], "127.0.0.3")
 	follower := exec.Command(program, "ctl", "--admin", op.at, "events")
 	var events log
-	events.news = make(chan struct{})
 	follower.Stdout, follower.Stderr = &events, &events
 	if err := follower.Start(); err != nil {
 		t.Fatal(err)

@@ -15,7 +15,7 @@ import (
 )
 
 // patience is how long anything may take.
-const patience = 10 * time.Second
+const patience = 20 * time.Second
 
 // A conn is one connection of a player, and all that came on it.
 type conn struct {

@@ -109,7 +109,7 @@ func TestElsewhere(t *testing.T) {
 	refuses("no recordings are kept here", "record", "paris-1")
 
 	watcher := exec.Command(program, "ctl", "--admin", lyon.doors["admin"], "screen", "--watch", "paris-1")
-	watched := log{news: make(chan struct{})}
+	watched := log{}
 	watcher.Stdout = &watched
 	if err := watcher.Start(); err != nil {
 		t.Fatal(err)

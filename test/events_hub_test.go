@@ -7,6 +7,9 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -87,14 +90,30 @@ func want(gateway string, first, last int) string {
 // ctlFollows returns what moip ctl events prints from now on.
 func ctlFollows(t *testing.T, g *gateway, flags ...string) *log {
 	t.Helper()
-	follower := exec.Command(program, append([]string{"ctl", "--admin", g.doors["admin"], "events"}, flags...)...)
-	out := &log{news: make(chan struct{})}
+	follows := make(chan struct{}, 1)
+	door := httptest.NewServer(&httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(&url.URL{Scheme: "http", Host: g.doors["admin"]}) },
+		ModifyResponse: func(*http.Response) error { // it prints nothing before there is something
+			select {
+			case follows <- struct{}{}:
+			default:
+			}
+			return nil
+		},
+	})
+	t.Cleanup(door.Close)
+	follower := exec.Command(program, append([]string{"ctl", "--admin", door.Listener.Addr().String(), "events"}, flags...)...)
+	out := &log{}
 	follower.Stdout, follower.Stderr = out, out
 	if err := follower.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { follower.Process.Kill(); follower.Wait() })
-	time.Sleep(time.Second) // it prints nothing before there is something
+	select {
+	case <-follows:
+	case <-time.After(patience):
+		t.Fatal("nobody follows")
+	}
 	return out
 }
 

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"moip/internal/logtest"
 )
 
 // A gateway is the program, running.
@@ -51,7 +53,6 @@ func startBy(command []string, dir string, flags []string) (*gateway, error) {
 	g := &gateway{
 		command: exec.Command(line[0], line[1:]...),
 		doors:   map[string]string{},
-		log:     log{news: make(chan struct{})},
 		exited:  make(chan struct{}),
 	}
 	g.command.Dir = dir
@@ -140,41 +141,21 @@ func (g *gateway) kill() {
 
 // A log is what the gateway writes on stderr.
 type log struct {
-	mu    sync.Mutex
-	text  strings.Builder
-	heard int           // how much of it the story has heard
-	news  chan struct{} // closed when something came
-}
-
-func (l *log) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	close(l.news)
-	l.news = make(chan struct{})
-	return l.text.Write(p)
-}
-
-func (l *log) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
+	logtest.Log
+	heard int // how much of it the story has heard; its own
 }
 
 // hear waits until text was logged, after what was heard before.
 func (l *log) hear(text string) error {
 	late := time.After(patience)
 	for {
-		l.mu.Lock()
-		at, news := strings.Index(l.text.String()[l.heard:], text), l.news
-		if at >= 0 {
+		said, more := l.Now()
+		if at := strings.Index(said[l.heard:], text); at >= 0 {
 			l.heard += at + len(text)
-		}
-		l.mu.Unlock()
-		if at >= 0 {
 			return nil
 		}
 		select {
-		case <-news:
+		case <-more:
 		case <-late:
 			return errors.New("it does not say so")
 		}

@@ -1,6 +1,7 @@
 package test
 
 import (
+	"database/sql"
 	"encoding/json"
 	"net"
 	"os"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"moip/internal/history"
+	"moip/internal/soon"
 	"moip/videotex"
 )
 
@@ -100,7 +102,7 @@ func TestHistory(t *testing.T) {
 	tells(told)
 	call()
 	ctl("redirect", "1", "ECHO")
-	time.Sleep(time.Second) // by then it is written
+	written(t, filepath.Join(dir, "kept.db"), 2)
 	ends("killed", syscall.SIGKILL)
 
 	starts()
@@ -111,6 +113,23 @@ func TestHistory(t *testing.T) {
 		t.Errorf("since yesterday: %v, %s", err, out)
 	}
 	ends("0", syscall.SIGTERM)
+}
+
+// written waits until so many visits are in the file of a history, those that go on too.
+func written(t *testing.T, file string, visits int) {
+	t.Helper()
+	db, err := sql.Open("sqlite", "file:"+file+"?mode=ro")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	n := 0
+	if !soon.Or(patience, func() bool {
+		err = db.QueryRow("SELECT count(*) FROM visits").Scan(&n)
+		return err == nil && n == visits
+	}) {
+		t.Fatalf("%d visits are written down, not %d: %v", n, visits, err)
+	}
 }
 
 // A history that cannot be had is an error if it was asked for, and a warning otherwise.
@@ -127,7 +146,7 @@ func TestHistoryFails(t *testing.T) {
 	}
 	second := exec.Command(program, "--tcp", "127.0.0.1:0", "--log", "none", "--records", "none", "--admin", "none")
 	second.Dir = dir
-	said := log{news: make(chan struct{})}
+	said := log{}
 	second.Stdout, second.Stderr = &said, &said
 	if err := second.Start(); err != nil {
 		t.Fatal(err)

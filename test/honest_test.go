@@ -256,12 +256,15 @@ func (h *honest) waits() {
 	defer h.haste.mu.Unlock()
 	d := 4 * patience
 	if !h.haste.since.IsZero() && !h.haste.paused {
-		d = patience / 2
+		d = hasty
 	}
 	if h.line != nil {
 		h.line.SetReadDeadline(time.Now().Add(d))
 	}
 }
+
+// hasty is how long a caller waits that has haste.
+const hasty = 5 * time.Second
 
 // hastens has a caller wait no longer than it must from some time on, or as long as ever.
 func (h *honest) hastens(since time.Time) {
@@ -275,7 +278,7 @@ func (h *honest) hastens(since time.Time) {
 func (h *honest) hasHaste() bool {
 	h.haste.mu.Lock()
 	defer h.haste.mu.Unlock()
-	return !h.haste.since.IsZero() && !h.haste.paused && time.Since(h.haste.since) > patience/2
+	return !h.haste.since.IsZero() && !h.haste.paused && time.Since(h.haste.since) > hasty
 }
 
 func (h *honest) isHasty() bool {

@@ -146,7 +146,6 @@ func TestLimits(t *testing.T) {
 	op := operator{t, g.doors["admin"]}
 	follower := exec.Command(program, "ctl", "--admin", op.at, "events")
 	var events log
-	events.news = make(chan struct{})
 	follower.Stdout, follower.Stderr = &events, &events
 	if err := follower.Start(); err != nil {
 		t.Fatal(err)

@@ -64,14 +64,6 @@ func TestLinkToken(t *testing.T) {
 	portal := runsIn(t, dir, "portal", "--ws", free[0], "--link", free[1], "--link-token-file", "tokens")
 	cert, key := certifies(t)
 	safe := runsIn(t, dir, "portal", "--ws", free[2], "--link", free[3], "--link-token-file", "tokens", "--link-cert", cert, "--link-key", key)
-	logs := func(of *gateway, want string) {
-		t.Helper()
-		for late := time.Now().Add(patience); !strings.Contains(of.log.String(), want); time.Sleep(20 * time.Millisecond) {
-			if time.Now().After(late) {
-				t.Fatalf("the log has no %q:\n%s", want, &of.log)
-			}
-		}
-	}
 	for i, test := range []struct{ link, keys, want string }{
 		{"ws://" + free[1], "", "it answers 401: This portal wants a token of its gateways"},
 		{"ws://" + free[1], "link_token_file = 'wrong'", "it answers 401: This portal does not know this token."},
@@ -86,7 +78,7 @@ func TestLinkToken(t *testing.T) {
 		}
 		write(file, fmt.Sprintf("listen = ['tcp://127.0.0.1:0']\nlink = '%s'\n%s\n[portal]\nurl = 'ws://%s'\n[bans]\nfile = 'none'\n", test.link, test.keys, door))
 		g := runsIn(t, dir, "--config", file)
-		logs(g, test.want)
+		g.log.Await(t, test.want)
 		if test.want == "control link open" { // a caller of this gateway is introduced
 			guest := calls(t, g.doors["tcp"], "127.0.0.1")
 			guest.conn.Close()

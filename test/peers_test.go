@@ -181,8 +181,11 @@ func TestEndless(t *testing.T) {
 			}
 		}
 	}
-	time.Sleep(2 * time.Second)
-	settled := taken.Load()
+	settled := int64(-1)
+	for settled != taken.Load() {
+		settled = taken.Load()
+		time.Sleep(2 * time.Second)
+	}
 	began := others.keys.Load()
 	if !within(func() bool { return others.keys.Load() > began+100 }) {
 		t.Error("others do not go on")

@@ -42,7 +42,7 @@ func proxyProgram(t *testing.T, name, config, at string, args ...string) {
 	if err := os.WriteFile(file, []byte(strings.ReplaceAll(config, "$dir", dir)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	said := &log{news: make(chan struct{})}
+	said := &log{}
 	proxy := exec.Command(path, append(args, file)...)
 	proxy.Stdout, proxy.Stderr = said, said
 	if err := proxy.Start(); err != nil {

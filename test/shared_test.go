@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"moip/internal/soon"
 )
 
 // together starts two gateways of a hub, with NATS inside, each with more in its
@@ -33,19 +35,9 @@ func together(t *testing.T, more ...string) (all []*gateway, ops []operator) {
 		})
 		all, ops = append(all, g), append(ops, operator{t, g.doors["admin"]})
 	}
-	soon(t, "a hub", func() bool { return strings.Contains(ops[0].asks("GET", "/limits", "", 200), `"gateways": 2`) })
-	soon(t, "a hub", func() bool { return strings.Contains(ops[1].asks("GET", "/limits", "", 200), `"gateways": 2`) })
+	soon.Is(t, "a hub", func() bool { return strings.Contains(ops[0].asks("GET", "/limits", "", 200), `"gateways": 2`) })
+	soon.Is(t, "a hub", func() bool { return strings.Contains(ops[1].asks("GET", "/limits", "", 200), `"gateways": 2`) })
 	return all, ops
-}
-
-// soon waits for something that is to become true.
-func soon(t *testing.T, what string, is func() bool) {
-	t.Helper()
-	for late := time.Now().Add(2 * patience); !is(); time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(late) {
-			t.Fatalf("there is no %s", what)
-		}
-	}
 }
 
 // A ban of one gateway holds at the other, for calls under way too if that is wanted, and
@@ -56,7 +48,7 @@ func TestSharedBans(t *testing.T) {
 	rascal, exempt := calls(t, all[1].doors["telnet"], "127.0.0.2"), calls(t, all[1].doors["telnet"], "127.0.0.9")
 	ops[0].does(line("ban 127.0.0.0/28 --reason scans --now"), "127.0.0.0/28 is kept out for ever, calls ended: 0 of a, and those of other gateways")
 	rascal.sees("Fin : accès refusé")
-	soon(t, "ban", func() bool { return strings.Contains(ops[1].asks("GET", "/bans", "", 200), "127.0.0.0/28") })
+	soon.Is(t, "ban", func() bool { return strings.Contains(ops[1].asks("GET", "/bans", "", 200), "127.0.0.0/28") })
 	keptOut(t, all[0], "127.0.0.2")
 	keptOut(t, all[1], "127.0.0.2")
 	letIn(t, all[1], "127.0.0.9")
@@ -70,7 +62,7 @@ func TestSharedBans(t *testing.T) {
 
 	// What is lifted stays lifted, whoever comes back.
 	ops[1].does(line("unban 127.0.0.0/28"))
-	soon(t, "end of the ban", func() bool { return !strings.Contains(ops[0].asks("GET", "/bans", "", 200), "127.0.0.0/28") })
+	soon.Is(t, "end of the ban", func() bool { return !strings.Contains(ops[0].asks("GET", "/bans", "", 200), "127.0.0.0/28") })
 	letIn(t, all[0], "127.0.0.2")
 	metrics := fetch(t, "http://"+ops[0].at+"/metrics")
 	for _, want := range []string{"moip_bans 0", `moip_hub_ban_changes{said="unbanned"} 1`, `moip_hub_ban_changes_total{how="taken"} 1`, "moip_hub_counted_gateways 2"} {
@@ -97,11 +89,11 @@ func TestSharedShield(t *testing.T) {
 		t.Errorf("it comes %d times", n)
 	}
 	for i := range all {
-		soon(t, "ban", func() bool { return strings.Contains(ops[i].asks("GET", "/bans", "", 200), `"127.0.0.2/32"`) })
+		soon.Is(t, "ban", func() bool { return strings.Contains(ops[i].asks("GET", "/bans", "", 200), `"127.0.0.2/32"`) })
 		keptOut(t, all[i], "127.0.0.2")
 	}
 	ops[1].does(line("shield forgive 127.0.0.2"))
-	soon(t, "forgiveness", func() bool { return strings.Contains(ops[0].asks("GET", "/shield", "", 200), `"known": 0`) })
+	soon.Is(t, "forgiveness", func() bool { return strings.Contains(ops[0].asks("GET", "/shield", "", 200), `"known": 0`) })
 	letIn(t, all[0], "127.0.0.2")
 }
 
@@ -114,18 +106,18 @@ func TestSharedLimits(t *testing.T) {
 	for range 3 {
 		in = append(in, calls(t, all[0].doors["telnet"], "127.0.0.2"))
 	}
-	soon(t, "count", func() bool { return strings.Contains(ops[1].asks("GET", "/limits", "", 200), `"calls": 3,`) })
+	soon.Is(t, "count", func() bool { return strings.Contains(ops[1].asks("GET", "/limits", "", 200), `"calls": 3,`) })
 	if told := toldAt(t, all[1].doors["tcp"], "127.0.0.2", ""); !strings.Contains(told, "Trop d'appels depuis votre adresse") {
 		t.Errorf("one too many is told %q", told)
 	}
 	calls(t, all[1].doors["tcp"], "127.0.0.3")
 	ops[1].does(line("limits"), "calls of the hub", "4 of any number, as told by 2 gateways")
 	in[0].conn.Close()
-	soon(t, "room", func() bool {
+	soon.Is(t, "room", func() bool {
 		return strings.Contains(ops[1].asks("GET", "/limits", "", 200), `"calls": 3,`)
 	})
 	calls(t, all[1].doors["tcp"], "127.0.0.2")
 	all[0].kill() // and its calls count no more
-	soon(t, "silence", func() bool { return strings.Contains(ops[1].asks("GET", "/limits", "", 200), `"gateways": 1`) })
+	soon.Is(t, "silence", func() bool { return strings.Contains(ops[1].asks("GET", "/limits", "", 200), `"gateways": 1`) })
 	calls(t, all[1].doors["tcp"], "127.0.0.2")
 }

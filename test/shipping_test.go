@@ -78,7 +78,7 @@ func TestShipping(t *testing.T) {
 	there := calls(t, g.doors["tcp"], "127.0.0.1")
 	there.types("SALON<Envoi>")
 	there.sees("Votre pseudo")
-	time.Sleep(time.Second) // for the disk
+	written(t, filepath.Join(dir, "kept.db"), 2)
 	g.kill()
 	server.Kill()
 	g = starts()

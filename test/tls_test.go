@@ -126,7 +126,6 @@ func TestTLSOpenSSL(t *testing.T) {
 		t.Fatal(err)
 	}
 	var screen log
-	screen.news = make(chan struct{})
 	caller.Stdout = &screen
 	if err := caller.Start(); err != nil {
 		t.Fatal(err)

@@ -20,7 +20,7 @@ import (
 func tracing(t *testing.T, args ...string) (*exec.Cmd, *log) {
 	t.Helper()
 	tracer := exec.Command(program, args...)
-	told := &log{news: make(chan struct{})}
+	told := &log{}
 	tracer.Stdout, tracer.Stderr = told, told
 	if err := tracer.Start(); err != nil {
 		t.Fatal(err)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"moip/internal/control/admin"
+	"moip/internal/soon"
 )
 
 // A gateway is replaced by another process again and again: nobody who comes is refused,
@@ -132,11 +133,4 @@ func alive(pid int) bool {
 	return err == nil && !strings.Contains(string(stat), ") Z ")
 }
 
-func within(ok func() bool) bool {
-	for deadline := time.Now().Add(4 * patience); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
-		if ok() {
-			return true
-		}
-	}
-	return false
-}
+func within(ok func() bool) bool { return soon.Or(4*patience, ok) }

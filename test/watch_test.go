@@ -13,6 +13,7 @@ import (
 
 	"moip/internal/control/admin"
 	"moip/internal/picture"
+	"moip/internal/soon"
 	"moip/videotex"
 )
 
@@ -32,7 +33,6 @@ func TestWatch(t *testing.T) {
 	go func() { ended <- client.Watch(ctx, "1", watched.take) }()
 	terminal := exec.Command(program, "ctl", "--admin", g.doors["admin"], "screen", "--watch", "1")
 	var shown log
-	shown.news = make(chan struct{})
 	terminal.Stdout, terminal.Stderr = &shown, &shown
 	if err := terminal.Start(); err != nil {
 		t.Fatal(err)
@@ -41,12 +41,8 @@ func TestWatch(t *testing.T) {
 
 	same := func(what string) {
 		t.Helper()
-		deadline := time.Now().Add(patience)
-		for !watched.shows(guest) {
-			if time.Now().After(deadline) {
-				t.Fatalf("%s: the watcher sees something else than\n%s", what, guest.text())
-			}
-			time.Sleep(20 * time.Millisecond)
+		if !soon.Or(patience, func() bool { return watched.shows(guest) }) {
+			t.Fatalf("%s: the watcher sees something else than\n%s", what, guest.text())
 		}
 	}
 	same("portal")
@@ -61,15 +57,15 @@ func TestWatch(t *testing.T) {
 	guest.until("redefined characters", func(string) bool {
 		return guest.screen.Glyph(videotex.Drcs1, 0x21) != videotex.Glyph{} || guest.screen.Glyph(videotex.Drcs0, 0x41) != videotex.Glyph{}
 	})
-	time.Sleep(500 * time.Millisecond) // for the rest of the card
 	same("MIRE 6/6")
-	var picture []byte
-	if err := client.Do(ctx, "GET", "/calls/1/screen?as=png", nil, &picture); err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(dots(t, picture), guest.dots()) {
-		t.Error("the picture is not what the caller sees")
-	}
+	soon.Is(t, "the picture is what the caller sees", func() bool { // the rest of the card may yet come
+		var picture []byte
+		if err := client.Do(ctx, "GET", "/calls/1/screen?as=png", nil, &picture); err != nil {
+			t.Fatal(err)
+		}
+		return bytes.Equal(dots(t, picture), guest.dots())
+	})
+	same("MIRE 6/6")
 	guest.types("<Fin>")
 	guest.sees("MIRE : visite terminée")
 	same("portal again")

@@ -5,10 +5,11 @@ import (
 	"net"
 	"os"
 	"testing"
-	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"go.uber.org/goleak"
+
+	"moip/internal/soon"
 )
 
 func TestMain(m *testing.M) {
@@ -51,10 +52,8 @@ func TestCommandLine(t *testing.T) {
 }
 
 func appears(ts *testscript.TestScript, _ bool, files []string) {
-	for late := time.Now().Add(10 * time.Second); time.Now().Before(late); time.Sleep(5 * time.Millisecond) {
-		if _, err := os.Stat(ts.MkAbs(files[0])); err == nil {
-			return
-		}
+	there := func() bool { _, err := os.Stat(ts.MkAbs(files[0])); return err == nil }
+	if !soon.Or(soon.Patience, there) {
+		ts.Fatalf("%s does not appear", files[0])
 	}
-	ts.Fatalf("%s does not appear", files[0])
 }

@@ -67,10 +67,8 @@ func (c *ctl) client() *admin.Client {
 // tls returns how a gateway is known, and how we are.
 func (c *ctl) tls() (config *tls.Config, err error) {
 	config = new(tls.Config)
-	if c.CA != "" {
-		if config.RootCAs, err = certificate.Authorities(c.CA); err != nil {
-			return nil, err
-		}
+	if config.RootCAs, err = certificate.Authorities(c.CA); err != nil {
+		return nil, err
 	}
 	if c.Cert == "" {
 		return config, nil

@@ -14,6 +14,7 @@ import (
 
 	"moip/internal/control/admin"
 	"moip/internal/freeport"
+	"moip/internal/soon"
 )
 
 // An operated is a gateway in this process, with its operators.
@@ -36,11 +37,7 @@ func opens(t *testing.T, settings string) *operated {
 	none, level := "none", "error"
 	s := &serve{Config: file, Admin: &at, Log: &none, History: &none, Bans: &none, Records: &none, LogLevel: &level}
 	go func() { h.gone <- s.Run(ctx, io.Discard) }()
-	for deadline := time.Now().Add(10 * time.Second); h.Do(ctx, "GET", "/state", nil, nil) != nil; time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("no gateway answers")
-		}
-	}
+	soon.Is(t, "a gateway answers", func() bool { return h.Do(ctx, "GET", "/state", nil, nil) == nil })
 	return h
 }
 
@@ -72,7 +69,7 @@ func (h *operated) ends(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-	case <-time.After(10 * time.Second):
+	case <-time.After(patience):
 		t.Fatal("the gateway goes on")
 	}
 }
@@ -90,19 +87,24 @@ func TestDrainIsAnswered(t *testing.T) {
 
 // Who follows what happens does not hold up the end.
 func TestStopEndsStreams(t *testing.T) {
-	h := opens(t, "")
-	followed, stop := context.WithCancel(t.Context())
-	var following sync.WaitGroup
-	following.Go(func() { h.Follow(followed, func(admin.Event) error { return nil }) })
-	defer following.Wait()
-	defer stop()
-	time.Sleep(50 * time.Millisecond) // for it to be there
-	begun := time.Now()
-	h.stop()
-	h.ends(t)
-	if took := time.Since(begun); took > 500*time.Millisecond {
-		t.Errorf("it took %v", took)
+	var took time.Duration
+	for range 5 { // a busy machine may take its time, but hardly five times
+		h := opens(t, "")
+		followed, stop := context.WithCancel(t.Context())
+		var following sync.WaitGroup
+		following.Go(func() { h.Follow(followed, func(admin.Event) error { return nil }) })
+		time.Sleep(50 * time.Millisecond) // for it to be there
+		begun := time.Now()
+		h.stop()
+		h.ends(t)
+		took = time.Since(begun)
+		stop()
+		following.Wait()
+		if took < 500*time.Millisecond { // who is waited for has a second
+			return
+		}
 	}
+	t.Errorf("it took %v", took)
 }
 
 // Operators are told of the portal in force, while the configuration changes, too.

@@ -10,6 +10,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 )
@@ -67,6 +68,26 @@ type State struct {
 	Since time.Time
 	Why   error  // it is down, nil while it is up
 	At    string // where the bus is reached, without secrets
+}
+
+// SubscribeAll has each of several patterns followed on b, without a queue, until stop is
+// called. If one cannot be, none is.
+func SubscribeAll(b Bus, patterns map[string]func(Message)) (stop func(), err error) {
+	var stops []func()
+	stop = func() {
+		for _, one := range stops {
+			one()
+		}
+	}
+	for pattern, f := range patterns {
+		one, err := b.Subscribe(pattern, "", f)
+		if err != nil {
+			stop()
+			return nil, fmt.Errorf("%s: %w", pattern, err)
+		}
+		stops = append(stops, one)
+	}
+	return stop, nil
 }
 
 // Inbox returns a subject that nobody else knows, for answers.

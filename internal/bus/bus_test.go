@@ -36,6 +36,51 @@ func TestMatches(t *testing.T) {
 	}
 }
 
+// A deaf bus cannot follow a pattern.
+type deaf struct {
+	bus.Bus
+	to string
+}
+
+func (d deaf) Subscribe(pattern, queue string, f func(bus.Message)) (func(), error) {
+	if pattern == d.to {
+		return nil, bus.ErrDown
+	}
+	return d.Bus.Subscribe(pattern, queue, f)
+}
+
+func TestSubscribeAll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var x bus.Exchange
+		p := x.Join()
+		var heard []string
+		note := func(m bus.Message) { heard = append(heard, m.Subject) }
+		says := func(want ...string) {
+			t.Helper()
+			for _, subject := range []string{"a", "b", "c.1"} {
+				p.Publish(bus.Message{Subject: subject})
+				synctest.Wait()
+			}
+			if !slices.Equal(heard, want) {
+				t.Errorf("heard %q, want %q", heard, want)
+			}
+			heard = nil
+		}
+		all := map[string]func(bus.Message){"a": note, "c.*": note}
+		stop, err := bus.SubscribeAll(p, all)
+		if err != nil {
+			t.Fatal(err)
+		}
+		says("a", "c.1")
+		stop()
+		says()
+		if _, err := bus.SubscribeAll(deaf{p, "c.*"}, all); !errors.Is(err, bus.ErrDown) {
+			t.Error(err)
+		}
+		says()
+	})
+}
+
 func TestExchange(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var x bus.Exchange

@@ -1,13 +1,11 @@
 package certificate
 
 import (
-	"bytes"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
@@ -19,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"moip/internal/certificate/catest"
+	"moip/internal/logtest"
 )
 
 func TestMain(m *testing.M) {
@@ -29,31 +28,11 @@ func TestMain(m *testing.M) {
 		goleak.IgnoreAnyFunction("github.com/caddyserver/certmagic.keepLockfileFresh"))
 }
 
-// lines are those of a log.
-type lines struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(p)
-}
-
-func (l *lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.String()
-}
-
-func (l *lines) logger() *slog.Logger { return slog.New(slog.NewTextHandler(l, nil)) }
-
 // open opens a Keyring until the test ends.
-func open(t *testing.T, o Options) (*Keyring, *lines) {
+func open(t *testing.T, o Options) (*Keyring, *logtest.Log) {
 	t.Helper()
-	var log lines
-	k, err := Open(o, log.logger())
+	var log logtest.Log
+	k, err := Open(o, log.Logger())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -208,7 +187,7 @@ func TestReplaced(t *testing.T) {
 	next, _ := os.ReadFile(all[0].Key)
 	os.WriteFile(all[0].Key, good, 0o600)
 	k.refresh()
-	if strings.Contains(log.String(), notChanged) {
+	if log.Has(notChanged) {
 		t.Error("what may be half written is read")
 	}
 	for range 3 {
@@ -337,8 +316,8 @@ func TestLoadRefuses(t *testing.T) {
 		"key of the certificate: there is none in":                                                {a.Cert, rubbish},
 		locked + " has a passphrase (openssl pkey":                                                {a.Cert, locked},
 		"certificate in " + a.Cert + " with the key in " + b.Key + ": private key does not match": {a.Cert, b.Key},
-		dir + " is no file":                                                                       {dir, a.Key},
-		big + " is no file":                                                                       {a.Cert, big},
+		dir + ": not a regular file":                                                                       {dir, a.Key},
+		big + ": not a regular file":                                                                       {a.Cert, big},
 	} {
 		if _, err := Load(pair); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v: %v, want %s", pair, err, want)

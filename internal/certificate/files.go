@@ -5,12 +5,11 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"strings"
 	"time"
+
+	"moip/internal/smallfile"
 )
 
 // lookEvery is how often the files are looked at.
@@ -35,9 +34,6 @@ func read(o Options) (f files, err error) {
 		f.certs = append(f.certs, cert)
 	}
 	for at, file := range map[**x509.CertPool]string{&f.clients: o.ClientCA, &f.admin: o.AdminCA, &f.authorities: o.ACME.Roots} {
-		if file == "" {
-			continue
-		}
 		if *at, err = Authorities(file); err != nil {
 			return files{}, err
 		}
@@ -48,11 +44,11 @@ func read(o Options) (f files, err error) {
 // Load reads a certificate with its key. Its error names the file, and what is wrong
 // there.
 func Load(pair Pair) (*tls.Certificate, error) {
-	cert, err := readFile(pair.Cert)
+	cert, err := smallfile.Read(pair.Cert, maxFile)
 	if err != nil {
 		return nil, fmt.Errorf("certificate: %w", err)
 	}
-	key, err := readFile(pair.Key)
+	key, err := smallfile.Read(pair.Key, maxFile)
 	if err != nil {
 		return nil, fmt.Errorf("key of the certificate in %s: %w", pair.Cert, err)
 	}
@@ -84,9 +80,14 @@ func has(data []byte, kind string) bool {
 	}
 }
 
-// Authorities reads a file of certificates, in PEM, to trust.
+// Authorities reads a file of certificates, in PEM, to trust. If file is "" they are nil, which
+// to crypto/tls are the system's, or nobody where callers are asked for theirs. Its errors name
+// the file.
 func Authorities(file string) (*x509.CertPool, error) {
-	data, err := readFile(file)
+	if file == "" {
+		return nil, nil
+	}
+	data, err := smallfile.Read(file, maxFile)
 	if err != nil {
 		return nil, fmt.Errorf("certificates to trust: %w", err)
 	}
@@ -97,39 +98,13 @@ func Authorities(file string) (*x509.CertPool, error) {
 	return pool, nil
 }
 
-func readFile(name string) ([]byte, error) {
-	info, err := os.Stat(name)
-	if err == nil && (!info.Mode().IsRegular() || info.Size() > maxFile) {
-		err = fmt.Errorf("%s is no file of at most %d bytes", name, maxFile)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return os.ReadFile(name)
-}
-
 // look returns what the files of o look like.
 func look(o Options) string {
-	var looks strings.Builder
 	all := []string{o.ClientCA, o.AdminCA}
 	for _, pair := range o.Pairs {
 		all = append(all, pair.Cert, pair.Key)
 	}
-	for _, file := range all {
-		if file == "" {
-			continue
-		}
-		info, err := os.Stat(file)
-		switch {
-		case err == nil:
-			fmt.Fprintln(&looks, file, info.Size(), info.ModTime().UnixNano())
-		case errors.Is(err, fs.ErrNotExist):
-			fmt.Fprintln(&looks, file, "is gone")
-		default:
-			fmt.Fprintln(&looks, file, err)
-		}
-	}
-	return looks.String()
+	return smallfile.Look(all...)
 }
 
 // follow reads the files anew when they have changed, until ctx is done.
@@ -146,18 +121,13 @@ func (k *Keyring) follow(ctx context.Context) {
 	}
 }
 
-// refresh reads the files anew if they look different from when they were read, and the
-// same as when they were last looked at: they are not being written. What cannot be used
-// is logged once, and what was read before stays in force.
+// refresh reads the files anew if they have changed. What cannot be used is logged once, and
+// what was read before stays in force.
 func (k *Keyring) refresh() {
 	k.mu.Lock()
-	o, was := k.options, k.seen
-	looks := look(o)
-	k.seen = looks
-	due := looks == was && looks != k.watched
-	if due {
-		k.watched = looks
-	}
+	o := k.options
+	due := k.watch.Changed(look(o))
+	watch := k.watch
 	k.mu.Unlock()
 	if !due {
 		return
@@ -169,7 +139,7 @@ func (k *Keyring) refresh() {
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.watched != looks {
+	if k.watch != watch {
 		return // others were read meanwhile
 	}
 	k.files = f

@@ -14,6 +14,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"moip/internal/smallfile"
 )
 
 // Options say what certificates there are. The zero value has none.
@@ -43,8 +45,7 @@ type Keyring struct {
 
 	mu        sync.Mutex // held while now is replaced; guards what follows
 	options   Options
-	watched   string // what the files looked like when they were read
-	seen      string // and when they were last looked at
+	watch     smallfile.Watch // of the files
 	files     files
 	authority *authority         // nil without ACME
 	obtained  map[string]*result // by the names of ACME
@@ -118,7 +119,7 @@ func (k *Keyring) apply(o Options, looks string, f files, next *authority) {
 			}
 		}
 	}
-	k.options, k.watched, k.seen, k.files = o, looks, looks, f
+	k.options, k.watch, k.files = o, smallfile.Since(looks), f
 	k.put()
 	k.rouse()
 }

@@ -6,15 +6,14 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
-	"os"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"moip/internal/directory/probe"
 	"moip/internal/session"
+	"moip/internal/smallfile"
 )
 
 const (
@@ -211,15 +210,7 @@ func looks(path string) string {
 	if err != nil {
 		return err.Error()
 	}
-	var all strings.Builder
-	for _, path := range paths {
-		if info, err := os.Stat(path); err != nil {
-			fmt.Fprintln(&all, err)
-		} else {
-			fmt.Fprintln(&all, path, info.Size(), info.ModTime().UnixNano(), info.Mode())
-		}
-	}
-	return all.String()
+	return smallfile.Look(paths...)
 }
 
 // read reads the files of the directory. Suppliers that they name still stay as

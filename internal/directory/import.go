@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,8 +15,10 @@ import (
 
 	"moip/internal/config"
 	"moip/internal/directory/yellowpages"
+	"moip/internal/discreet"
 	"moip/internal/recording"
 	"moip/internal/session"
+	"moip/internal/smallfile"
 	"moip/internal/tariff"
 )
 
@@ -75,16 +76,12 @@ func supplierOf(suppliers []*supplier, i Import) *supplier {
 	return nil
 }
 
-// from returns where the import is from, for the log: without a password.
+// from returns where the import is from, for the log.
 func (i Import) from() string {
 	if i.File != "" {
 		return i.File
 	}
-	u, err := url.Parse(i.URL)
-	if err != nil {
-		return "a URL that cannot be read"
-	}
-	return u.Redacted()
+	return discreet.URL(i.URL)
 }
 
 // isDue reports whether it is time to ask the web.
@@ -117,14 +114,7 @@ func (s *supplier) ask(ctx context.Context, answers chan<- answer) {
 // readFile reads the file.
 func (s *supplier) readFile() error {
 	s.seen = looks(s.File) // before it is read: a change in between is seen next time
-	info, err := os.Stat(s.File)
-	if err != nil {
-		return err
-	}
-	if !info.Mode().IsRegular() || info.Size() > maxPages {
-		return fmt.Errorf("read %s: not a regular file of at most %d MiB", s.File, maxPages>>20)
-	}
-	data, err := os.ReadFile(s.File)
+	data, err := smallfile.Read(s.File, maxPages)
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"moip/internal/policy/ban"
+	"moip/internal/smallfile"
 )
 
 const (
@@ -144,7 +145,7 @@ func checkPages(folder string) Finding {
 // checkCA looks at a file of certificates to trust.
 func checkCA(file string, now time.Time) Finding {
 	const name = "certificates"
-	data, err := readSome(file, maxPEM)
+	data, err := smallfile.Read(file, maxPEM)
 	if err != nil {
 		return problem(name, "name another (ca)", "%s cannot be read: %v", file, bare(err))
 	}
@@ -180,18 +181,6 @@ func certificates(data []byte) (all []*x509.Certificate, err error) {
 		return nil, errors.New("there are no certificates in it")
 	}
 	return all, nil
-}
-
-// readSome returns a file that has most bytes at the most.
-func readSome(file string, most int64) ([]byte, error) {
-	info, err := os.Stat(file)
-	switch {
-	case err != nil:
-		return nil, err
-	case !info.Mode().IsRegular() || info.Size() > most:
-		return nil, fmt.Errorf("it is no file of at most %s", amount(uint64(most)))
-	}
-	return os.ReadFile(file)
 }
 
 // withSpace is good, unless the disk of folder is short of space.

@@ -131,7 +131,7 @@ func TestAdmitCrowd(t *testing.T) {
 	keeper.says(nil)
 	dial(t, l)
 	await(t, callers)
-	if took := time.Since(began); took > patience/2 {
+	if took := time.Since(began); took > maxParting*partingTime/2 {
 		t.Errorf("it took %v", took)
 	}
 	for late := time.Now().Add(patience); l.parting.Load() != 0; time.Sleep(10 * time.Millisecond) {

@@ -2,12 +2,10 @@ package downstream
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
@@ -22,15 +20,17 @@ import (
 	"github.com/gobwas/ws"
 	"go.uber.org/goleak"
 
+	"moip/internal/logtest"
 	"moip/internal/serial"
 	"moip/internal/session"
+	"moip/internal/soon"
 	"moip/internal/telnet"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // patience is how long a test waits for what must happen.
-const patience = 5 * time.Second
+const patience = 30 * time.Second
 
 // open listens until the test ends.
 func open(t *testing.T, uri string, o Options, answer Answer) *Listener {
@@ -554,10 +554,10 @@ func TestSilentHandshakes(t *testing.T) {
 func TestPanic(t *testing.T) {
 	for _, scheme := range []string{"ws", "telnet", "tcp"} {
 		t.Run(scheme, func(t *testing.T) {
-			var log lines
+			var log logtest.Log
 			var once sync.Once
 			answer, callers := echo(t)
-			l := open(t, scheme+"://127.0.0.1:0", Options{Log: log.logger()}, func(e session.Endpoint, from session.Caller) {
+			l := open(t, scheme+"://127.0.0.1:0", Options{Log: log.Logger()}, func(e session.Endpoint, from session.Caller) {
 				once.Do(func() { panic("no such page") })
 				answer(e, from)
 			})
@@ -568,9 +568,7 @@ func TestPanic(t *testing.T) {
 			if _, err := io.Copy(io.Discard, conn); err != nil {
 				t.Errorf("the caller was not dropped: %v", err)
 			}
-			if !strings.Contains(log.all(), "no such page") {
-				t.Errorf("the log says %q", log.all())
-			}
+			log.Await(t, "no such page")
 			conn = dial(t, l)
 			if scheme == "ws" {
 				knock(t, conn)
@@ -579,26 +577,6 @@ func TestPanic(t *testing.T) {
 		})
 	}
 }
-
-// lines is a log to look into.
-type lines struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(p)
-}
-
-func (l *lines) all() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.String()
-}
-
-func (l *lines) logger() *slog.Logger { return slog.New(slog.NewTextHandler(l, nil)) }
 
 // Calls go on when the door closes.
 func TestCloseLeavesCalls(t *testing.T) {
@@ -658,22 +636,27 @@ func TestRetire(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		l := open(t, scheme+"://127.0.0.1:0", Options{Open: func(address string) (net.Listener, error) {
+		c := &counter{}
+		o := c.options()
+		o.Open = func(address string) (net.Listener, error) {
 			if address != "127.0.0.1:0" {
 				t.Errorf("opened for %q", address)
 			}
 			return socket, nil
-		}}, answer)
+		}
+		l := open(t, scheme+"://127.0.0.1:0", o, answer)
 		if l.Socket() != socket {
 			t.Error("another socket")
 		}
 		conn := dial(t, l)
 		first, rest := "", "A"
+		calls, guests := 1, 0
 		if scheme == "ws" {
+			calls, guests = 0, 1
 			first, rest = handshake()[:20], handshake()[20:]+string(ws.MustCompileFrame(ws.MaskFrame(ws.NewTextFrame([]byte("A")))))
 		}
 		io.WriteString(conn, first)
-		time.Sleep(20 * time.Millisecond) // for it to be accepted
+		c.settles(t, calls, guests) // it is accepted
 		retired := make(chan struct{})
 		go func() {
 			defer close(retired)
@@ -681,7 +664,7 @@ func TestRetire(t *testing.T) {
 			defer cancel()
 			l.Retire(ctx)
 		}()
-		time.Sleep(20 * time.Millisecond)
+		time.Sleep(20 * time.Millisecond) // for Retire to begin; later is no different
 		io.WriteString(conn, rest)
 		await(t, callers)
 		await(t, retired)
@@ -754,20 +737,10 @@ func TestCrowd(t *testing.T) {
 		}
 		defer conn.Close()
 	}
-	eventually(t, func() bool { return there.Load() == maxAnswered })
+	soon.Is(t, "as many are answered as may be", func() bool { return there.Load() == maxAnswered })
 	letIn()
-	eventually(t, func() bool { return all.Load() == crowd })
+	soon.Is(t, "all are answered", func() bool { return all.Load() == crowd })
 	if most.Load() > maxAnswered {
 		t.Errorf("%d were answered at a time", most.Load())
-	}
-}
-
-// eventually waits until something is so.
-func eventually(t *testing.T, ok func() bool) {
-	t.Helper()
-	for late := time.Now().Add(patience); !ok(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(late) {
-			t.Fatal("it does not come about")
-		}
 	}
 }

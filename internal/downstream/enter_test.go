@@ -3,7 +3,6 @@ package downstream
 import (
 	"crypto/tls"
 	"io"
-	"net"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -15,6 +14,7 @@ import (
 
 	"moip/internal/golden"
 	"moip/internal/session"
+	"moip/internal/soon"
 	"moip/videotex"
 )
 
@@ -251,23 +251,20 @@ func TestBusyWebSocket(t *testing.T) {
 func TestBusyCrowd(t *testing.T) {
 	c := &counter{out: busy}
 	l := open(t, "ws://127.0.0.1:0", c.options(), nobody(t))
-	var crowd [maxParting]net.Conn
-	for i := range crowd {
-		crowd[i] = dial(t, l)
-		io.WriteString(crowd[i], handshake())
-	}
-	for late := time.Now().Add(patience); l.parting.Load() < maxParting; time.Sleep(time.Millisecond) {
-		if time.Now().After(late) {
-			t.Fatalf("%d are parting", l.parting.Load())
-		}
-	}
+	soon.Is(t, "who has a page to take is one of the crowd", func() bool {
+		conn := dial(t, l)
+		defer conn.Close()
+		io.WriteString(conn, handshake())
+		_, err := conn.Read(make([]byte, 1))
+		return err == nil && l.parting.Load() > 0 // unless it has taken too long since
+	})
+	c.settles(t, 0, 0)
+	l.parting.Add(maxParting) // who all stay for as long as this takes
 	_, w, err := websocket.Dial(t.Context(), l.URI(), nil)
 	if err == nil || w.StatusCode != http.StatusServiceUnavailable || w.Header.Get("Retry-After") != "10" {
 		t.Errorf("the next is answered %v, %v", w, err)
 	}
-	for _, conn := range crowd {
-		conn.Close()
-	}
+	l.parting.Add(-maxParting)
 	c.settles(t, 0, 0)
 	c.says(&Refusal{Text: "Non."})
 	if _, w, err = websocket.Dial(t.Context(), l.URI(), nil); err == nil || w.StatusCode != http.StatusForbidden {

@@ -118,7 +118,7 @@ func TestGuardPasses(t *testing.T) {
 		conn := dial(t, l)
 		io.WriteString(conn, says)
 		await(t, callers)
-		if took := time.Since(began); took > openingTime+patience/5 {
+		if took := time.Since(began); took > handshakeTime/2 {
 			t.Errorf("who says %q waits %v", says, took)
 		}
 		io.WriteString(conn, "!")
@@ -170,7 +170,7 @@ func TestHoldClose(t *testing.T) {
 		began := time.Now()
 		l.Close()
 		<-l.served
-		if took := time.Since(began); took > patience/2 {
+		if took := time.Since(began); took > handshakeTime/2 {
 			t.Errorf("by %s it takes %v to close", scheme, took)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"moip/internal/logtest"
 	"moip/internal/prise/minitest"
 	"moip/internal/session"
 )
@@ -78,9 +79,9 @@ func port(address syscall.Sockaddr) int {
 func TestNoDescriptors(t *testing.T) {
 	for _, scheme := range []string{"ws", "tcp"} {
 		t.Run(scheme, func(t *testing.T) {
-			var log lines
+			var log logtest.Log
 			answered := make(chan session.Endpoint, 1)
-			l := open(t, scheme+"://127.0.0.1:0", Options{Log: log.logger()}, func(e session.Endpoint, _ session.Caller) {
+			l := open(t, scheme+"://127.0.0.1:0", Options{Log: log.Logger()}, func(e session.Endpoint, _ session.Caller) {
 				answered <- e
 			})
 
@@ -105,12 +106,7 @@ func TestNoDescriptors(t *testing.T) {
 			if err := syscall.Connect(fd, address); err != nil {
 				t.Fatal(err)
 			}
-			for deadline := time.Now().Add(patience); !strings.Contains(log.all(), "callers must wait"); {
-				if time.Now().After(deadline) {
-					t.Fatal("nothing in the log")
-				}
-				time.Sleep(time.Millisecond)
-			}
+			log.Await(t, "callers must wait")
 			time.Sleep(30 * time.Millisecond) // a few more tries
 			syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit)
 
@@ -118,7 +114,7 @@ func TestNoDescriptors(t *testing.T) {
 				io.WriteString(file, handshake())
 			}
 			await(t, answered).Close()
-			if n := strings.Count(log.all(), "callers must wait"); n != 1 {
+			if n := strings.Count(log.String(), "callers must wait"); n != 1 {
 				t.Errorf("logged %d times", n)
 			}
 		})

@@ -11,6 +11,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"moip/internal/session"
+	"moip/internal/stack"
 	"moip/internal/transport"
 )
 
@@ -60,6 +61,7 @@ func (l *Listener) handler(answer Answer) http.Handler {
 // upgrade makes a call of a request. It does not stay with the call: net/http
 // holds some 12 KiB for a handler.
 func (l *Listener) upgrade(w http.ResponseWriter, r *http.Request, answer Answer) {
+	stack.Grow()
 	l.knocking.Add(1)
 	defer l.knocking.Done()
 	line := l.arriving(remote(r))

@@ -2,9 +2,7 @@ package gateway
 
 import (
 	"context"
-	"fmt"
 	"net"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -14,7 +12,7 @@ import (
 	"moip/internal/directory"
 	"moip/internal/downstream"
 	"moip/internal/services"
-	"moip/internal/upstream"
+	"moip/internal/smallfile"
 )
 
 // lookEvery is how often the configuration file is looked at.
@@ -34,7 +32,7 @@ func (g *gateway) attend(ctx context.Context) {
 	defer stop()
 	look := time.NewTicker(lookEvery)
 	defer look.Stop()
-	file := watch(g.file)
+	file := smallfile.Since(smallfile.Look(g.file))
 	for {
 		select {
 		case <-ctx.Done():
@@ -46,45 +44,11 @@ func (g *gateway) attend(ctx context.Context) {
 		case <-replace:
 			g.Upgrade()
 		case <-look.C:
-			if file.changed() && g.runs() == nil {
+			if file.Changed(smallfile.Look(g.file)) && g.runs() == nil {
 				g.Reload()
 			}
 		}
 	}
-}
-
-// A watched file is one whose changes are waited for.
-type watched struct{ path, known, seen string }
-
-func watch(path string) *watched {
-	w := &watched{path: path}
-	w.known = w.look()
-	w.seen = w.known
-	return w
-}
-
-// changed reports whether the file looks different from before, and the same as when it
-// was last looked at: it is not being written.
-func (w *watched) changed() bool {
-	now := w.look()
-	still := now == w.seen
-	w.seen = now
-	if !still || now == w.known {
-		return false
-	}
-	w.known = now
-	return true
-}
-
-func (w *watched) look() string {
-	if w.path == "" {
-		return ""
-	}
-	info, err := os.Stat(w.path)
-	if err != nil {
-		return w.seen // it may be about to come back
-	}
-	return fmt.Sprint(info.Size(), info.ModTime().UnixNano())
 }
 
 // Reload reads the configuration anew, and has the gateway go by it as far as that cuts
@@ -293,5 +257,5 @@ func (g *gateway) retire(l *downstream.Listener) {
 func (g *gateway) Settings() admin.Settings {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return admin.Settings{File: g.file, Settings: g.cfg.Settings(upstream.Public)}
+	return admin.Settings{File: g.file, Settings: g.cfg.Settings()}
 }

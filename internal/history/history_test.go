@@ -6,12 +6,10 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -19,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"moip/internal/ledger"
+	"moip/internal/logtest"
 	"moip/internal/session"
 	"moip/internal/tariff"
 )
@@ -31,33 +30,16 @@ func TestMain(m *testing.M) {
 }
 
 // opens opens a history, whose log is returned with it.
-func opens(t *testing.T, path string, o Options) (*History, *logged) {
+func opens(t *testing.T, path string, o Options) (*History, *logtest.Log) {
 	t.Helper()
-	log := &logged{}
-	o.Log = slog.New(slog.NewTextHandler(log, nil))
+	log := new(logtest.Log)
+	o.Log = log.Logger()
 	h, err := Open(path, o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { h.Close() })
 	return h, log
-}
-
-type logged struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *logged) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *logged) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
 }
 
 func closes(t *testing.T, h *History) {
@@ -360,19 +342,19 @@ func TestFull(t *testing.T) {
 	for i := range session.ID(n) {
 		begins(h, i+1, start.Add(time.Duration(i)*time.Second), caller("192.0.2.1:1")).at(time.Second, session.Ended, "", session.ReasonGone)
 	}
-	eventually(t, func() string { return without(log, "history cannot be written") })
+	log.Await(t, "history cannot be written")
 	time.Sleep(2 * retryTime)
 	if err := h.store.Load().writer.QueryRow("PRAGMA max_page_count = 1000000").Scan(&pages); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, func() string { return without(log, "history is written again") })
+	log.Await(t, "history is written again")
 	records(t, h, Query{Limit: MaxRecords}, MaxRecords)
 	if calls, _, _ := count(t, h); calls != n || strings.Count(log.String(), "cannot be written") != 1 {
 		t.Errorf("%d of %d are there:\n%s", calls, n, log)
 	}
 }
 
-func without(log *logged, text string) string {
+func without(log *logtest.Log, text string) string {
 	if all := log.String(); !strings.Contains(all, text) {
 		return fmt.Sprintf("the log is without %q: %s", text, all)
 	}

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"moip/internal/logtest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -112,8 +114,8 @@ func TestLeisure(t *testing.T) {
 
 // What is in use counts, garbage does not, and the log tells of both ends.
 func TestGauge(t *testing.T) {
-	var log bytes.Buffer
-	g := &Gauge{enough: true, log: slog.New(slog.NewTextHandler(&log, nil)), by: "GOMEMLIMIT"}
+	var log logtest.Log
+	g := &Gauge{enough: true, log: log.Logger(), by: "GOMEMLIMIT"}
 	runtime.GC()
 	needed, _, _ := ofGo()
 	g.soft = (needed + 32<<20) / 3 * 4
@@ -144,7 +146,7 @@ func TestGauge(t *testing.T) {
 	}
 	cancel()
 	<-done
-	if strings.Count(log.String(), "\n") != 2 || !strings.Contains(log.String(), "memory is wanting") || !strings.Contains(log.String(), "memory is enough again") {
+	if strings.Count(log.String(), "\n") != 2 || !log.Has("memory is wanting") || !log.Has("memory is enough again") {
 		t.Errorf("the log says\n%s", &log)
 	}
 	var none *Gauge

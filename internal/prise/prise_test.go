@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"io"
-	"log/slog"
 	"strings"
 	"sync"
 	"testing"
@@ -13,6 +12,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"moip/internal/logtest"
 	"moip/internal/prise"
 	"moip/internal/prise/minitest"
 	"moip/internal/serial"
@@ -34,29 +34,13 @@ type desk struct {
 	calls chan session.Endpoint
 	from  session.Caller
 	stop  func()
-
-	mu  sync.Mutex
-	log bytes.Buffer
+	log   logtest.Log
 }
-
-func (d *desk) Write(p []byte) (int, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.log.Write(p)
-}
-
-func (d *desk) logged() string {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.log.String()
-}
-
-func (d *desk) said(text string) bool { return strings.Contains(d.logged(), text) }
 
 // attend attends to m until the test ends.
 func attend(t *testing.T, m *minitest.Minitel, o prise.Options) *desk {
 	d := &desk{T: t, calls: make(chan session.Endpoint, 1)}
-	o.Path, o.Log = m.Path, slog.New(slog.NewTextHandler(d, nil))
+	o.Path, o.Log = m.Path, d.log.Logger()
 	if o.Open == nil {
 		o.Open = m.Open
 	}
@@ -121,7 +105,7 @@ func TestCall(t *testing.T) {
 		if d.from.Transport != "serial" || d.from.Speed != 1200 || !d.from.Addr.Addr().IsLoopback() {
 			t.Errorf("the call is from %+v", d.from)
 		}
-		if !d.said(`Minitel 1B Telic-Alcatel`) {
+		if !d.log.Has(`Minitel 1B Telic-Alcatel`) {
 			t.Error("the Minitel is not named")
 		}
 		send(e, "\x0CBONJOUR")
@@ -145,7 +129,7 @@ func TestCall(t *testing.T) {
 		}
 		m.Unplug() // and settings that are our own are not taken for the Minitel's
 		m.Plug()
-		m.Await("found again", func() bool { return strings.Count(d.logged(), "Minitel found") == 2 })
+		m.Await("found again", func() bool { return strings.Count(d.log.String(), "Minitel found") == 2 })
 		m.AwaitText("Appuyez sur une touche")
 		d.stop()
 		if after := m.State(); after != before {
@@ -198,7 +182,7 @@ func TestSpeeds(t *testing.T) {
 func TestFound(t *testing.T) {
 	inside(t, minitest.Philips2, func(t *testing.T, m *minitest.Minitel) {
 		d := attend(t, m, prise.Options{Speed: 4800})
-		m.Await("nobody", func() bool { return d.said("no Minitel answers") })
+		m.Await("nobody", func() bool { return d.log.Has("no Minitel answers") })
 		m.On()
 		m.Set(9600)
 		m.AwaitText("Ligne à 4800 bit/s")
@@ -213,7 +197,7 @@ func TestSilent(t *testing.T) {
 		d := attend(t, m, prise.Options{Speed: 1200})
 		m.AwaitText("Appuyez")
 		m.Press("A")
-		m.Await("found", func() bool { return d.said("it does not say") })
+		m.Await("found", func() bool { return d.log.Has("it does not say") })
 		e := d.call(m)
 		send(e, "\x0CBONJOUR")
 		m.AwaitText("BONJOUR")
@@ -265,7 +249,7 @@ func TestDamage(t *testing.T) {
 		m.Press("C")
 		receive(t, e, "C")
 		e.Close()
-		m.Await("the count", func() bool { return d.said("here=6") })
+		m.Await("the count", func() bool { return d.log.Has("here=6") })
 	})
 }
 
@@ -347,7 +331,7 @@ func TestTele(t *testing.T) {
 		m.Unplug()
 		m.Plug()
 		e.Close()
-		m.Await("found again", func() bool { return strings.Count(d.logged(), "Minitel found") == 2 })
+		m.Await("found again", func() bool { return strings.Count(d.log.String(), "Minitel found") == 2 })
 		e = d.call(m)
 		send(e, "\x0CENCORE")
 		m.AwaitText("ENCORE")
@@ -365,7 +349,7 @@ func TestLastOrder(t *testing.T) {
 				if id == [3]byte{} {
 					m.AwaitText("Appuyez")
 					m.Press("A")
-					m.Await("found", func() bool { return d.said("it does not say") })
+					m.Await("found", func() bool { return d.log.Has("it does not say") })
 				}
 				for range 4 {
 					e := d.call(m)
@@ -424,7 +408,7 @@ func TestSilentSpeed(t *testing.T) {
 		d := attend(t, m, prise.Options{Speed: 4800})
 		m.AwaitText("Appuyez")
 		m.Press("A")
-		m.Await("found", func() bool { return d.said("it does not say") })
+		m.Await("found", func() bool { return d.log.Has("it does not say") })
 		e := d.call(m)
 		send(e, "\x0CA\x1B\x3A\x6B\x76B")
 		m.AwaitText("AB")
@@ -468,7 +452,7 @@ func TestStuck(t *testing.T) {
 				break
 			}
 		}
-		m.Await("the reason", func() bool { return d.said("takes nothing") })
+		m.Await("the reason", func() bool { return d.log.Has("takes nothing") })
 		e.Close()
 	})
 }

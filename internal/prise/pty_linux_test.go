@@ -29,7 +29,7 @@ func TestTerminal(t *testing.T) {
 	}
 	e.Close()
 	m.Plug()
-	m.Await("found again", func() bool { return strings.Count(d.logged(), "Minitel found") == 2 })
+	m.Await("found again", func() bool { return strings.Count(d.log.String(), "Minitel found") == 2 })
 	e = d.call(m)
 	send(e, "\x0CENCORE")
 	m.AwaitText("ENCORE")

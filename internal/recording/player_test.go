@@ -14,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"moip/internal/logtest"
 	"moip/internal/session"
 	"moip/videotex"
 )
@@ -192,8 +193,8 @@ func TestFolderPlays(t *testing.T) {
 	write(t, dir+"/.hidden.cast", cast)
 	write(t, dir+"/notes.txt", "x")
 	synctest.Test(t, func(t *testing.T) {
-		log := new(logbook)
-		p := NewProjector(log.logger())
+		log := new(logtest.Log)
+		p := NewProjector(log.Logger())
 		s := sees(t, p, "replay:"+dir)
 		for range 3 {
 			s.next("page\x19", s.pauseOnce())
@@ -218,7 +219,7 @@ func TestFolderPlays(t *testing.T) {
 			s.next("b", 3*time.Second)
 			s.next("a", between+time.Second)
 		}
-		if log.lines("passed over") != 3 || log.lines("3.cast: line 4") != 1 || log.lines("4.cast") != 1 || log.lines("6.cast") != 1 {
+		if len(log.Lines("passed over")) != 3 || len(log.Lines("3.cast: line 4")) != 1 || len(log.Lines("4.cast")) != 1 || len(log.Lines("6.cast")) != 1 {
 			t.Errorf("the log says\n%s", log)
 		}
 		s.Close()
@@ -315,7 +316,7 @@ func TestMuseum(t *testing.T) {
 	}
 	write(t, dir+"/bad.cast", "nonsense")
 	synctest.Test(t, func(t *testing.T) {
-		p := NewProjector(new(logbook).logger())
+		p := NewProjector(new(logtest.Log).Logger())
 		var visitors []*show
 		for range 2 {
 			visitors = append(visitors, sees(t, p, "replay:"+dir))

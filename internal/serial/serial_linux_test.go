@@ -232,13 +232,13 @@ func TestPendingAndDrain(t *testing.T) {
 	}
 	began := time.Now()
 	port.Write(make([]byte, 24)) // a fifth of a second at 1200 bit/s
-	if n := port.Pending(); n < 1 || n > 24 {
+	if n := port.Pending(); n > 24 || n < 1 && time.Since(began) < 200*time.Millisecond {
 		t.Errorf("%d of 24 bytes pending", n)
 	}
 	if err := port.Drain(); err != nil {
 		t.Error(err)
 	}
-	if took := time.Since(began); took < 200*time.Millisecond || took > 1300*time.Millisecond {
+	if took := time.Since(began); took < 200*time.Millisecond || took > 5*time.Second {
 		t.Errorf("drained in %v", took)
 	}
 	if n := port.Pending(); n != 0 {

@@ -1,10 +1,8 @@
 package services
 
 import (
-	"bytes"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"moip/internal/logtest"
 	"moip/videotex"
 )
 
@@ -179,8 +178,8 @@ func TestHostileFolder(t *testing.T) {
 // Files come and go while people look.
 func TestFolderChanges(t *testing.T) {
 	dir := album3(t)
-	var log bytes.Buffer
-	o := Options{Pages: dir, Log: slog.New(slog.NewTextHandler(&log, nil))}
+	var log logtest.Log
+	o := Options{Pages: dir, Log: log.Logger()}
 	visits(t, o, "pages", func(c *caller) {
 		os.Remove(filepath.Join(dir, "b.vdt"))
 		c.types("<Suite>")
@@ -195,7 +194,7 @@ func TestFolderChanges(t *testing.T) {
 	if n := strings.Count(log.String(), "cannot show a page"); n != 2 {
 		t.Errorf("the log is\n%s", &log)
 	}
-	log.Reset()
+	log.Take()
 	visits(t, o, "pages", func(c *caller) {
 		c.shows("Il n'y a pas de page en ce moment.")
 		c.types("1<Envoi><Suite><Guide><Répétition>")

@@ -3,6 +3,8 @@ package session
 import (
 	"errors"
 	"io"
+
+	"moip/internal/stack"
 )
 
 // A leg is one of the connections of a call. Its fields belong to whoever
@@ -86,6 +88,7 @@ func (l *leg) wake() {
 
 // goOn is listen after what has been read.
 func (l *leg) goOn(p []byte, err error) {
+	stack.Grow()
 	if l.heard(p, err) {
 		l.listen()
 	}

@@ -8,6 +8,7 @@ import (
 	"math"
 	"time"
 
+	"moip/internal/stack"
 	"moip/videotex"
 )
 
@@ -35,6 +36,7 @@ func (c *Call) dial(d Dial, r Route, t Tap, done func(Endpoint, error)) *attempt
 	ctx, cancel := context.WithTimeout(withTap(context.Background(), t), cmp.Or(r.DialTimeout, c.Limits.Dial, never))
 	a := &attempt{cancel}
 	c.run(func() {
+		stack.Grow()
 		e, err := d(ctx, c.id, r)
 		c.mu.Lock()
 		defer c.mu.Unlock()

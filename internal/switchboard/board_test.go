@@ -1,11 +1,9 @@
 package switchboard
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
-	"log/slog"
 	"net"
 	"net/netip"
 	"strings"
@@ -15,6 +13,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"moip/internal/logtest"
 	"moip/internal/session"
 	"moip/internal/transport"
 )
@@ -53,24 +52,13 @@ type rig struct {
 	*Board
 	portal, service door
 	events          chan session.Event
-	log             *lockedBuffer
-}
-
-type lockedBuffer struct {
-	mu sync.Mutex
-	bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.Buffer.Write(p)
+	log             *logtest.Log
 }
 
 func newRig(t *testing.T, follow ...func(session.Event)) *rig {
-	log := new(lockedBuffer)
+	log := new(logtest.Log)
 	r := &rig{
-		T: t, Board: New(slog.New(slog.NewTextHandler(log, nil))),
+		T: t, Board: New(log.Logger()),
 		portal: make(door, 99), service: make(door, 99), events: make(chan session.Event, 999), log: log,
 	}
 	cfg := session.Config{
@@ -230,7 +218,8 @@ func TestShutdownGivesUp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.Answer(deaf{e}, session.Caller{})
+	free := make(chan struct{})
+	r.Answer(deaf{e, free}, session.Caller{})
 	portal := <-r.portal
 	io.WriteString(portal, "page")
 	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
@@ -238,17 +227,21 @@ func TestShutdownGivesUp(t *testing.T) {
 	if err := r.Shutdown(ctx); !errors.Is(err, context.DeadlineExceeded) {
 		t.Error(err)
 	}
+	close(free)
 	theirs.Close()
 	if err := r.shutdown(); err != nil {
 		t.Error(err)
 	}
 }
 
-// deaf is an Endpoint whose peer takes nothing.
-type deaf struct{ session.Endpoint }
+// deaf is an Endpoint whose peer takes nothing until free is closed.
+type deaf struct {
+	session.Endpoint
+	free chan struct{}
+}
 
 func (d deaf) Send(p []byte) bool { return true }
-func (d deaf) Flush()             { time.Sleep(200 * time.Millisecond) }
+func (d deaf) Flush()             { <-d.free }
 
 // Nobody waits for a call that takes its time to begin, but who has an order for it.
 func TestBeginsApart(t *testing.T) {

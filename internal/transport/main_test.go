@@ -73,7 +73,7 @@ func attend(s session.Sleeper) {
 }
 
 // patience is how long a test waits for what must happen.
-const patience = 5 * time.Second
+const patience = 30 * time.Second
 
 // sockets returns the two ends of a TCP connection over the loopback, closed
 // when the test ends. The peer's reads fail when patience is over.

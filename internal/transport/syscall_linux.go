@@ -16,6 +16,16 @@ import (
 func read(fd int, p []byte) (int, error)  { return rawCall(syscall.SYS_READ, fd, p) }
 func write(fd int, p []byte) (int, error) { return rawCall(syscall.SYS_WRITE, fd, p) }
 
+// hold is send(2) with MSG_MORE.
+func hold(fd int, p []byte) (int, error) {
+	n, _, err := syscall.RawSyscall6(syscall.SYS_SENDTO, uintptr(fd),
+		uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), unix.MSG_MORE, 0, 0)
+	if err != 0 {
+		return 0, err
+	}
+	return int(n), nil
+}
+
 func rawCall(number uintptr, fd int, p []byte) (int, error) {
 	n, _, err := syscall.RawSyscall(number, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)))
 	if err != 0 {

@@ -73,8 +73,13 @@ func (w *watch) read(p []byte) (n int, err error) {
 	return n, err
 }
 
-func (w *watch) write(p []byte) (n int, err error) {
-	n, err = writeNow(uintptr(w.fd), p)
+func (w *watch) write(p []byte) (int, error) { return w.written(writeNow(uintptr(w.fd), p)) }
+
+// hold has the kernel wait for more, up to 200 ms (tcp(7), TCP_CORK).
+func (w *watch) hold(p []byte) (int, error) { return w.written(holdNow(uintptr(w.fd), p)) }
+
+// written sees to it that there is room told of after errAgain.
+func (w *watch) written(n int, err error) (int, error) {
 	if full := err == errAgain; full != w.wants {
 		if w.wants = full; full && w.free.Load() == nil {
 			free := make(chan struct{}, 1)
@@ -134,8 +139,13 @@ func (w *watch) closeRead() {
 	w.rouse()
 }
 
+func (w *watch) closeWrite() { unix.Shutdown(w.fd, unix.SHUT_WR) }
+
 func (w *watch) close() {
 	w.by.close(w)
 	w.hasRoom()
 	w.rouse()
 }
+
+// holdNow is writeNow for what more is to follow soon.
+func holdNow(fd uintptr, p []byte) (int, error) { return now("send", hold, fd, p) }

@@ -335,6 +335,7 @@ func (e *WebSocket) sendControl(op ws.OpCode, payload []byte) {
 
 func (e *WebSocket) sendClose(body []byte) {
 	if e.closing.CompareAndSwap(false, true) {
+		e.lastWords()
 		e.sendControl(ws.OpClose, body)
 	}
 }

@@ -608,6 +608,7 @@ type nowhere struct{ stream }
 func (nowhere) Send([]byte) bool { return false }
 func (nowhere) end(error) error  { return nil }
 func (nowhere) backlog() int     { return 0 }
+func (nowhere) lastWords()       {}
 
 func FuzzWebSocket(f *testing.F) {
 	f.Add([]byte(masked(ws.OpText, "3615 é€")), int64(1))

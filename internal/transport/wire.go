@@ -60,6 +60,10 @@ type stream interface {
 	// backlog returns how many bytes are kept.
 	backlog() int
 
+	// lastWords says that what is sent next is the last, and end follows at once. Then
+	// both may leave in one packet.
+	lastWords()
+
 	// flushSoon sees to it that what is kept leaves, though no session calls
 	// Flush: it did not send it.
 	flushSoon()
@@ -75,7 +79,11 @@ type stream interface {
 type watcher interface {
 	read(p []byte) (int, error)  // what is there, else errAgain; nothing and no error at the end
 	write(p []byte) (int, error) // what there is room for, else errAgain
-	closeRead()                  // the end is near: read will return no error but at it
+
+	// hold is write for what leaves at the latest with closeWrite.
+	hold(p []byte) (int, error)
+	closeWrite()
+	closeRead() // the end is near: read will return no error but at it
 	close()
 
 	// room is where to wait after errAgain of write. It may say so once too often.
@@ -110,6 +118,7 @@ type wire struct {
 	watch   watcher       // nil while Receive waits itself
 	kept    []byte        // nil when all was written
 	flusher chan struct{} // closed and nil again when the one who writes what is kept is done
+	last    bool          // what is sent is the last, see lastWords
 	ended   error         // why the wire was closed here
 	broken  error         // why it cannot be written to
 }
@@ -319,7 +328,9 @@ func (w *wire) send(p []byte) error {
 
 // writeOnce writes what there is room for, under the lock.
 func (w *wire) writeOnce(p []byte) (n int, err error) {
-	if w.watch != nil {
+	if w.watch != nil && w.last {
+		return w.watch.hold(p)
+	} else if w.watch != nil {
 		return w.watch.write(p)
 	}
 	d := w.direct
@@ -461,6 +472,12 @@ func (w *wire) tryWatched(p []byte) (n int, err error) {
 	return w.watch.write(p)
 }
 
+func (w *wire) lastWords() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.last = true
+}
+
 func (w *wire) backlog() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -479,6 +496,9 @@ func (w *wire) end(reason error) error {
 	w.ended, w.kept = reason, nil
 	watch := w.watch
 	if watch != nil {
+		if w.last { // before anything else can reset the connection, and so lose them
+			watch.closeWrite()
+		}
 		readOut(watch.read)
 		watch.close()
 	}

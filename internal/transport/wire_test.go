@@ -290,7 +290,7 @@ func TestStallLimit(t *testing.T) {
 }
 
 func TestStallIsRenewedBySockets(t *testing.T) {
-	const stall = 300 * time.Millisecond
+	const stall = time.Second
 	ours, peer := narrowSockets(t)
 	e := TCP(ours, stall)
 	defer e.Close()
@@ -301,7 +301,7 @@ func TestStallIsRenewedBySockets(t *testing.T) {
 		e.Flush()
 		close(flushed)
 	}()
-	for step := n/10 + 1; n > 0; n -= step { // for much longer than stall
+	for step := n/6 + 1; n > 0; n -= step { // for longer than stall
 		time.Sleep(stall / 5)
 		if _, err := io.ReadFull(peer, make([]byte, min(step, n))); err != nil {
 			t.Fatal(err)

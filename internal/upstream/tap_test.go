@@ -71,7 +71,7 @@ func TestTap(t *testing.T) {
 			if !strings.HasPrefix(got, want) || strings.Contains(got, "secret") || strings.HasSuffix(got, `\r\n\r\n"`) {
 				t.Errorf("it is told %s, want %s", got, want)
 			}
-		case <-time.After(5 * time.Second):
+		case <-time.After(patience):
 			t.Fatalf("it is not told %s", want)
 		}
 	}

@@ -5,15 +5,14 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
-	"os"
 	"time"
 
+	"moip/internal/certificate"
 	"moip/internal/session"
 	"moip/internal/telnet"
 	"moip/internal/transport"
@@ -123,17 +122,6 @@ func (d *Dialer) dial(ctx context.Context, u *url.URL, r session.Route) (session
 // trusting returns how to verify that host is whom it says. The certificates
 // in the file ca, if there is one, replace the system's.
 func trusting(ca, host string) (*tls.Config, error) {
-	config := &tls.Config{ServerName: host, NextProtos: []string{"http/1.1"}}
-	if ca == "" {
-		return config, nil
-	}
-	pem, err := os.ReadFile(ca)
-	if err != nil {
-		return nil, fmt.Errorf("certificates to trust: %w", err)
-	}
-	config.RootCAs = x509.NewCertPool()
-	if !config.RootCAs.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("certificates to trust: there are none in %s", ca)
-	}
-	return config, nil
+	roots, err := certificate.Authorities(ca)
+	return &tls.Config{ServerName: host, NextProtos: []string{"http/1.1"}, RootCAs: roots}, err
 }

@@ -35,12 +35,13 @@ import (
 	"go.uber.org/goleak"
 
 	"moip/internal/session"
+	"moip/internal/soon"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // patience is how long a test waits for what must happen.
-const patience = 5 * time.Second
+const patience = 30 * time.Second
 
 // A Dialer's method is what sessions dial with.
 var _ session.Dial = new(Dialer).Dial
@@ -354,17 +355,24 @@ func TestDialGivesUp(t *testing.T) {
 			_, err := io.Copy(io.Discard, conn) // silent
 			gone <- err
 		})
-		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
-		_, err := new(Dialer).Dial(ctx, 1, session.Route{URL: url})
-		cancel()
-		if !errors.Is(err, context.DeadlineExceeded) || !strings.HasPrefix(err.Error(), "dial "+url+": ") {
-			t.Errorf("%s: gave up with %v", scheme, err)
+		closed := false
+		for limit := 30 * time.Millisecond; !closed && limit < patience; limit *= 4 { // in so little time it may not even have dialled
+			ctx, cancel := context.WithTimeout(t.Context(), limit)
+			_, err := new(Dialer).Dial(ctx, 1, session.Route{URL: url})
+			cancel()
+			if !errors.Is(err, context.DeadlineExceeded) || !strings.HasPrefix(err.Error(), "dial "+url+": ") {
+				t.Errorf("%s: gave up with %v", scheme, err)
+			}
+			closed = soon.Or(patience/10, func() bool { return len(gone) > 0 })
+		}
+		if !closed {
+			t.Fatalf("%s: the connection was left open", scheme)
 		}
 		if err := <-gone; err != nil && !errors.Is(err, syscall.ECONNRESET) {
 			t.Errorf("%s: the connection was left open, %v", scheme, err)
 		}
 
-		ctx, cancel = context.WithCancel(t.Context())
+		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		if _, err := new(Dialer).Dial(ctx, 1, session.Route{URL: url}); !errors.Is(err, context.Canceled) {
 			t.Errorf("%s: cancelled with %v", scheme, err)
@@ -438,7 +446,7 @@ func TestSecureServices(t *testing.T) {
 		{session.Route{URL: url, CA: other}, "certificate signed by unknown authority"},
 		{session.Route{URL: strings.Replace(url, "127.0.0.1", "localhost", 1), CA: file}, "wanted to match localhost"},
 		{session.Route{URL: url, CA: empty}, "certificates to trust: there are none in " + empty},
-		{session.Route{URL: url, CA: empty + "x"}, "certificates to trust: open " + empty + "x: no such file"},
+		{session.Route{URL: url, CA: empty + "x"}, "certificates to trust: stat " + empty + "x: no such file"},
 	} {
 		_, err := dial(t, test.route)
 		if err == nil || !strings.HasPrefix(err.Error(), "dial "+test.route.URL+": ") || !strings.Contains(err.Error(), test.want) {
@@ -580,19 +588,4 @@ func FuzzCheck(f *testing.F) {
 			t.Errorf("%q asks %v, %v", raw, r, err)
 		}
 	})
-}
-
-func TestPublic(t *testing.T) {
-	for url, want := range map[string]string{
-		"ws://localhost:8765/":           "ws://localhost:8765/",
-		"ws://me:secret@localhost:8765/": "ws://localhost:8765/",
-		"ws://me:se@cret@localhost/":     "ws://localhost/",
-		"tcp:me:secret@localhost:4000":   "tcp:localhost:4000",
-		"ws://localhost:80/at@home?a=@":  "ws://localhost:80/at@home?a=@",
-		"ws://[::1]:80?me@home":          "ws://[::1]:80?me@home",
-	} {
-		if got := Public(url); got != want {
-			t.Errorf("%s is shown as %s, want %s", url, got, want)
-		}
-	}
 }

@@ -1,14 +1,15 @@
 package natsbus
 
 import (
+	"bytes"
 	"crypto/tls"
 	"fmt"
-	"io"
-	"os"
-	"strings"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nkeys"
+
+	"moip/internal/certificate"
+	"moip/internal/smallfile"
 )
 
 // A Login is by what a gateway is known to a NATS server, and the server to it. Credentials,
@@ -50,7 +51,7 @@ func (l Login) options() (all []nats.Option, err error) {
 		all = append(all, nats.TokenHandler(func() string { return firstLine(l.Token) }))
 	}
 	if l.CA != "" {
-		check(l.CA, readable)
+		check(l.CA, func(path string) error { _, err := certificate.Authorities(path); return err })
 		all = append(all, nats.RootCAs(l.CA))
 	}
 	if l.Cert != "" {
@@ -64,8 +65,8 @@ const maxFile = 64 << 10
 
 // readable returns why a file has nothing to say.
 func readable(path string) error {
-	data, err := content(path)
-	if err == nil && strings.TrimSpace(data) == "" {
+	data, err := smallfile.Read(path, maxFile)
+	if err == nil && len(bytes.TrimSpace(data)) == 0 {
 		err = fmt.Errorf("%s: is empty", path)
 	}
 	return err
@@ -73,14 +74,14 @@ func readable(path string) error {
 
 // credible returns why a file has no credentials. What is in it is not shown.
 func credible(path string) error {
-	data, err := content(path)
+	data, err := smallfile.Read(path, maxFile)
 	if err != nil {
 		return err
 	}
-	if _, err := nkeys.ParseDecoratedUserNKey([]byte(data)); err != nil {
+	if _, err := nkeys.ParseDecoratedUserNKey(data); err != nil {
 		return fmt.Errorf("%s: has no user's key in it (write what nsc generate creds prints)", path)
 	}
-	if _, err := nkeys.ParseDecoratedJWT([]byte(data)); err != nil {
+	if _, err := nkeys.ParseDecoratedJWT(data); err != nil {
 		return fmt.Errorf("%s: has no JWT in it (write what nsc generate creds prints)", path)
 	}
 	return nil
@@ -95,27 +96,10 @@ func pair(cert, key string) (tls.Certificate, error) {
 	return p, err
 }
 
-func content(path string) (string, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return "", err
-	}
-	if !info.Mode().IsRegular() || info.Size() > maxFile {
-		return "", fmt.Errorf("%s: is no file of at most %d KB", path, maxFile>>10)
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxFile))
-	return string(data), err
-}
-
 // firstLine returns the first line of a file. Without one, the server will say what it thinks
 // of that.
 func firstLine(path string) string {
-	data, _ := content(path)
-	first, _, _ := strings.Cut(data, "\n")
-	return strings.TrimSpace(first)
+	data, _ := smallfile.Read(path, maxFile)
+	first, _, _ := bytes.Cut(data, []byte("\n"))
+	return string(bytes.TrimSpace(first))
 }

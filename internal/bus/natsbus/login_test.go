@@ -1,7 +1,6 @@
 package natsbus
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
@@ -9,7 +8,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -21,32 +19,15 @@ import (
 	"moip/internal/bus/natstest"
 	"moip/internal/certificate/catest"
 	"moip/internal/freeport"
+	"moip/internal/logtest"
 	"moip/internal/policy/token"
 )
 
-// A notebook is a log in memory.
-type notebook struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (n *notebook) Write(p []byte) (int, error) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.text.Write(p)
-}
-
-func (n *notebook) String() string {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.text.String()
-}
-
 // opensNoted is opens with a log to read.
-func opensNoted(t *testing.T, o Options) (*Bus, *notebook) {
+func opensNoted(t *testing.T, o Options) (*Bus, *logtest.Log) {
 	t.Helper()
-	n := &notebook{}
-	o.Prefix, o.Log = "moip", slog.New(slog.NewTextHandler(n, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	n := new(logtest.Log)
+	o.Prefix, o.Log = "moip", n.Debug()
 	b, err := Open(o)
 	if err != nil {
 		t.Fatal(err)
@@ -101,7 +82,7 @@ func TestLogins(t *testing.T) {
 				t.Error(err)
 			}
 			b, log := opensNoted(t, Options{Servers: []string{s.URL}})
-			until(t, "it is told why a stranger is not let in", func() bool { return strings.Contains(log.String(), "uthorization") })
+			log.Await(t, "uthorization")
 			if b.State().Up {
 				t.Error("a stranger is let in")
 			}
@@ -155,7 +136,7 @@ func TestWrongPassword(t *testing.T) {
 	}
 	writes(t, file, secret)
 	until(t, "up", up(b))
-	if strings.Contains(log.String(), "secret") || strings.Contains(log.String(), secret) {
+	if log.Has("secret") || log.Has(secret) {
 		t.Error(log)
 	}
 }
@@ -208,16 +189,16 @@ func TestTLS(t *testing.T) {
 		{"the bus is down", Login{CA: ca.File, Cert: strangerCert, Key: strangerKey}},
 	} {
 		b, log := opensNoted(t, Options{Servers: []string{s.URL}, Login: test.login})
-		until(t, "why is told", func() bool { return strings.Contains(log.String(), test.why) })
+		log.Await(t, test.why)
 		time.Sleep(500 * time.Millisecond)
-		if b.State().Up || strings.Contains(log.String(), "the bus is up") {
+		if b.State().Up || log.Has("the bus is up") {
 			t.Errorf("%+v is let in", test.login)
 		}
 	}
 	// Who has an authority speaks to no server without TLS.
 	plain := natstest.New(t, "")
 	b, log := opensNoted(t, Options{Servers: []string{plain.URL}, Login: Login{CA: ca.File}})
-	until(t, "refused", func() bool { return strings.Contains(log.String(), "secure connection not available") })
+	log.Await(t, "secure connection not available")
 	if b.State().Up {
 		t.Error("up without TLS")
 	}
@@ -238,7 +219,7 @@ func TestPermissions(t *testing.T) {
 		b.Publish(bus.Message{Subject: "forbidden.one"})
 	}
 	b.Publish(bus.Message{Subject: "forbidden.three"})
-	until(t, "the third is told", func() bool { return strings.Contains(log.String(), "moip.forbidden.three") })
+	log.Await(t, "moip.forbidden.three")
 	if n := strings.Count(log.String(), "moip.forbidden.one"); n != 1 {
 		t.Errorf("the first is told %d times", n)
 	}
@@ -258,7 +239,7 @@ func TestSmallServer(t *testing.T) {
 	if err := b.Publish(bus.Message{Subject: "a", Data: make([]byte, 65536)}); err != nil {
 		t.Error(err)
 	}
-	until(t, "it is told", func() bool { return strings.Contains(log.String(), "max_payload=65536") })
+	log.Await(t, "max_payload=65536")
 	talk(t, b, b)
 }
 
@@ -273,7 +254,7 @@ func TestSlowIsTold(t *testing.T) {
 		b.Publish(bus.Message{Subject: "flood", Data: make([]byte, bus.MaxData)})
 	}
 	until(t, "it is told", func() bool {
-		return strings.Contains(log.String(), "messages of the bus are missed") && strings.Contains(log.String(), "subject=flood")
+		return log.Has("messages of the bus are missed") && log.Has("subject=flood")
 	})
 	close(free)
 }
@@ -296,7 +277,7 @@ func TestLater(t *testing.T) {
 	if _, err := b.Request(t.Context(), "news", nil); err != bus.ErrDown {
 		t.Error(err)
 	}
-	until(t, "why is told", func() bool { return strings.Contains(log.String(), "connection refused") })
+	log.Await(t, "connection refused")
 	time.Sleep(time.Second)
 	if n := strings.Count(log.String(), "the bus is down"); n > 2 {
 		t.Errorf("told %d times:\n%s", n, log)
@@ -348,13 +329,13 @@ func TestStrangers(t *testing.T) {
 			ends := []string{freeport.Addr(t), freeport.Addr(t)}
 			places := slices.Clone(ends)
 			var all []*Bus
-			var logs []*notebook
+			var logs []*logtest.Log
 			for i, o := range []ServerOptions{test.a, test.b} {
-				n := &notebook{}
+				n := new(logtest.Log)
 				if name == "no secret" && i == 0 {
 					places = places[:1] // it is asked, and asks nobody
 				}
-				o.Listen, o.Routes, o.Name, o.Log = ends[i], slices.Clone(places), "paris", slog.New(slog.NewTextHandler(n, nil))
+				o.Listen, o.Routes, o.Name, o.Log = ends[i], slices.Clone(places), "paris", n.Logger()
 				s, err := StartServer(o)
 				if err != nil {
 					t.Fatal(err)
@@ -378,7 +359,7 @@ func TestStrangers(t *testing.T) {
 				t.Error(err)
 			}
 			for _, log := range logs {
-				if strings.Contains(log.String(), "horse") {
+				if log.Has("horse") {
 					t.Errorf("a secret is shown:\n%s", log)
 				}
 				if n := strings.Count(log.String(), "\n"); n > 8 {
@@ -419,7 +400,7 @@ func TestLargeFromElsewhere(t *testing.T) {
 	if n := <-heard; n != bus.MaxData {
 		t.Errorf("%d bytes are heard", n)
 	}
-	if !strings.Contains(log.String(), "too large, and left aside") {
+	if !log.Has("too large, and left aside") {
 		t.Error(log)
 	}
 }

@@ -50,15 +50,18 @@ func (b *Bus) fits(m *nats.Msg) bool {
 	return false
 }
 
-// Publish is that of a Bus. It returns ErrDown, too, if too much waits for a slow server.
+// Publish is that of a Bus. It returns ErrDown, too, if too much waits for a slow server. It
+// does not ask the connection anything, whose lock is held while that server takes nothing.
 func (b *Bus) Publish(m bus.Message) error {
-	if len(m.Data) > bus.MaxData {
+	b.mu.Lock()
+	up, most := b.state.Up, b.most
+	b.mu.Unlock()
+	switch {
+	case len(m.Data) > bus.MaxData:
 		return bus.ErrLarge
-	}
-	if !b.State().Up {
+	case !up:
 		return bus.ErrDown
-	}
-	if int64(len(m.Data)) > b.conn.MaxPayload() {
+	case int64(len(m.Data)) > most:
 		return bus.ErrLarge
 	}
 	out := &nats.Msg{Subject: b.subject(m.Subject), Data: m.Data}

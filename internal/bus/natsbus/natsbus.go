@@ -61,6 +61,7 @@ type Bus struct {
 	told      []string   // guarded by turn: why it is down, as the log knows
 	mu        sync.Mutex
 	state     bus.State // guarded by mu, as all below
+	most      int64     // bytes of a message that the server takes
 	connected bool      // to a server; that inside may be alone
 	why       error     // it is not
 	alone     error     // why the server inside is, nil if it is not
@@ -150,10 +151,16 @@ func (b *Bus) Follow(f func(bus.State)) (stop func()) {
 
 // connect is told that a server has been reached.
 func (b *Bus) connect(c *nats.Conn) {
-	if most := c.MaxPayload(); most < bus.MaxData {
-		b.o.Log.Error("the NATS server takes only small messages: set its max_payload to 1MB", "at", c.ConnectedUrlRedacted(), "max_payload", most)
+	most, at := c.MaxPayload(), c.ConnectedUrlRedacted()
+	if most < bus.MaxData {
+		b.o.Log.Error("the NATS server takes only small messages: set its max_payload to 1MB", "at", at, "max_payload", most)
 	}
-	b.change(func() { b.connected, b.why, b.refusal = true, nil, nil })
+	b.change(func() {
+		b.connected, b.why, b.refusal, b.most = true, nil, nil, most
+		if b.o.Inside == nil {
+			b.state.At = at
+		}
+	})
 }
 
 // disconnect is told that the server is lost, or that none is to be had.
@@ -170,6 +177,7 @@ func (b *Bus) routed(alone error) {
 }
 
 // change has f change what the state depends on, and tells who follows if that is another.
+// f must not ask the connection anything, which may be busy, see Publish.
 func (b *Bus) change(f func()) {
 	b.turn.Lock()
 	defer b.turn.Unlock()
@@ -187,9 +195,6 @@ func (b *Bus) change(f func()) {
 	b.state.Up, b.state.Why = up, why
 	if was.Up != up {
 		b.state.Since = time.Now()
-	}
-	if b.o.Inside == nil && b.connected {
-		b.state.At = b.conn.ConnectedUrlRedacted()
 	}
 	state, all := b.state, maps.Clone(b.followers)
 	b.mu.Unlock()

@@ -75,6 +75,22 @@ func TestOutside(t *testing.T) {
 	}
 }
 
+// Who publishes does not wait for a server that takes nothing, as long as it holds the
+// connection.
+func TestPublishWaitsForNobody(t *testing.T) {
+	line := opensLine(t, startsNATS(t, server.Options{}).Addr().String())
+	b := opens(t, Options{Servers: []string{"nats://" + line.at}})
+	until(t, "up", up(b))
+	line.Cut()
+	for err := error(nil); err == nil; {
+		began := time.Now()
+		err = b.Publish(bus.Message{Subject: "flood", Data: make([]byte, bus.MaxData)})
+		if took := time.Since(began); took > writeTime/2 {
+			t.Error("publishing took", took)
+		}
+	}
+}
+
 func TestInside(t *testing.T) {
 	places := []string{freeport.Addr(t), freeport.Addr(t)}
 	var all []*Bus

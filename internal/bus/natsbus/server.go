@@ -4,13 +4,11 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/url"
-	"os"
 	"slices"
 	"strconv"
 	"sync"
@@ -21,6 +19,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"moip/internal/bus"
+	"moip/internal/certificate"
 	"moip/internal/policy/token"
 )
 
@@ -97,6 +96,7 @@ func StartServer(o ServerOptions) (*Server, error) {
 func (s *Server) inherit() {
 	tick := time.NewTicker(heirTime)
 	defer tick.Stop()
+	var told hush
 	for {
 		select {
 		case <-tick.C:
@@ -107,7 +107,7 @@ func (s *Server) inherit() {
 		if err == nil {
 			return
 		}
-		if !errors.Is(err, syscall.EADDRINUSE) {
+		if !errors.Is(err, syscall.EADDRINUSE) && told.isNew(err.Error(), time.Now()) {
 			s.o.Log.Error("the NATS server inside does not start; it is tried again", "error", err)
 		}
 	}
@@ -222,13 +222,9 @@ func mutualTLS(cert, key, ca string) (*tls.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	data, err := os.ReadFile(ca)
+	pool, err := certificate.Authorities(ca)
 	if err != nil {
 		return nil, err
-	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(data) {
-		return nil, fmt.Errorf("%s: has no certificate in PEM", ca)
 	}
 	return &tls.Config{
 		Certificates: []tls.Certificate{own}, RootCAs: pool, ClientCAs: pool,
@@ -286,7 +282,7 @@ func (s *Server) settle() {
 
 var errAlone = errors.New("no other gateway's server can be reached")
 
-// follow has f told of alone twice a second.
+// follow has f told of alone every routeLook.
 func (s *Server) follow(f func(alone error)) {
 	s.work.Go(func() {
 		tick := time.NewTicker(routeLook)

@@ -6,12 +6,13 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"reflect"
 	"regexp"
 	"strings"
 	"unicode"
+
+	"moip/internal/smallfile"
 )
 
 const (
@@ -21,17 +22,7 @@ const (
 
 // Read returns the content of the file at path, which must be a regular one of
 // at most 1 MiB.
-func Read(path string) ([]byte, error) {
-	// Asked before opening: to open a pipe is to wait for whoever writes it.
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() || info.Size() > maxSize {
-		return nil, fmt.Errorf("read %s: not a regular file of at most 1 MiB", path)
-	}
-	return os.ReadFile(path)
-}
+func Read(path string) ([]byte, error) { return smallfile.Read(path, maxSize) }
 
 // A File is a file that was decoded: it knows where its keys are, and what is
 // wrong with them. Keys are dotted, and the tables of a list are counted from

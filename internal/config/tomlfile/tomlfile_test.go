@@ -3,10 +3,6 @@ package tomlfile
 import (
 	"errors"
 	"fmt"
-	"io/fs"
-	"net"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -382,49 +378,6 @@ func TestPath(t *testing.T) {
 		if got := (&File{name: test.file}).Path(test.path); got != test.want {
 			t.Errorf("%s in %s: %q, want %q", test.path, test.file, got, test.want)
 		}
-	}
-}
-
-func TestRead(t *testing.T) {
-	dir := t.TempDir()
-	write := func(name string, size int) string {
-		path := filepath.Join(dir, name)
-		if err := os.WriteFile(path, make([]byte, size), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return path
-	}
-	link := filepath.Join(dir, "link")
-	if err := os.Symlink(write("full", maxSize), link); err != nil {
-		t.Fatal(err)
-	}
-	if data, err := Read(link); err != nil || len(data) != maxSize {
-		t.Errorf("a full file: %d bytes, %v", len(data), err)
-	}
-
-	socket := filepath.Join(dir, "socket")
-	listener, err := net.Listen("unix", socket)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	const refused = "read %s: not a regular file of at most 1 MiB"
-	missing := filepath.Join(dir, "missing")
-	for path, want := range map[string]string{
-		write("large", maxSize+1):    refused,
-		dir:                          refused,
-		socket:                       refused,
-		missing:                      "stat %s: no such file or directory",
-		write("file", 0) + "/below":  "stat %s: not a directory",
-		filepath.Join(dir, "a\x00b"): "stat %s: invalid argument",
-	} {
-		_, err := Read(path)
-		if want = fmt.Sprintf(want, path); fmt.Sprint(err) != want {
-			t.Errorf("%v, want %s", err, want)
-		}
-	}
-	if _, err := Read(missing); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("%v is not fs.ErrNotExist", err)
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"moip/internal/control/cluster/news"
 	"moip/internal/session"
+	"moip/internal/soon"
 )
 
 // follows has a client follow events, and returns what it is told.
@@ -48,7 +49,7 @@ func next(t *testing.T, told <-chan Event) Event {
 	select {
 	case e := <-told:
 		return e
-	case <-time.After(10 * time.Second):
+	case <-time.After(soon.Patience):
 		t.Fatal("no event")
 		return Event{}
 	}
@@ -57,15 +58,13 @@ func next(t *testing.T, told <-chan Event) Event {
 // noted has events happen until the client is told of one: it follows by then.
 func noted(t *testing.T, events *Events, told <-chan Event) {
 	t.Helper()
-	for late := time.Now().Add(10 * time.Second); len(told) == 0; time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(late) {
-			t.Fatal("nobody follows")
-		}
+	soon.Is(t, "somebody follows", func() bool {
 		events.Note(session.Event{Type: session.Began})
-	}
-	time.Sleep(100 * time.Millisecond)
-	for len(told) > 0 {
-		<-told
+		return len(told) > 0
+	})
+	const last = 1 << 40
+	events.Note(session.Event{Type: session.Began, Call: last})
+	for next(t, told).Call != last {
 	}
 }
 
@@ -142,12 +141,18 @@ func TestFollowRefused(t *testing.T) {
 	stopped := errors.New("stop")
 	events := NewEvents()
 	live := serves(t, events)
+	followed := make(chan struct{})
 	var happening sync.WaitGroup
 	defer happening.Wait()
+	defer close(followed)
 	happening.Go(func() {
-		for range 50 {
+		for {
 			events.Note(session.Event{})
-			time.Sleep(20 * time.Millisecond)
+			select {
+			case <-followed:
+				return
+			case <-time.After(20 * time.Millisecond):
+			}
 		}
 	})
 	if err := NewClient(live.URL).Follow(t.Context(), func(Event) error { return stopped }); !errors.Is(err, stopped) {

@@ -87,8 +87,9 @@ func (d desk) historyOfAll(r *http.Request) (any, error) {
 		more = more || told.Next != 0
 	})
 	cut := false
-	if all.Records, cut = newest(all.Records, q.Limit); cut || more {
-		all.Next = all.Records[len(all.Records)-1].ID
+	all.Records, cut = newest(all.Records, q.Limit)
+	if n := len(all.Records); n > 0 && (cut || more) {
+		all.Next = all.Records[n-1].ID
 	}
 	all.Asked = a.Asked
 	return all, err

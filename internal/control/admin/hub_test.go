@@ -348,6 +348,20 @@ func TestStrangers(t *testing.T) {
 	})
 }
 
+// A gateway that says that there are more records, and tells none, ends nobody's list.
+func TestMoreOfNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var x bus.Exchange
+		paris := opens(t, &x, "paris", 0, nil)
+		defer paris.stop()
+		defer stands(&x, "mad", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			answer(w, 200, History{Next: 7})
+		}))()
+		time.Sleep(3 * time.Second)
+		paris.says(200, `"records": []`, "GET", "/history", "")
+	})
+}
+
 // A gateway that was replaced has calls still, which are found by its name.
 func TestReplaced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

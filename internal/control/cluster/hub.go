@@ -69,7 +69,7 @@ type Hub struct {
 	mu     sync.Mutex
 	known  map[string]*member // by instance, without ourselves
 	follow map[*func(Seen)]struct{}
-	full   bool // the log has been told that there are too many
+	full   bool // since the log has been told that there are too many
 }
 
 // A member is a gateway as it is remembered.
@@ -147,19 +147,17 @@ func (h *Hub) rivals(g Gateway) bool {
 // Run tells the others how this gateway is, and hears how they are, until ctx is done.
 func (h *Hub) Run(ctx context.Context) {
 	inbox := bus.Inbox()
-	for subject, f := range map[string]func(bus.Message){
+	stop, err := bus.SubscribeAll(h.o.Bus, map[string]func(bus.Message){
 		beats + "*": func(m bus.Message) { h.hear(m, strings.TrimPrefix(m.Subject, beats)) },
 		inbox:       func(m bus.Message) { h.hear(m, "") },
 		roll:        h.answer, claim + h.o.Name: h.answer,
 		forget + "*": func(m bus.Message) { h.forget(strings.TrimPrefix(m.Subject, forget)) },
-	} {
-		stop, err := h.o.Bus.Subscribe(subject, "", f)
-		if err != nil {
-			h.o.Log.Error("the other gateways are not heard", "error", err)
-			return
-		}
-		defer stop()
+	})
+	if err != nil {
+		h.o.Log.Error("the other gateways are not heard", "error", err)
+		return
 	}
+	defer stop()
 	up := make(chan struct{}, 1)
 	defer h.o.Bus.Follow(func(s bus.State) {
 		if s.Up {
@@ -243,7 +241,7 @@ func (h *Hub) hear(m bus.Message, name string) {
 	h.mu.Lock()
 	old, s, room := h.note(g)
 	full := !room && !h.full
-	h.full = !room
+	h.full = !room || h.full && len(h.known) >= maxGateways
 	h.mu.Unlock()
 	switch {
 	case full:

@@ -1,7 +1,6 @@
 package cluster_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -16,6 +15,7 @@ import (
 
 	"moip/internal/bus"
 	"moip/internal/control/cluster"
+	"moip/internal/logtest"
 )
 
 // open has a gateway join, with options of its own.
@@ -89,12 +89,12 @@ func TestClaim(t *testing.T) {
 func TestTwoOfOneName(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var x bus.Exchange
-		var log bytes.Buffer
+		var log logtest.Log
 		older := open(&x, cluster.Options{Name: "paris"})
 		lyon := open(&x, cluster.Options{Name: "lyon"})
 		defer lyon.stop()
 		time.Sleep(time.Minute)
-		younger := open(&x, cluster.Options{Name: "paris", Log: slog.New(slog.NewTextHandler(&log, nil))})
+		younger := open(&x, cluster.Options{Name: "paris", Log: log.Logger()})
 		defer younger.stop()
 		synctest.Wait()
 		if !older.Works() || younger.Works() || len(lyon.Working()) != 2 {
@@ -103,7 +103,7 @@ func TestTwoOfOneName(t *testing.T) {
 		if all := lyon.Of("paris"); len(all) != 2 || !strings.Contains(all[0].Fault, "another gateway has its name") || all[1].Fault != "" {
 			t.Errorf("%+v", all)
 		}
-		if strings.Count(log.String(), "level=ERROR") != 1 || !strings.Contains(log.String(), "--node") {
+		if strings.Count(log.String(), "level=ERROR") != 1 || !log.Has("--node") {
 			t.Error(log.String())
 		}
 		older.stop()
@@ -125,10 +125,10 @@ func TestTwoOfOneName(t *testing.T) {
 func TestClocks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var x bus.Exchange
-		var log bytes.Buffer
+		var log logtest.Log
 		var wrong atomic.Int64
 		wrong.Store(int64(time.Minute))
-		a := open(&x, cluster.Options{Name: "a", Log: slog.New(slog.NewTextHandler(&log, nil))})
+		a := open(&x, cluster.Options{Name: "a", Log: log.Logger()})
 		b := open(&x, cluster.Options{Name: "b", Now: func() time.Time { return time.Now().Add(time.Duration(wrong.Load())) }})
 		defer a.stop()
 		defer b.stop()
@@ -157,8 +157,8 @@ func TestClocks(t *testing.T) {
 func TestOtherVersions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var x bus.Exchange
-		var log bytes.Buffer
-		a := open(&x, cluster.Options{Name: "a", Log: slog.New(slog.NewTextHandler(&log, nil))})
+		var log logtest.Log
+		a := open(&x, cluster.Options{Name: "a", Log: log.Logger()})
 		defer a.stop()
 		synctest.Wait()
 		p := x.Join()
@@ -238,8 +238,8 @@ func TestForget(t *testing.T) {
 func TestTooMany(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var x bus.Exchange
-		var log bytes.Buffer
-		a := open(&x, cluster.Options{Name: "a", Log: slog.New(slog.NewTextHandler(&log, nil))})
+		var log logtest.Log
+		a := open(&x, cluster.Options{Name: "a", Log: log.Logger()})
 		defer a.stop()
 		synctest.Wait()
 		p := x.Join()
@@ -248,6 +248,8 @@ func TestTooMany(t *testing.T) {
 			p.Publish(bus.Message{Subject: "beat.b", Data: data})
 			if i%100 == 0 {
 				synctest.Wait()
+				data, _ := json.Marshal(cluster.Gateway{Name: "b", Instance: "0", State: "running"})
+				p.Publish(bus.Message{Subject: "beat.b", Data: data}) // one that is known
 			}
 		}
 		synctest.Wait()

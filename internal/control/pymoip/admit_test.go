@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/pem"
-	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -17,6 +16,8 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
+
+	"moip/internal/logtest"
 )
 
 const mine, others = "gateway-0123456789abcdef", "another-0123456789abcdef"
@@ -69,13 +70,13 @@ func listens(t *testing.T) net.Listener {
 
 // A portal takes links with its token, and others not; one that wants none takes all.
 func TestLinkToken(t *testing.T) {
-	var log journal
+	var log logtest.Log
 	plain, closed := listens(t), listens(t)
 	safe, ca := secured(t, listens(t))
 	tokens := tokenFile(t, "# of the museum", mine, "another-gateways-0123456789")
-	admits(t, plain, ServerOptions{Log: log.logger()})
-	admits(t, closed, ServerOptions{TokenFile: tokens, Log: log.logger()})
-	admits(t, safe, ServerOptions{TokenFile: tokens, Log: log.logger()})
+	admits(t, plain, ServerOptions{Log: log.Debug()})
+	admits(t, closed, ServerOptions{TokenFile: tokens, Log: log.Debug()})
+	admits(t, safe, ServerOptions{TokenFile: tokens, Log: log.Debug()})
 	plainURL, closedURL, safeURL := "ws://"+plain.Addr().String(), "ws://"+closed.Addr().String(), "wss://"+safe.Addr().String()
 	own, wrong := tokenFile(t, mine), tokenFile(t, others)
 	for _, test := range []struct {
@@ -94,7 +95,7 @@ func TestLinkToken(t *testing.T) {
 		{Options{URL: safeURL, CA: ca}, "it answers 401"},
 		{Options{URL: safeURL, TokenFile: own}, "certificate signed by unknown authority"},
 		{Options{URL: safeURL, TokenFile: own, CA: own}, "certificates to trust: there are none in " + own},
-		{Options{URL: safeURL, TokenFile: own, CA: ca + "x"}, "certificates to trust: open " + ca + "x: no such file"},
+		{Options{URL: safeURL, TokenFile: own, CA: ca + "x"}, "certificates to trust: stat " + ca + "x: no such file"},
 		{Options{URL: strings.Replace(safeURL, "127.0.0.1", "localhost", 1), TokenFile: own, CA: ca}, "certificate is valid for example.com"},
 	} {
 		_, err := Knock(t.Context(), test.o)
@@ -102,7 +103,7 @@ func TestLinkToken(t *testing.T) {
 			t.Errorf("%+v: %v, want %s", test.o, err, test.want)
 		}
 	}
-	if all := strings.Join(log.lines(slog.LevelDebug), "\n"); strings.Contains(all, mine) || strings.Contains(all, others) {
+	if all := strings.Join(log.Lines("level=DEBUG"), "\n"); strings.Contains(all, mine) || strings.Contains(all, others) {
 		t.Errorf("the log tells tokens:\n%s", all)
 	}
 }

@@ -3,14 +3,12 @@ package pymoip
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
-	"errors"
 	"fmt"
 	"net/http"
-	"os"
 
 	"github.com/coder/websocket"
 
+	"moip/internal/certificate"
 	"moip/internal/policy/token"
 )
 
@@ -25,10 +23,11 @@ func reach(ctx context.Context, o Options) (*websocket.Conn, *http.Response, err
 		}
 		header.Set("Authorization", t.Authorization())
 	}
-	trust, err := trusting(o.CA)
+	roots, err := certificate.Authorities(o.CA)
 	if err != nil {
 		return nil, nil, err
 	}
+	trust := &tls.Config{NextProtos: []string{"http/1.1"}, RootCAs: roots}
 	// A client of its own: no proxy, no connection kept for a refused handshake. It goes
 	// to nobody but whom it was told to: a portal may send it neither with our token nor
 	// to what only this machine can reach.
@@ -45,22 +44,4 @@ func reach(ctx context.Context, o Options) (*websocket.Conn, *http.Response, err
 		return nil, answer, refused(answer, err)
 	}
 	return conn, answer, nil
-}
-
-// trusting returns how to verify who a portal is: by the certificates in the file ca, if
-// there is one, instead of the system's.
-func trusting(ca string) (*tls.Config, error) {
-	config := &tls.Config{NextProtos: []string{"http/1.1"}}
-	if ca == "" {
-		return config, nil
-	}
-	pem, err := os.ReadFile(ca)
-	if err != nil {
-		return nil, fmt.Errorf("certificates to trust: %w", err)
-	}
-	config.RootCAs = x509.NewCertPool()
-	if !config.RootCAs.AppendCertsFromPEM(pem) {
-		return nil, errors.New("certificates to trust: there are none in " + ca)
-	}
-	return config, nil
 }

@@ -17,7 +17,9 @@ import (
 	"github.com/coder/websocket"
 
 	"moip/internal/downstream"
+	"moip/internal/logtest"
 	"moip/internal/session"
+	"moip/internal/soon"
 	"moip/internal/switchboard"
 )
 
@@ -26,7 +28,7 @@ type house struct {
 	*testing.T
 	server *Server
 	board  *switchboard.Board
-	log    *journal
+	log    *logtest.Log
 	desks  chan *desk
 	events chan session.Event // what Follow was told
 	later  []session.Event    // of them, what was not waited for yet
@@ -36,8 +38,8 @@ type house struct {
 
 // newHouse opens a house that is closed at the end of the test.
 func newHouse(t *testing.T, gateways ...netip.Prefix) *house {
-	h := &house{T: t, log: new(journal), desks: make(chan *desk, 999), events: make(chan session.Event, 9999)}
-	h.server = NewServer(ServerOptions{Gateways: gateways, Follow: func(e session.Event) { h.events <- e }, Log: h.log.logger()})
+	h := &house{T: t, log: new(logtest.Log), desks: make(chan *desk, 999), events: make(chan session.Event, 9999)}
+	h.server = NewServer(ServerOptions{Gateways: gateways, Follow: func(e session.Event) { h.events <- e }, Log: h.log.Debug()})
 	h.board = switchboard.New(slog.New(slog.DiscardHandler))
 	h.board.Open(session.Config{
 		DialPortal: func(_ context.Context, call session.ID, _ session.Route) (session.Endpoint, error) {
@@ -171,18 +173,7 @@ func (h *house) refuses(call session.ID, want error) {
 // until waits for what no channel tells.
 func (h *house) until(what string, ok func() bool) {
 	h.Helper()
-	if !within(patience, ok) {
-		h.Fatal("not ", what)
-	}
-}
-
-func within(d time.Duration, ok func() bool) bool {
-	for limit := time.Now().Add(d); !ok(); time.Sleep(time.Millisecond) {
-		if time.Now().After(limit) {
-			return false
-		}
-	}
-	return true
+	soon.Within(h, patience, what, ok)
 }
 
 func (h *house) linked(n int) {

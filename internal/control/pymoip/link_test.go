@@ -1,16 +1,14 @@
 package pymoip
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
+	"math/rand/v2"
 	"net"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,6 +16,7 @@ import (
 	"github.com/coder/websocket"
 	"github.com/google/go-cmp/cmp"
 
+	"moip/internal/logtest"
 	"moip/internal/session"
 )
 
@@ -181,8 +180,8 @@ func TestRefused(t *testing.T) {
 
 func TestGarbage(t *testing.T) {
 	s := newServer(t, nil)
-	log := new(journal)
-	b := newBoard(t, Options{URL: s.URL, Log: log.logger()})
+	log := new(logtest.Log)
+	b := newBoard(t, Options{URL: s.URL, Log: log.Debug()})
 	b.run()
 	p := s.link(t)
 	b.begin(anna)
@@ -201,14 +200,14 @@ func TestGarbage(t *testing.T) {
 	p.order(`PID=0,1,` + connect)
 	p.expect(`UserGotCommand,,,0,1,`+connect, `UserRedirecting,,,0,1`)
 
-	warnings := log.lines(slog.LevelWarn)
+	warnings := log.Lines("level=WARN")
 	if n := len(warnings); n < 1 || n > 10 { // one a second
 		t.Fatalf("%d warnings", n)
 	}
 	if n := strings.Count(warnings[0], "x1b"); n != quoteLimit {
 		t.Errorf("%d bytes quoted in %s", n, warnings[0])
 	}
-	if n := len(log.lines(slog.LevelDebug)); n < 1801-len(warnings) {
+	if n := len(log.Lines("level=DEBUG")); n < 1801-len(warnings) {
 		t.Errorf("only %d complaints", n)
 	}
 }
@@ -386,9 +385,9 @@ func (n *network) pauses() []time.Duration {
 
 func TestServerRefuses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		log, n := new(journal), newNetwork()
+		log, n := new(logtest.Log), newNetwork()
 		n.Close()
-		b := newBoard(t, Options{URL: "ws://anna:secret@127.0.0.1:8764", Log: log.logger()})
+		b := newBoard(t, Options{URL: "ws://anna:secret@127.0.0.1:8764", Log: log.Debug()})
 		n.carry(b.link)
 		stop := b.run()
 		time.Sleep(21 * time.Second)
@@ -398,11 +397,11 @@ func TestServerRefuses(t *testing.T) {
 		if diff := cmp.Diff(want, n.pauses()); diff != "" {
 			t.Error(diff)
 		}
-		warned, debugged := log.lines(slog.LevelWarn), log.lines(slog.LevelDebug)
+		warned, debugged := log.Lines("level=WARN"), log.Lines("level=DEBUG")
 		if len(warned) != 1 || len(debugged) != 4 {
 			t.Errorf("warned of %q, and %d times at debug", warned, len(debugged))
 		}
-		if strings.Contains(log.buf.String(), "secret") {
+		if strings.Contains(log.String(), "secret") {
 			t.Errorf("the log tells the password: %q", warned)
 		}
 	})
@@ -425,6 +424,46 @@ func TestServerSilent(t *testing.T) {
 		want := slices.Repeat([]time.Duration{handshakeLimit}, 5)
 		if diff := cmp.Diff(want, n.pauses()); diff != "" {
 			t.Error(diff)
+		}
+	})
+}
+
+// Gateways that have lost their links in one instant do not come back in one, and drift
+// apart; none dials sooner than it may.
+func TestGatewaysSpread(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const gateways = 100
+		var all []*network
+		for i := range gateways {
+			n := newNetwork()
+			n.Close()
+			b := newBoard(t, Options{URL: "ws://127.0.0.1:8764"})
+			seeded := rand.New(rand.NewPCG(8764, uint64(i)))
+			b.link.jitter = func(most time.Duration) time.Duration { return time.Duration(seeded.Int64N(int64(most))) }
+			n.carry(b.link)
+			all = append(all, n)
+			defer b.run()()
+		}
+		time.Sleep(20 * time.Second)
+		synctest.Wait()
+		crowd := map[time.Duration]int{} // dials by the tenth of a second of the first redial
+		for _, n := range all {
+			for i, pause := range n.pauses() {
+				if pause < defaultRetry || pause >= defaultRetry*5/4 {
+					t.Fatalf("dialled again after %v", pause)
+				}
+				if i == 0 {
+					crowd[pause.Truncate(time.Second/10)]++
+				}
+			}
+		}
+		for at, n := range crowd {
+			if n > gateways/5 {
+				t.Errorf("%d gateways come within a tenth of a second, after %v", n, at)
+			}
+		}
+		if len(crowd) < 10 {
+			t.Errorf("they come in %v", crowd)
 		}
 	})
 }
@@ -494,39 +533,12 @@ func TestServerDeaf(t *testing.T) {
 	})
 }
 
-// A journal is a log to look at.
-type journal struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (j *journal) logger() *slog.Logger {
-	return slog.New(slog.NewTextHandler(j, &slog.HandlerOptions{Level: slog.LevelDebug}))
-}
-
-func (j *journal) Write(p []byte) (int, error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.buf.Write(p)
-}
-
-func (j *journal) lines(level slog.Level) []string {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	var lines []string
-	for line := range strings.Lines(j.buf.String()) {
-		if strings.Contains(line, "level="+level.String()) {
-			lines = append(lines, line)
-		}
-	}
-	return lines
-}
-
 // Messages in the log are short, and tell no password.
 func TestQuote(t *testing.T) {
 	for message, want := range map[string]string{
-		"PID=1,2,CONNECT,ws://me:secret@h/,None,[]":       `"PID=1,2,CONNECT,ws://...@h/,None,[]"`,
-		"PID=1,2,CONNECT,ws://me:se@cret@h/at@,None,[]":   `"PID=1,2,CONNECT,ws://...@h/at@,None,[]"`,
+		"PID=1,2,CONNECT,ws://me:secret@h/,None,[]":       `"PID=1,2,CONNECT,ws://h/,None,[]"`,
+		"PID=1,2,CONNECT,ws://me:se@cret@h/at@,None,[]":   `"PID=1,2,CONNECT,ws://h/at@,None,[]"`,
+		"PID=1,2,CONNECT,ws://h/?pin=secret,None,[]":      `"PID=1,2,CONNECT,ws://h/?pin=..."`,
 		"PID=1,2,CONNECT,ws://h,None,[\"a@b\"]":           `"PID=1,2,CONNECT,ws://h,None,[\"a@b\"]"`,
 		"\x00" + strings.Repeat("x", quoteLimit) + "\xff": `"\x00` + strings.Repeat("x", quoteLimit-1) + `"`,
 	} {

@@ -17,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"moip/internal/session"
+	"moip/internal/soon"
 )
 
 func TestMain(m *testing.M) {
@@ -210,16 +211,14 @@ type board struct {
 // order is later than what is told of it.
 func (b *board) refuses(n int) {
 	b.t.Helper()
-	for late := time.Now().Add(5 * time.Second); ; time.Sleep(time.Millisecond) {
+	busy := 0
+	if !soon.Or(patience, func() bool {
 		b.mu.Lock()
-		busy := b.busy
-		b.mu.Unlock()
-		if busy == n {
-			return
-		}
-		if time.Now().After(late) {
-			b.t.Fatalf("%d orders are refused, not %d", busy, n)
-		}
+		defer b.mu.Unlock()
+		busy = b.busy
+		return busy == n
+	}) {
+		b.t.Fatalf("%d orders are refused, not %d", busy, n)
 	}
 }
 
@@ -232,6 +231,7 @@ func newBoard(t *testing.T, o Options) *board {
 	}
 	o.Board = b
 	b.link = New(o)
+	b.link.jitter = func(time.Duration) time.Duration { return 0 } // tests know when it dials
 	return b
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"moip/internal/session"
+	"moip/internal/soon"
 )
 
 const introduction = "binary \x01\x7f\x7f\x7f\x04"
@@ -121,7 +122,7 @@ func TestIntroductionKept(t *testing.T) {
 		t.Error("the session is not told that something is kept")
 	}
 	b.show(a, page)
-	if !within(patience, func() bool {
+	if !soon.Or(patience, func() bool {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		return w.flushed == 1

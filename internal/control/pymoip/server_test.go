@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/netip"
 	"slices"
@@ -170,7 +169,7 @@ func TestForged(t *testing.T) {
 	h := newHouse(t, netip.MustParsePrefix("127.0.0.1/32")).open()
 	warned := func(why error) {
 		t.Helper()
-		lines := h.log.lines(slog.LevelWarn)
+		lines := h.log.Lines("level=WARN")
 		if n := len(lines); n == 0 || !strings.Contains(lines[n-1], fmt.Sprintf("%q", why.Error())) {
 			t.Fatalf("no warning of %v in %q", why, lines)
 		}
@@ -227,7 +226,7 @@ func TestForged(t *testing.T) {
 	double.caller.say(alice.introduction())
 	double.types("double")
 	h.refuses(double.id(), ErrNoGateway)
-	if lines := h.log.lines(slog.LevelWarn); !strings.Contains(lines[len(lines)-1], "two calls claim") {
+	if lines := h.log.Lines("level=WARN"); !strings.Contains(lines[len(lines)-1], "two calls claim") {
 		t.Errorf("warned %q", lines)
 	}
 	h.quiet()
@@ -254,7 +253,7 @@ func TestLinkRefused(t *testing.T) {
 	for range 20 {
 		get("127.0.0.2", http.StatusForbidden, "127.0.0.2")
 	}
-	if n := len(h.log.lines(slog.LevelWarn)); n < 1 || n > 10 { // one a second
+	if n := len(h.log.Lines("level=WARN")); n < 1 || n > 10 { // one a second
 		t.Errorf("%d warnings", n)
 	}
 	for range linksLimit {
@@ -307,12 +306,12 @@ func TestGarbageFromGateway(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.hears(a.id(), session.Redirected)
-	for _, line := range h.log.lines(slog.LevelDebug) {
+	for _, line := range h.log.Lines("level=DEBUG") {
 		if len(line) > 8*quoteLimit {
 			t.Errorf("logged %d bytes", len(line))
 		}
 	}
-	if lines := h.log.lines(slog.LevelWarn); lines != nil {
+	if lines := h.log.Lines("level=WARN"); lines != nil {
 		t.Errorf("warned %q", lines)
 	}
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -355,7 +354,7 @@ func TestGatewayDeaf(t *testing.T) {
 		}
 		takes(t, farewellLimit, func() { h.linked(0) })
 		synctest.Wait()
-		if lines := h.log.lines(slog.LevelWarn); len(lines) != 1 || !strings.Contains(lines[0], errUnreadOrders.Error()) {
+		if lines := h.log.Lines("level=WARN"); len(lines) != 1 || !strings.Contains(lines[0], errUnreadOrders.Error()) {
 			t.Errorf("warned %q", lines)
 		}
 		returned := 0

@@ -2,7 +2,6 @@ package ban
 
 import (
 	"bytes"
-	"log/slog"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -13,6 +12,8 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+
+	"moip/internal/logtest"
 )
 
 // drawChange draws of few networks, stamps and bans, so that they meet.
@@ -68,9 +69,9 @@ func TestMergeProperty(t *testing.T) {
 }
 
 // at opens the list of a gateway in a file.
-func at(t *testing.T, file, gateway string, log *bytes.Buffer) *List {
+func at(t *testing.T, file, gateway string, log *logtest.Log) *List {
 	t.Helper()
-	l, err := Open(Options{File: file, Gateway: gateway, Log: slog.New(slog.NewTextHandler(log, nil))})
+	l, err := Open(Options{File: file, Gateway: gateway, Log: log.Logger()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,7 +81,7 @@ func at(t *testing.T, file, gateway string, log *bytes.Buffer) *List {
 // The file of bans can be read by older programs, and says what holds when it is newer than
 // that beside it: after a crash between both, and when an older program has written it.
 func TestHubFile(t *testing.T) {
-	var log bytes.Buffer
+	var log logtest.Log
 	file := filepath.Join(t.TempDir(), "bans.json")
 	l := at(t, file, "a", &log)
 	for _, address := range []string{"192.0.2.1", "192.0.2.2", "192.0.2.3"} {
@@ -138,7 +139,7 @@ func TestHubFile(t *testing.T) {
 		t.Errorf("it comes back: %+v", news)
 	}
 	isBanned(t, l, "192.0.2.2", false)
-	if log.Len() > 0 {
+	if log.String() != "" {
 		t.Error(log.String())
 	}
 }
@@ -146,7 +147,7 @@ func TestHubFile(t *testing.T) {
 // One that is damaged is set aside, and the bans hold.
 func TestHubFileDamaged(t *testing.T) {
 	for _, content := range []string{"", "{", "[]", `{"newest":1}` + "\n{", `{"newest":1}` + "\n" + `{"network":"192.0.2.1/32","at":-1}`, `{"newest":1}` + "\n" + `{"network":"192.0.2.1","at":1}`} {
-		var log bytes.Buffer
+		var log logtest.Log
 		file := filepath.Join(t.TempDir(), "bans.json")
 		alone := open(t, Options{File: file})
 		alone.mustAdd(t, newBan("192.0.2.1", time.Hour))
@@ -158,7 +159,7 @@ func TestHubFileDamaged(t *testing.T) {
 		isBanned(t, l, "192.0.2.1", true)
 		l.Close()
 		aside, err := os.ReadFile(file + hubSuffix + ".damaged")
-		if string(aside) != content || err != nil || !strings.Contains(log.String(), "is forgotten") {
+		if string(aside) != content || err != nil || !log.Has("is forgotten") {
 			t.Errorf("of %q there is %q, %v: %s", content, aside, err, log.String())
 		}
 	}
@@ -197,7 +198,7 @@ func TestBound(t *testing.T) {
 // A gateway whose clock was a day ahead is not believed, and the next word of an operator
 // here counts in any case.
 func TestClockAhead(t *testing.T) {
-	var log bytes.Buffer
+	var log logtest.Log
 	l := at(t, "", "a", &log)
 	defer l.Close()
 	soon := time.Now().Add(ahead - time.Minute).Truncate(time.Millisecond)

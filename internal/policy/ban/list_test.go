@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -15,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"moip/internal/logtest"
 	"moip/internal/policy"
 )
 
@@ -109,8 +109,8 @@ func TestNever(t *testing.T) {
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
-	var log bytes.Buffer
-	all := open(t, Options{File: path, Never: []netip.Prefix{network("10.0.0.0/8")}, Log: slog.New(slog.NewTextHandler(&log, nil))})
+	var log logtest.Log
+	all := open(t, Options{File: path, Never: []netip.Prefix{network("10.0.0.0/8")}, Log: log.Logger()})
 	isBanned(t, all, "10.1.2.3", false)
 	if text := log.String(); !strings.Contains(text, "bans=1 first=10.0.0.0/8") {
 		t.Errorf("it is logged: %s", text)
@@ -247,8 +247,8 @@ func TestAddAll(t *testing.T) {
 func TestDiskFails(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "later")
 	synctest.Test(t, func(t *testing.T) {
-		var log bytes.Buffer
-		l, err := Open(Options{File: filepath.Join(folder, "bans.json"), Log: slog.New(slog.NewTextHandler(&log, nil))})
+		var log logtest.Log
+		l, err := Open(Options{File: filepath.Join(folder, "bans.json"), Log: log.Logger()})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -26,9 +26,11 @@ type Report struct {
 }
 
 const (
-	retellTime = 5 * time.Minute // how often each tells all that it has seen, see Retell
-	staleTime  = 3 * retellTime  // after which what is not told again counts no more
-	maxFar     = 256             // gateways that tell of a household
+	// RetellTime is how often each tells all that it has seen, see Retell.
+	RetellTime = 5 * time.Minute
+
+	staleTime  = 3 * RetellTime // after which what is not told again counts no more
+	maxFar     = 256            // gateways that tell of a household
 	maxPardons = 10_000
 	maxPoints  = 1e6            // that anybody believes
 	ahead      = 24 * time.Hour // that a pardon may be
@@ -127,9 +129,6 @@ func (s *Shield) Retell() {
 	}
 	s.hub.bell()
 }
-
-// RetellTime is how often Retell is called.
-const RetellTime = retellTime
 
 // News returns what is to be told to the others, of so many households at the most, and
 // whether there is more.
@@ -308,7 +307,7 @@ func timesOf(span time.Duration) int {
 
 // forgive forgets a household, by a pardon. It is called with the lock held.
 func (s *Shield) forgive(who netip.Prefix, pardon int64) {
-	delete(s.households, who)
+	s.drop(who)
 	s.memory.forget(who)
 	if len(s.hub.pardons) >= maxPardons {
 		var oldest netip.Prefix

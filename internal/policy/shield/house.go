@@ -92,7 +92,7 @@ func (s *Shield) Forgive(a netip.Addr) error {
 	who := policy.Household(a)
 	s.mu.Lock()
 	_, known := s.households[who]
-	delete(s.households, who)
+	s.drop(who)
 	remembered := s.memory.forget(who)
 	if s.hub != nil && !s.exempt(a) { // others may know something
 		s.forgive(who, max(time.Now().UnixNano(), s.hub.pardons[who]+1))

@@ -53,10 +53,11 @@ func (m *memory) open(file string, log *slog.Logger) {
 		return
 	}
 	if err == nil {
-		if err = json.Unmarshal(data, &m.banned); err == nil {
+		var banned map[netip.Prefix]offence
+		if err = json.Unmarshal(data, &banned); err == nil {
+			maps.Copy(m.banned, banned) // which null has not made
 			return
 		}
-		m.banned = map[netip.Prefix]offence{}
 		err = errors.Join(err, os.Rename(file, file+".damaged"))
 	}
 	log.Warn("shield: earlier bans are forgotten; the next are as short as first ones", "file", file, "error", err)

@@ -8,15 +8,17 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"moip/internal/logtest"
 )
 
 // What cannot be written is tried again, though nothing has changed since; the log tells of
 // it once, and once when it is written.
 func TestMemoryIsTriedAgain(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "shield.json")
-	var log strings.Builder
+	var log logtest.Log
 	var m memory
-	m.open(file, slog.New(slog.NewTextHandler(&log, nil)))
+	m.open(file, log.Logger())
 	m.next(netip.MustParsePrefix("192.0.2.1/32"), time.Now())
 	if err := os.Mkdir(file+".new", 0o700); err != nil { // in the way
 		t.Fatal(err)
@@ -39,7 +41,7 @@ func TestMemoryIsTriedAgain(t *testing.T) {
 	if len(again.banned) != 1 {
 		t.Errorf("%d households are remembered", len(again.banned))
 	}
-	if n := strings.Count(log.String(), "\n"); n != 2 || !strings.Contains(log.String(), "are remembered again") {
+	if n := strings.Count(log.String(), "\n"); n != 2 || !log.Has("are remembered again") {
 		t.Errorf("the log has %d lines:\n%s", n, &log)
 	}
 }
@@ -55,5 +57,18 @@ func TestMemoryOfAClockAhead(t *testing.T) {
 	m.save(later)
 	if len(m.banned) != 0 {
 		t.Errorf("it is remembered: %v", m.banned)
+	}
+}
+
+// A file that says nothing is as good as none.
+func TestMemoryOfNothing(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "shield.json")
+	if err := os.WriteFile(file, []byte("null"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var m memory
+	m.open(file, slog.New(slog.DiscardHandler))
+	if span := m.next(netip.MustParsePrefix("192.0.2.1/32"), time.Now()); span != spans[0] {
+		t.Errorf("it is banned for %v", span)
 	}
 }

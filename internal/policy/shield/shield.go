@@ -344,8 +344,17 @@ func (s *Shield) sweep() {
 	for who, h := range s.households {
 		h.fade(now)
 		if h.decay(now, rules.HalfLife); h.worth() < least && h.waiting == 0 {
-			delete(s.households, who)
+			s.drop(who)
 		}
+	}
+}
+
+// drop forgets a household. The others need not hear of it either: it would be told anew if it
+// mattered. It is called with the lock held.
+func (s *Shield) drop(who netip.Prefix) {
+	delete(s.households, who)
+	if s.hub != nil {
+		delete(s.hub.dirty, who)
 	}
 }
 
@@ -363,7 +372,7 @@ func (s *Shield) makeRoom(rules *Rules) {
 	limit := worths[room-1]
 	for who, h := range s.households { // those below first, or equals might take their places
 		if h.worth() < limit {
-			delete(s.households, who)
+			s.drop(who)
 			room--
 		}
 	}
@@ -372,7 +381,7 @@ func (s *Shield) makeRoom(rules *Rules) {
 			return
 		}
 		if h.worth() == limit {
-			delete(s.households, who)
+			s.drop(who)
 			room--
 		}
 	}

@@ -1,7 +1,6 @@
 package shield
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -19,6 +18,7 @@ import (
 	"go.uber.org/goleak"
 	"pgregory.net/rapid"
 
+	"moip/internal/logtest"
 	"moip/internal/policy"
 	"moip/internal/policy/ban"
 	"moip/internal/session"
@@ -35,7 +35,7 @@ type gate struct {
 	*Shield
 	t    *testing.T
 	bans *ban.List
-	log  bytes.Buffer
+	log  logtest.Log
 
 	refused, slowed int
 }
@@ -50,7 +50,7 @@ func newGate(t *testing.T, o Options, never ...string) *gate {
 	if g.bans, err = ban.Open(b); err != nil {
 		t.Fatal(err)
 	}
-	o.Bans, o.Log = g.bans, slog.New(slog.NewTextHandler(&g.log, nil))
+	o.Bans, o.Log = g.bans, g.log.Logger()
 	g.Shield = Open(o)
 	return g
 }
@@ -245,7 +245,7 @@ func TestScanners(t *testing.T) {
 			if b.By != ban.ByShield || !strings.Contains(b.Reason, "openings of") || b.Network != policy.Household(somebody) {
 				t.Errorf("it is banned: %+v", b)
 			}
-			if !strings.Contains(g.log.String(), "banned by the shield") {
+			if !g.log.Has("banned by the shield") {
 				t.Errorf("the log says %s", g.log.String())
 			}
 		})
@@ -331,7 +331,7 @@ func TestMemory(t *testing.T) {
 			}
 			time.Sleep(2 * sweepTime)
 			synctest.Wait()
-			if b, _ := g.bans.Find(somebody); b.Until.Sub(b.Since) != want || !strings.Contains(g.log.String(), said) {
+			if b, _ := g.bans.Find(somebody); b.Until.Sub(b.Since) != want || !g.log.Has(said) {
 				t.Errorf("it is banned %+v, and said: %s", b, g.log.String())
 			}
 		})
@@ -672,6 +672,28 @@ func TestBound(t *testing.T) {
 	})
 }
 
+// While nobody can be told what is new, of no more households is kept that it is than are
+// known.
+func TestNewsAreBound(t *testing.T) {
+	in(t, Options{Rules: rules}, func(g *gate) {
+		g.most = 20
+		g.Share("self", func() {})
+		for i := range 200 {
+			g.Report(netip.AddrFrom4([4]byte{198, 51, 100, byte(i)}), "http")
+		}
+		synctest.Wait()
+		if all, more := g.News(1000); len(all) > g.most || more {
+			t.Errorf("there are news of %d households", len(all))
+		}
+		g.Report(somebody, "http")
+		time.Sleep(10 * rules.HalfLife)
+		synctest.Wait()
+		if all, _ := g.News(1000); len(all) != 0 {
+			t.Errorf("there are news of %d households that are forgotten", len(all))
+		}
+	})
+}
+
 // However evidence comes, weak evidence alone slows nobody, scores are never negative, and
 // a reason is one that a ban can have.
 func TestScores(t *testing.T) {
@@ -696,7 +718,7 @@ func TestScores(t *testing.T) {
 					t.Errorf("%+v", h)
 				}
 			}
-			if strings.Contains(g.log.String(), "cannot ban") {
+			if g.log.Has("cannot ban") {
 				t.Error(g.log.String())
 			}
 		})

@@ -11,8 +11,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"strings"
+
+	"moip/internal/smallfile"
 )
 
 const (
@@ -50,7 +51,7 @@ func isTokenChar(c byte) bool {
 // Read returns the tokens of a file, 1 to 64: one a line, in which blank lines and those
 // that begin with # do not count. Its errors name the file and the line.
 func Read(path string) ([]Token, error) {
-	data, err := content(path)
+	data, err := smallfile.Read(path, maxFile)
 	if err != nil {
 		return nil, err
 	}
@@ -81,23 +82,6 @@ func ReadOne(path string) (Token, error) {
 		return Token{}, err
 	}
 	return all[0], nil
-}
-
-// content returns what is in a file. Nothing else is opened: a pipe would be waited for.
-func content(path string) ([]byte, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() || info.Size() > maxFile {
-		return nil, fmt.Errorf("%s: is no file of at most %d KB, as one with tokens is", path, maxFile>>10)
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, maxFile))
 }
 
 // IsZero reports whether there is none.

@@ -52,9 +52,9 @@ func TestReadRefuses(t *testing.T) {
 		file(t, "hunter2 hunter2 hunter2"):       ":1: a token has no characters but",
 		file(t, strings.Repeat("hunter2", 100)):  "and not 700",
 		file(t, strings.Repeat(secret+"\n", 65)): "has 65 tokens",
-		file(t, strings.Repeat("#", maxFile+1)):  "is no file of at most 64 KB",
-		os.DevNull:                               "is no file",
-		t.TempDir():                              "is no file",
+		file(t, strings.Repeat("#", maxFile+1)):  "not a regular file of at most 64 KiB",
+		os.DevNull:                               "not a regular file",
+		t.TempDir():                              "not a regular file",
 		filepath.Join(t.TempDir(), "none"):       "no such file",
 	} {
 		_, err := Read(path)

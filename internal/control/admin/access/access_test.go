@@ -1,7 +1,6 @@
 package access
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -9,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -22,6 +20,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"moip/internal/logtest"
 	"moip/internal/policy/token"
 	"moip/internal/proxied"
 )
@@ -50,13 +49,13 @@ func tokens(t *testing.T, texts ...string) (all []token.Token) {
 type door struct {
 	*testing.T
 	gate *Gate
-	log  bytes.Buffer
+	log  logtest.Log
 	mux  http.Handler
 }
 
 func guards(t *testing.T, rules Rules) *door {
 	d := &door{T: t}
-	d.gate = New(rules, slog.New(slog.NewTextHandler(&d.log, nil)))
+	d.gate = New(rules, d.log.Logger())
 	mux := http.NewServeMux()
 	says := func(w http.ResponseWriter, r *http.Request) {
 		io.WriteString(w, "done, "+Of(r).Role.String()+", "+Of(r).By)
@@ -384,7 +383,7 @@ func TestCertificate(t *testing.T) {
 			t.Errorf("%+v: %d", test.secured, w.Code)
 		}
 	}
-	if !strings.Contains(d.log.String(), `certificate \"claire\"`) {
+	if !d.log.Has(`certificate \"claire\"`) {
 		t.Errorf("the log does not tell who gave the order:\n%s", &d.log)
 	}
 }
@@ -431,17 +430,17 @@ func TestNames(t *testing.T) {
 	d := guards(t, Rules{Full: tokens(t, other, full)})
 	session := d.logsIn(full)
 	d.gate.Change(Rules{Full: tokens(t, full, look)})
-	d.log.Reset()
+	d.log.Take()
 	for by, headers := range map[string][]string{"full token 1": bearer(full), "full token 2": bearer(look)} {
-		d.log.Reset()
+		d.log.Take()
 		d.asks("POST", "/do", headers...)
-		if !strings.Contains(d.log.String(), by) {
+		if !d.log.Has(by) {
 			t.Errorf("who is %s is called so:\n%s", by, &d.log)
 		}
 	}
-	d.log.Reset()
+	d.log.Take()
 	d.gets("full, session", "POST", "/do", "Cookie", session)
-	if !strings.Contains(d.log.String(), "full token 1") {
+	if !d.log.Has("full token 1") {
 		t.Errorf("who has logged in is called so:\n%s", &d.log)
 	}
 	d.gate.Change(Rules{})

@@ -37,9 +37,15 @@ func open(x *bus.Exchange, name string) *station { return openWith(x, name, "", 
 
 // openWith starts a gateway with a spool.
 func openWith(x *bus.Exchange, name, path string, size int64) *station {
-	s := &station{Wire: New(), Place: x.Join()}
+	place := x.Join()
+	return openAt(place, place, name, path, size)
+}
+
+// openAt starts a gateway at a place, to which it comes by a bus.
+func openAt(place *bus.Place, by bus.Bus, name, path string, size int64) *station {
+	s := &station{Wire: New(), Place: place}
 	began := time.Now()
-	hub := cluster.New(cluster.Options{Bus: s.Place, Name: name, Log: slog.New(slog.DiscardHandler), Self: func() cluster.Gateway {
+	hub := cluster.New(cluster.Options{Bus: by, Name: name, Log: slog.New(slog.DiscardHandler), Self: func() cluster.Gateway {
 		return cluster.Gateway{State: "running", Began: began, Events: s.Next()}
 	}})
 	o := Options{Hub: hub, Log: slog.New(slog.DiscardHandler)}

@@ -1,6 +1,7 @@
 package news
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -359,8 +360,8 @@ func (p *publisher) deliver(ctx context.Context) {
 		}
 		return
 	}
-	for _, m := range messages(all) {
-		if p.w.o.Hub.Bus().Publish(m) != nil {
+	for _, some := range byGateway(all) {
+		if p.tell(some) != nil {
 			p.wait(ctx, nil, slowTime)
 			return
 		}
@@ -371,7 +372,6 @@ func (p *publisher) deliver(ctx context.Context) {
 	for _, line := range all {
 		p.past.add(line)
 	}
-	p.w.published.Add(uint64(len(all)))
 	if err := s.Done(); err != nil {
 		p.w.o.Log.Error("what happened while the bus was down is told, and may be told again after a restart", "error", err)
 	}
@@ -381,26 +381,47 @@ func (p *publisher) deliver(ctx context.Context) {
 	}
 }
 
-// messages are lines as they go on the bus. The gateway may have had another name when
+// A batch is lines of the spool that tell of one gateway.
+type batch struct {
+	gateway string
+	lines   [][]byte
+}
+
+// byGateway returns lines as they go on the bus. The gateway may have had another name when
 // they were written.
-func messages(all [][]byte) (ms []bus.Message) {
-	last := ""
+func byGateway(all [][]byte) (some []batch) {
 	for _, line := range all {
 		var e struct{ Gateway string }
 		if json.Unmarshal(line, &e) != nil || !isWord(e.Gateway) {
 			continue
 		}
-		if e.Gateway != last {
-			last = e.Gateway
-			ms = append(ms, bus.Message{Subject: told + last})
+		if n := len(some); n == 0 || some[n-1].gateway != e.Gateway {
+			some = append(some, batch{gateway: e.Gateway})
 		}
-		m := &ms[len(ms)-1]
-		if m.Data != nil {
-			m.Data = append(m.Data, '\n')
-		}
-		m.Data = append(m.Data, line...)
+		last := &some[len(some)-1]
+		last.lines = append(last.lines, line)
 	}
-	return ms
+	return some
+}
+
+// tell tells the bus what has waited, in several messages if it takes only small ones. A line
+// that is too large by itself is lost.
+func (p *publisher) tell(b batch) error {
+	n := len(b.lines)
+	err := p.w.o.Hub.Bus().Publish(bus.Message{Subject: told + b.gateway, Data: bytes.Join(b.lines, []byte("\n"))})
+	switch {
+	case errors.Is(err, bus.ErrLarge) && n > 1:
+		if err := p.tell(batch{b.gateway, b.lines[:n/2]}); err != nil {
+			return err
+		}
+		return p.tell(batch{b.gateway, b.lines[n/2:]})
+	case errors.Is(err, bus.ErrLarge):
+		p.w.lost.Add(1)
+		return nil
+	case err == nil:
+		p.w.published.Add(uint64(n))
+	}
+	return err
 }
 
 // finish tells or keeps what is left.

@@ -1,6 +1,7 @@
 package news
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"moip/internal/bus"
+	"moip/internal/session"
 )
 
 // A portal hears what is published, and nothing else.
@@ -81,6 +83,46 @@ func TestOutage(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		p.expect(t, "a-3", "a-4", "a-5", "a-6", "a-7")
 		if c := a.Counts(); c.Waiting != 0 || c.Lost != 0 || there(path) {
+			t.Errorf("%+v, and the file is there: %v", c, there(path))
+		}
+	})
+}
+
+// A narrow bus takes no messages of more than some bytes.
+type narrow struct {
+	bus.Bus
+	most int
+}
+
+func (n narrow) Publish(m bus.Message) error {
+	if len(m.Data) > n.most {
+		return bus.ErrLarge
+	}
+	return n.Bus.Publish(m)
+}
+
+// A bus that takes only small messages is told all the same, but for what is too large by
+// itself.
+func TestOutageOfANarrowBus(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "spool")
+	synctest.Test(t, func(t *testing.T) {
+		var x bus.Exchange
+		p := listen(&x)
+		place := x.Join()
+		a := openAt(place, narrow{place, 300}, "a", path, 1<<20)
+		defer a.stop()
+		a.Cut(errCut)
+		a.call()
+		a.call()
+		a.Note(session.Event{Call: 3, Type: session.Ended, At: time.Now(), Err: errors.New(strings.Repeat("x", 300))})
+		for a.calls = 3; a.calls < 7; {
+			a.call()
+		}
+		time.Sleep(time.Second)
+		a.Cut(nil)
+		time.Sleep(time.Minute)
+		p.expect(t, "a-1", "a-2", "a-4", "a-5", "a-6", "a-7")
+		if c := a.Counts(); c.Waiting != 0 || c.Lost != 1 || there(path) {
 			t.Errorf("%+v, and the file is there: %v", c, there(path))
 		}
 	})

@@ -93,19 +93,17 @@ func (l *Link) Introduce(dial session.Dial) session.Dial {
 
 // Run follows portals until ctx is done.
 func (l *Link) Run(ctx context.Context) {
-	for pattern, f := range map[string]func(bus.Message){
+	stop, err := bus.SubscribeAll(l.o.Bus, map[string]func(bus.Message){
 		"call." + l.o.Name + ".*": l.ofCall,
 		"calls":                   l.ofAll,
 		"calls." + l.o.Name:       l.ofAll,
 		l.answers + ".*":          l.answered,
-	} {
-		stop, err := l.o.Bus.Subscribe(pattern, "", f)
-		if err != nil {
-			l.o.Log.Error("portals are not heard", "subject", pattern, "error", err)
-			return
-		}
-		defer stop()
+	})
+	if err != nil {
+		l.o.Log.Error("portals are not heard", "error", err)
+		return
 	}
+	defer stop()
 	defer l.o.Bus.Follow(func(s bus.State) {
 		if s.Up {
 			l.tellAnew()

@@ -72,14 +72,12 @@ func (b *Bans) Counts() (told, taken uint64) { return b.told.Load(), b.taken.Loa
 
 // Run tells and hears until ctx is done.
 func (b *Bans) Run(ctx context.Context) {
-	for subject, f := range map[string]func(bus.Message){banChanges: b.hear, banCompare + b.Hub.Instance(): b.answer} {
-		stop, err := b.Hub.Bus().Subscribe(subject, "", f)
-		if err != nil {
-			b.Log.Error("bans are not shared", "error", err)
-			return
-		}
-		defer stop()
+	stop, err := bus.SubscribeAll(b.Hub.Bus(), map[string]func(bus.Message){banChanges: b.hear, banCompare + b.Hub.Instance(): b.answer})
+	if err != nil {
+		b.Log.Error("bans are not shared", "error", err)
+		return
 	}
+	defer stop()
 	defer b.Hub.Bus().Follow(func(s bus.State) {
 		if s.Up {
 			b.meet("")

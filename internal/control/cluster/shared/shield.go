@@ -48,14 +48,12 @@ type reports struct {
 
 // Run tells and hears until ctx is done.
 func (s *Shield) Run(ctx context.Context) {
-	for subject, f := range map[string]func(bus.Message){shieldReports: s.hear, shieldAsk: func(bus.Message) { s.Shield.Retell() }} {
-		stop, err := s.Hub.Bus().Subscribe(subject, "", f)
-		if err != nil {
-			s.Log.Error("what the shield sees is not shared", "error", err)
-			return
-		}
-		defer stop()
+	stop, err := bus.SubscribeAll(s.Hub.Bus(), map[string]func(bus.Message){shieldReports: s.hear, shieldAsk: func(bus.Message) { s.Shield.Retell() }})
+	if err != nil {
+		s.Log.Error("what the shield sees is not shared", "error", err)
+		return
 	}
+	defer stop()
 	defer s.Hub.Bus().Follow(func(state bus.State) {
 		if state.Up {
 			s.ask()

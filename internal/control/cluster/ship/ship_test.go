@@ -2,12 +2,10 @@ package ship_test
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"database/sql"
 	"encoding/json"
 	"fmt"
-	"log/slog"
 	"math/rand/v2"
 	"net/netip"
 	"os"
@@ -15,7 +13,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -27,6 +24,7 @@ import (
 	"moip/internal/control/cluster/ship"
 	"moip/internal/history"
 	"moip/internal/ledger"
+	"moip/internal/logtest"
 	"moip/internal/session"
 )
 
@@ -50,23 +48,6 @@ func dial(t testing.TB, url string) *nats.Conn {
 	return conn
 }
 
-type logged struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *logged) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *logged) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
-
 func opens(t *testing.T, path string) *history.History {
 	t.Helper()
 	h, err := history.Open(path, history.Options{Node: "paris", Ship: true})
@@ -78,9 +59,9 @@ func opens(t *testing.T, path string) *history.History {
 }
 
 // ships ships until the test or what is returned ends it.
-func ships(t *testing.T, conn *nats.Conn, h *history.History) (s *ship.Shipper, log *logged, stop func()) {
-	log = &logged{}
-	s = ship.New(ship.Options{Conn: conn, Prefix: "hub", Stream: "CALLS", History: h, Log: slog.New(slog.NewTextHandler(log, nil))})
+func ships(t *testing.T, conn *nats.Conn, h *history.History) (s *ship.Shipper, log *logtest.Log, stop func()) {
+	log = new(logtest.Log)
+	s = ship.New(ship.Options{Conn: conn, Prefix: "hub", Stream: "CALLS", History: h, Log: log.Logger()})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
@@ -118,7 +99,7 @@ func begins(h *history.History, id session.ID, at time.Time) func(session.EventT
 }
 
 // waits waits until a State is as it is to be.
-func waits(t *testing.T, s *ship.Shipper, log *logged, is func(ship.State) bool) ship.State {
+func waits(t *testing.T, s *ship.Shipper, log *logtest.Log, is func(ship.State) bool) ship.State {
 	t.Helper()
 	for late := time.Now().Add(40 * time.Second); ; time.Sleep(20 * time.Millisecond) {
 		state := s.State(context.Background())

@@ -37,6 +37,8 @@ var (
 	ErrBusy = errors.New("the spool is used by another process")
 	// ErrLine is that of a line that cannot be one.
 	ErrLine = errors.New("no line for a spool")
+	// ErrMissing is that of lines that were in the file, and are no more, or cannot be read.
+	ErrMissing = errors.New("somebody has written in the spool: lines are missing")
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -226,7 +228,7 @@ func (s *Spool) flush() {
 }
 
 // Next returns the first lines that are not delivered, some 64 KiB of them, nil if there
-// are none.
+// are none. ErrMissing it returns once, behind what can be read.
 func (s *Spool) Next() (all [][]byte, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -236,9 +238,9 @@ func (s *Spool) Next() (all [][]byte, err error) {
 		if err != nil {
 			return nil, err
 		}
-		if len(some) == 0 { // somebody has written in it
-			s.lines = 0
-			return nil, s.remove()
+		if len(some) == 0 {
+			missing := fmt.Errorf("%s: %w: %d", s.path, ErrMissing, s.lines)
+			return nil, errors.Join(missing, s.remove())
 		}
 		for i, n := 0, 0; i < len(some) && n < MaxLine; i++ {
 			s.taken += int64(len(some[i]))

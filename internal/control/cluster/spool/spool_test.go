@@ -76,6 +76,36 @@ func TestSpool(t *testing.T) {
 	}
 }
 
+// Lines that are in the file no more, or cannot be read any more, are told of.
+func TestMissing(t *testing.T) {
+	for what, spoil := range map[string]func(*os.File){
+		"gone": func(f *os.File) { f.Truncate(0) }, "spoilt": func(f *os.File) { f.WriteAt([]byte("?"), 12) },
+	} {
+		t.Run(what, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "spool")
+			s := spool.New(path, 1000)
+			if err := s.Add([]byte("one")); err != nil {
+				t.Fatal(err)
+			}
+			f, err := os.OpenFile(path, os.O_WRONLY, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			spoil(f)
+			f.Close()
+			if some, err := s.Next(); !errors.Is(err, spool.ErrMissing) || len(some) > 0 {
+				t.Error(some, err)
+			}
+			if err := s.Add([]byte("two")); err != nil {
+				t.Error(err)
+			}
+			if got := all(t, s); !slices.Equal(got, []string{"two"}) || there(path) {
+				t.Error(got, there(path))
+			}
+		})
+	}
+}
+
 // Of two processes one has the file, and the other has it later.
 func TestBusy(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "spool")

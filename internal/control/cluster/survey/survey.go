@@ -81,17 +81,15 @@ func New(o Options) *Survey {
 
 // Run has this gateway take its part, until ctx is done.
 func (s *Survey) Run(ctx context.Context) {
-	for subject, f := range map[string]func(bus.Message){
+	stop, err := bus.SubscribeAll(s.bus, map[string]func(bus.Message){
 		probes + "*":                          s.hear,
 		asked(s.Hub.Name(), s.Hub.Instance()): s.answer,
-	} {
-		stop, err := s.bus.Subscribe(subject, "", f)
-		if err != nil {
-			s.Log.Error("services are not tried together with other gateways", "error", err)
-			return
-		}
-		defer stop()
+	})
+	if err != nil {
+		s.Log.Error("services are not tried together with other gateways", "error", err)
+		return
 	}
+	defer stop()
 	defer s.Hub.Follow(func(g cluster.Seen) {
 		if !g.Silent && g.State != cluster.Gone {
 			s.mu.Lock()
