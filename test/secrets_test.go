@@ -292,7 +292,7 @@ func (s *shownTo) files(dir string, but ...string) {
 func ctlTraces(t *testing.T, g *gateway, target string) *log {
 	t.Helper()
 	tracer := exec.Command(program, "ctl", "--admin", g.doors["admin"], "trace", target)
-	out := &log{news: make(chan struct{})}
+	out := &log{}
 	tracer.Stdout, tracer.Stderr = out, out
 	if err := tracer.Start(); err != nil {
 		t.Fatal(err)
@@ -308,7 +308,7 @@ func streams(t *testing.T, url string) *log {
 	if err != nil {
 		t.Fatal(err)
 	}
-	out := &log{news: make(chan struct{})}
+	out := &log{}
 	var copying sync.WaitGroup
 	copying.Go(func() { io.Copy(out, w.Body) })
 	t.Cleanup(func() { w.Body.Close(); copying.Wait() })
