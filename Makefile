@@ -29,12 +29,13 @@ soak:
 	go test -count=1 -timeout 0 -run '^Test(Mixed|Hostile)Evening$$' -v ./test -plain -soak.for $(SOAK)
 
 # Three gateways, each with a NATS server in a network of its own, HAProxy and 3,000
-# callers, and one fault after the other; and what clients make of a name with several
-# addresses. As root: without, it says so, and fails. It takes some seven minutes, and prints the
-# figures of doc/reliability.md. What of it runs anywhere is in make test.
+# callers, and one fault after the other; what clients make of a name with several
+# addresses; and how soon HAProxy knows that a machine is gone. As root: without, it says
+# so, and fails. It takes some nine minutes, and prints the figures of doc/reliability.md.
+# What of it runs anywhere is in make test.
 test-cluster:
 	ci/install cluster
-	go test -count=1 -timeout 30m -run '^Test(Whole|Names)$$' -v ./test/cluster -plain -cluster.whole
+	go test -count=1 -timeout 30m -run '^Test(Whole|Names|Vanished)$$' -v ./test/cluster -plain -cluster.whole
 
 # The packages installed in a Debian and the image run, as root. Without root it says
 # what to install, and fails. The first time it makes that Debian, and takes minutes.

@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"moip/internal/discreet"
 	"moip/internal/picture"
 	"moip/internal/recording"
 	"moip/internal/session"
@@ -66,7 +67,7 @@ func (c *connect) Run(ctx context.Context, out io.Writer) (err error) {
 		if failed != nil {
 			return fmt.Errorf("--record: %w", failed)
 		}
-		o.Record = recording.NewWriter(file, recording.Header{Began: time.Now(), Title: upstream.Public(c.URL), Terminal: "minitel"})
+		o.Record = recording.NewWriter(file, recording.Header{Began: time.Now(), Title: discreet.URL(c.URL), Terminal: "minitel"})
 		defer func() { err = cmp.Or(err, file.Close()) }()
 	}
 	if c.Dump {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"moip/internal/discreet"
 	"moip/internal/recording"
 	"moip/internal/session"
 	"moip/internal/upstream"
@@ -65,7 +66,7 @@ func ParseRoute(url string, options []byte) (session.Route, error) {
 		fault("name", "%.60q is too long (%d are the most)", o.Name, maxName)
 	}
 	if o.Name == "" {
-		o.Name = upstream.Public(url)
+		o.Name = discreet.URL(url)
 	}
 	r := o.Session(o.Name)
 	r.Author, r.Visit = session.AuthorOther, time.Duration(o.Visit)

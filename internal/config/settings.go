@@ -9,13 +9,15 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+
+	"moip/internal/discreet"
 )
 
 // Settings returns the values of all keys as a file has them, by their names, as in
-// limits.idle. What is a string goes through show: there may be passwords in it.
-func (c *Config) Settings(show func(string) string) map[string]any {
+// limits.idle, and of strings what package discreet shows.
+func (c *Config) Settings() map[string]any {
 	all := map[string]any{}
-	each("", reflect.ValueOf(c).Elem(), func(key string, v reflect.Value) { all[key] = plain(v, show) })
+	each("", reflect.ValueOf(c).Elem(), func(key string, v reflect.Value) { all[key] = plain(v) })
 	if c.Portal.Start != "" {
 		all["portal.start"] = "(keys)" // a password may be among them
 	}
@@ -32,10 +34,9 @@ var own = []string{
 }
 
 // Digest returns a word that is the same for equal configurations, in all but what is each
-// gateway's own. What is in the files that keys name is no part of it, nor what show hides
-// (see Settings).
-func (c *Config) Digest(show func(string) string) string {
-	all := c.Settings(show)
+// gateway's own. What is in the files that keys name is no part of it, nor what Settings hide.
+func (c *Config) Digest() string {
+	all := c.Settings()
 	maps.DeleteFunc(all, func(key string, _ any) bool { return slices.Contains(own, key) })
 	text, err := json.Marshal(all) // in the order of the keys
 	if err != nil {
@@ -46,7 +47,7 @@ func (c *Config) Digest(show func(string) string) string {
 }
 
 // plain returns a value as text, a number, true or false, or a list of them.
-func plain(v reflect.Value, show func(string) string) any {
+func plain(v reflect.Value) any {
 	switch value := v.Interface().(type) {
 	case Level:
 		return strings.ToLower(value.Level().String())
@@ -55,12 +56,12 @@ func plain(v reflect.Value, show func(string) string) any {
 	case []string:
 		list := []string{}
 		for _, s := range value {
-			list = append(list, show(s))
+			list = append(list, discreet.URL(s))
 		}
 		return list
 	}
 	if v.Kind() == reflect.String {
-		return show(v.String())
+		return discreet.URL(v.String())
 	}
 	return v.Interface()
 }

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,6 +15,7 @@ import (
 
 	"moip/internal/config"
 	"moip/internal/directory/yellowpages"
+	"moip/internal/discreet"
 	"moip/internal/recording"
 	"moip/internal/session"
 	"moip/internal/smallfile"
@@ -76,16 +76,12 @@ func supplierOf(suppliers []*supplier, i Import) *supplier {
 	return nil
 }
 
-// from returns where the import is from, for the log: without a password.
+// from returns where the import is from, for the log.
 func (i Import) from() string {
 	if i.File != "" {
 		return i.File
 	}
-	u, err := url.Parse(i.URL)
-	if err != nil {
-		return "a URL that cannot be read"
-	}
-	return u.Redacted()
+	return discreet.URL(i.URL)
 }
 
 // isDue reports whether it is time to ask the web.

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/url"
 	"strings"
 	"sync"
 	"syscall"
@@ -19,6 +18,7 @@ import (
 	"moip/internal/directory"
 	"moip/internal/directory/probe"
 	"moip/internal/directory/yellowpages"
+	"moip/internal/discreet"
 	"moip/internal/recording"
 	"moip/internal/session"
 	"moip/internal/smallfile"
@@ -45,7 +45,7 @@ func (o Options) checkPortal() check {
 		}}
 	}
 	return check{name, func(ctx context.Context) []Finding {
-		where := public(c.Portal.URL)
+		where := discreet.URL(c.Portal.URL)
 		call, err := dial(ctx, c.Portal.Session(name))
 		if err != nil {
 			return []Finding{unreached(name, where, err)}
@@ -182,29 +182,19 @@ func (o Options) checkLink() check {
 		switch {
 		case err != nil:
 			return []Finding{problem(name, "start the portal with its command port, or do without: link = \"none\"; it cannot redirect callers then",
-				"%s: %v", public(to), err)}
+				"%s: %v", discreet.URL(to), err)}
 		case strings.Contains(server, "websockets"):
-			return []Finding{good(name, "%s takes it, as PyMoIP does (%s)", public(to), server)}
+			return []Finding{good(name, "%s takes it, as PyMoIP does (%s)", discreet.URL(to), server)}
 		}
-		return []Finding{good(name, "%s takes it", public(to))}
+		return []Finding{good(name, "%s takes it", discreet.URL(to))}
 	}}
-}
-
-// public returns a URL without the name and the password that may be in it.
-func public(raw string) string {
-	u, err := url.Parse(raw)
-	if err != nil {
-		return "a URL that cannot be read"
-	}
-	u.User = nil
-	return u.String()
 }
 
 // checkImport asks for the services that an import has.
 func checkImport(d *directory.Directory, i directory.Import) check {
 	const name = "import"
 	return check{name, func(ctx context.Context) []Finding {
-		from, advice := public(i.URL), "see whether it is there; the last good copy is used meanwhile"
+		from, advice := discreet.URL(i.URL), "see whether it is there; the last good copy is used meanwhile"
 		var data []byte
 		var err error
 		if i.File != "" {
@@ -275,7 +265,7 @@ func checkServices(d *directory.Directory) check {
 func judgeStates(name string, targets []probe.Target, states []probe.State, secured *handshakes, silent int) (found []Finding) {
 	up, unknown := 0, 0
 	for i, s := range states {
-		of, where := "service "+targets[i].Name, public(targets[i].Route.URL)
+		of, where := "service "+targets[i].Name, discreet.URL(targets[i].Route.URL)
 		switch {
 		case s.Up:
 			up++

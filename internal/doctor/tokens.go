@@ -5,6 +5,7 @@ import (
 	"os"
 	"runtime"
 
+	"moip/internal/discreet"
 	"moip/internal/policy/token"
 )
 
@@ -47,7 +48,7 @@ func (o Options) checkWays() (found []Finding) {
 	}
 	if o.Config.LinkInClear() {
 		found = append(found, warning("control link", "write wss:// and, for an authority of your own, link_ca",
-			"%s has no TLS: its token can be read on the way", public(o.Config.LinkURL())))
+			"%s has no TLS: its token can be read on the way", discreet.URL(o.Config.LinkURL())))
 	}
 	return found
 }

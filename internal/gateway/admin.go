@@ -10,6 +10,7 @@ import (
 	"moip/internal/control/admin/console"
 	"moip/internal/control/cluster/tunnel"
 	"moip/internal/directory"
+	"moip/internal/discreet"
 	"moip/internal/session"
 	"moip/internal/upstream"
 )
@@ -64,7 +65,7 @@ func (g *gateway) operations() admin.Options {
 		o.Shipping = g.shipping
 	}
 	if g.link != nil {
-		url := upstream.Public(g.cfg.LinkURL()) // for good
+		url := discreet.URL(g.cfg.LinkURL()) // for good
 		if g.cfg.LinkOnBus() {
 			url = g.bus.State().At
 		}
@@ -104,7 +105,7 @@ func (g *gateway) route(name string) (session.Route, error) {
 	if !strings.Contains(name, ":") {
 		return session.Route{}, fmt.Errorf("%.40q is no service of the directory, and no URL", name)
 	}
-	r := session.Route{Name: upstream.Public(name), URL: name}
+	r := session.Route{Name: discreet.URL(name), URL: name}
 	return r, (&upstream.Dialer{Permit: g.permit}).Permits(r)
 }
 
@@ -113,7 +114,7 @@ func (t *teletel) list() []admin.Service {
 	all := []admin.Service{}
 	for _, s := range t.book.Directory().Services() {
 		told := admin.Service{
-			Code: s.Name, Title: s.Title, Category: s.Category, URL: upstream.Public(s.URL), Palier: s.Tariff.Palier, State: "unknown", Record: s.Record,
+			Code: s.Name, Title: s.Title, Category: s.Category, URL: discreet.URL(s.URL), Palier: s.Tariff.Palier, State: "unknown", Record: s.Record,
 		}
 		if state := t.book.State(s.Name); directory.IsInside(s.Route) {
 			told.State = "open"

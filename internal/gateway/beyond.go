@@ -6,8 +6,8 @@ import (
 	"strconv"
 	"strings"
 
+	"moip/internal/discreet"
 	"moip/internal/session"
-	"moip/internal/upstream"
 )
 
 // Beyond is a portal that is a gateway itself. That is told the speed of the line, so
@@ -23,7 +23,7 @@ func Beyond(g *gateway) error {
 		}
 		return calls.DialService(ctx, id, r)
 	}
-	g.about.Store(upstream.Public(g.cfg.Portal.URL))
+	g.about.Store(discreet.URL(g.cfg.Portal.URL))
 	g.board.Open(calls)
 	return nil
 }

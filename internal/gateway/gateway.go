@@ -23,6 +23,7 @@ import (
 	"moip/internal/control/cluster/ship"
 	"moip/internal/control/pymoip"
 	"moip/internal/directory"
+	"moip/internal/discreet"
 	"moip/internal/downstream"
 	"moip/internal/emulator"
 	"moip/internal/handover"
@@ -243,7 +244,7 @@ func (g *gateway) wire(other Portal) error {
 	}
 	link := pymoip.New(pymoip.Options{URL: url, TokenFile: g.cfg.LinkTokenFile, CA: g.cfg.LinkCA, Board: g.board, Log: g.log})
 	if g.cfg.LinkInClear() {
-		g.log.Warn("the token of the control link can be read on the way; wss:// would hide it", "link", upstream.Public(url))
+		g.log.Warn("the token of the control link can be read on the way; wss:// would hide it", "link", discreet.URL(url))
 	}
 	g.link = link.State
 	g.work = append(g.work, link.Run)
@@ -257,9 +258,9 @@ func (g *gateway) wire(other Portal) error {
 
 // outside is calls with the portal that is not inside.
 func (g *gateway) outside() session.Config {
-	about := upstream.Public(g.cfg.Portal.URL)
+	about := discreet.URL(g.cfg.Portal.URL)
 	if url := g.cfg.LinkURL(); url != "" {
-		about += ", control link " + upstream.Public(url)
+		about += ", control link " + discreet.URL(url)
 	} else if g.cfg.LinkOnBus() {
 		about += ", control link over NATS"
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -30,6 +31,9 @@ func TestLines(t *testing.T) {
 	l := newLines(out)
 	for n := range 2 * maxLines {
 		fmt.Fprintf(l, "line %d\n", n)
+		for n == 0 && len(l.waiting) > 0 {
+			runtime.Gosched() // until it is being written: all that is lost comes last
+		}
 	}
 	out.mu.Unlock()
 	l.close()

@@ -9,7 +9,6 @@ import (
 	"moip/internal/control/cluster/survey"
 	"moip/internal/directory/probe"
 	"moip/internal/session"
-	"moip/internal/upstream"
 )
 
 // self is how this gateway is.
@@ -54,4 +53,4 @@ func (g *gateway) inherit(told string) {
 }
 
 // digestConfig notes which configuration is in force.
-func (g *gateway) digestConfig() { g.digest.Store(g.cfg.Digest(upstream.Public)) }
+func (g *gateway) digestConfig() { g.digest.Store(g.cfg.Digest()) }

@@ -13,7 +13,6 @@ import (
 	"moip/internal/downstream"
 	"moip/internal/services"
 	"moip/internal/smallfile"
-	"moip/internal/upstream"
 )
 
 // lookEvery is how often the configuration file is looked at.
@@ -258,5 +257,5 @@ func (g *gateway) retire(l *downstream.Listener) {
 func (g *gateway) Settings() admin.Settings {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return admin.Settings{File: g.file, Settings: g.cfg.Settings(upstream.Public)}
+	return admin.Settings{File: g.file, Settings: g.cfg.Settings()}
 }

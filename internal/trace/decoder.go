@@ -3,6 +3,7 @@ package trace
 import (
 	"fmt"
 
+	"moip/internal/discreet"
 	"moip/internal/session"
 )
 
@@ -37,7 +38,7 @@ func (d *decoder) lines(what session.Passage, p []byte, raw bool) []string {
 		out.endLine()
 		fallthrough
 	case session.PassNote:
-		out.add(Public(string(p)))
+		out.add(discreet.Text(string(p)))
 	}
 	lines := out.take()
 	if raw && (what == session.PassBytes || what == session.PassTelnet || what == session.PassFrame) {

@@ -99,7 +99,7 @@ func FuzzDecode(f *testing.F) {
 				}
 			}
 		}
-		checkLine(t, Entry{Call: 1, Leg: "service", Way: To, Service: clip(Public(string(p)), maxName), What: clip(string(p), maxAbout)}.String())
+		checkLine(t, Entry{Call: 1, Leg: "service", Way: To, Service: clip(string(p), maxName), What: clip(string(p), maxAbout)}.String())
 		if !bytes.Equal(p, kept) {
 			t.Error("bytes were changed")
 		}

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"moip/internal/discreet"
 	"moip/internal/session"
 )
 
@@ -136,18 +137,18 @@ func eventText(e session.Event) string {
 	case session.Began:
 		text = fmt.Sprintf("%d began, from %s by %s", e.Call, e.Caller.Addr, e.Caller.Transport)
 	case session.Redirecting:
-		text = "redirecting to " + Public(e.Route.Name)
+		text = "redirecting to " + e.Route.Name
 	case session.Redirected:
-		text = "at " + Public(e.Route.Name)
+		text = "at " + e.Route.Name
 	case session.Returned:
-		text = fmt.Sprintf("returned from %s: %s", Public(e.Route.Name), e.Reason)
+		text = fmt.Sprintf("returned from %s: %s", e.Route.Name, e.Reason)
 	case session.Waiting:
 		text = "the portal is away"
 	case session.Ended:
 		text = "ended: " + string(e.Reason)
 	}
 	if e.Err != nil {
-		text += ", " + Public(e.Err.Error())
+		text += ", " + discreet.Text(e.Err.Error())
 	}
 	return text
 }
@@ -210,7 +211,7 @@ func (d *Desk) join(t *Tracer, i session.Info) {
 func midway(i session.Info) string {
 	at := i.State.String()
 	if i.Service != "" {
-		at += ", " + Public(i.Service)
+		at += ", " + i.Service
 	}
 	return fmt.Sprintf("%d from %s by %s, %s; traced from here on", i.ID, i.Caller.Addr, i.Caller.Transport, at)
 }
@@ -256,7 +257,6 @@ type line struct {
 // tapper is a session.Tapper.
 func (l *line) tapper(leg session.Leg, name string) session.Tap {
 	l.add(record{at: time.Now(), leg: leg, fresh: true})
-	name = Public(name)
 	return func(what session.Passage, sent bool, p []byte) {
 		l.add(record{at: time.Now(), leg: leg, name: name, what: what, sent: sent, p: p, passes: true})
 	}

@@ -2,13 +2,13 @@ package trace
 
 import (
 	"bytes"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/gobwas/ws"
 
+	"moip/internal/discreet"
 	"moip/internal/transport"
 )
 
@@ -63,17 +63,12 @@ func head(p []byte, out *items) {
 		name, value, isHeader := strings.Cut(line, ":")
 		switch {
 		case i == 0:
-			out.add(Public(line))
+			out.add(discreet.Text(line))
 		case isHeader && slices.Contains(headers, strings.ToLower(strings.TrimSpace(name))):
-			out.add(Public(strings.TrimSpace(name) + ": " + strings.TrimSpace(value)))
+			out.add(discreet.Text(strings.TrimSpace(name) + ": " + strings.TrimSpace(value)))
 		}
 		if i == 0 {
 			out.endLine()
 		}
 	}
 }
-
-var credentials = regexp.MustCompile(`(://)[^/?#\s]*@`)
-
-// Public returns text without the names and passwords of URLs that may be in it.
-func Public(text string) string { return credentials.ReplaceAllString(text, "$1") }

@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"net"
 	"net/url"
-	"regexp"
 	"strconv"
 	"strings"
 
+	"moip/internal/discreet"
 	"moip/internal/session"
 	"moip/internal/transport"
 )
@@ -60,6 +60,9 @@ func parse(raw string) (*url.URL, error) {
 		if failed, ok := errors.AsType[*url.Error](err); ok {
 			err = failed.Err // the rest may hold a password
 		}
+		if strings.Contains(raw, "@") { // and so may what is taken for the port
+			return nil, errors.New("a URL that cannot be read (in a name or a password, write / as %2F, ? as %3F, # as %23 and % as %25)")
+		}
 		return nil, fmt.Errorf("a URL that cannot be read: %w", err)
 	}
 	fault := func(format string, a ...any) (*url.URL, error) {
@@ -80,7 +83,7 @@ func parse(raw string) (*url.URL, error) {
 	case portErr != nil || number == 0:
 		return fault("the port is not from 1 to 65535")
 	case u.Fragment != "":
-		return fault("there is a fragment, #%s", u.Fragment) // RFC 6455, section 3
+		return fault("there is a fragment") // RFC 6455, section 3
 	case !isWeb(u) && strings.Trim(u.Path, "/")+u.RawQuery != "":
 		return fault("there is more than a host and a port")
 	case strings.Contains(u.RawQuery, " "):
@@ -126,7 +129,7 @@ func hostOf(u *url.URL) string { return strings.TrimSuffix(strings.ToLower(u.Hos
 
 func portOf(u *url.URL) string { return cmp.Or(u.Port(), defaultPorts[u.Scheme]) }
 
-// display returns u as it may be shown: without name and password.
+// display returns u as package discreet shows it.
 func display(u *url.URL) string {
 	shown := *u
 	shown.User = nil
@@ -136,10 +139,5 @@ func display(u *url.URL) string {
 	if shown.Host == "" && shown.Opaque == "" { // which String leaves out, slashes and all
 		return shown.Scheme + "://" + shown.Path
 	}
-	return shown.String()
+	return discreet.URL(shown.String())
 }
-
-var credentials = regexp.MustCompile(`:(//)?[^/?]*@`)
-
-// Public returns a URL without the name and the password that may be in it.
-func Public(url string) string { return credentials.ReplaceAllString(url, ":$1") }

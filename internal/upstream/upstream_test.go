@@ -589,18 +589,3 @@ func FuzzCheck(f *testing.F) {
 		}
 	})
 }
-
-func TestPublic(t *testing.T) {
-	for url, want := range map[string]string{
-		"ws://localhost:8765/":           "ws://localhost:8765/",
-		"ws://me:secret@localhost:8765/": "ws://localhost:8765/",
-		"ws://me:se@cret@localhost/":     "ws://localhost/",
-		"tcp:me:secret@localhost:4000":   "tcp:localhost:4000",
-		"ws://localhost:80/at@home?a=@":  "ws://localhost:80/at@home?a=@",
-		"ws://[::1]:80?me@home":          "ws://[::1]:80?me@home",
-	} {
-		if got := Public(url); got != want {
-			t.Errorf("%s is shown as %s, want %s", url, got, want)
-		}
-	}
-}

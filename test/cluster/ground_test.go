@@ -77,7 +77,8 @@ func (g ground) opens(t *testing.T) *hub {
 		writes(t, m.dir, "look.token", lookToken+"\n")
 		cluster := fmt.Sprintf("url = %s\nrecords = %q\n", list(urls[i]), stream)
 		if g.inner {
-			cluster = fmt.Sprintf("listen = %q\nroutes = %s\n", g.at(at, "6222"), list(routes[i]))
+			writes(t, m.dir, "hub.secret", "secret-of-this-hub-0123456789abcdef\n")
+			cluster = fmt.Sprintf("listen = %q\nroutes = %s\nsecret_file = \"hub.secret\"\n", g.at(at, "6222"), list(routes[i]))
 		}
 		writes(t, m.dir, "moip.toml", fmt.Sprintf(`
 listen = ["telnet://%s?proxy=on", "ws://%s?proxy=on"]
@@ -103,7 +104,7 @@ node = %q
 	}
 	dir := t.TempDir()
 	config := strings.NewReplacer("10.0.0.", g.net, "LOOK-TOKEN", lookToken,
-		"bind :23\n", "bind "+g.at(front, g.line)+"\n", "bind :80\n", "bind "+g.at(front, g.web)+"\n").Replace(written(t, "haproxy"))
+		"bind :23 ", "bind "+g.at(front, g.line)+" ", "bind :80 ", "bind "+g.at(front, g.web)+" ").Replace(written(t, "haproxy"))
 	there := g.at(front, "8404") // where it answers without a gateway
 	writes(t, dir, "haproxy.cfg", config+"\nfrontend there\n    mode http\n    bind "+there+"\n    monitor-uri /\n")
 	line := append(g.by(front), haproxy, "-db", "-f", "haproxy.cfg")

@@ -3,12 +3,13 @@ package pymoip
 import (
 	"context"
 	"log/slog"
-	"regexp"
 	"strconv"
 	"sync"
 	"time"
 
 	"github.com/coder/websocket"
+
+	"moip/internal/discreet"
 )
 
 const (
@@ -79,11 +80,8 @@ func (m *muffler) level() slog.Level {
 	return slog.LevelWarn
 }
 
-// credentials are the name and password in a URI.
-var credentials = regexp.MustCompile(`//[^/,]*@`)
-
 // quote returns a message as a log may show it.
 func quote(p []byte) string {
-	p = credentials.ReplaceAll(p, []byte("//...@"))
-	return strconv.Quote(string(p[:min(len(p), quoteLimit)]))
+	text := discreet.Text(string(p))
+	return strconv.Quote(text[:min(len(text), quoteLimit)])
 }

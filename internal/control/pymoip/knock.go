@@ -11,6 +11,8 @@ import (
 	"unicode"
 
 	"github.com/coder/websocket"
+
+	"moip/internal/discreet"
 )
 
 // knockWait is how long Knock listens. A server says nothing until it orders.
@@ -50,7 +52,7 @@ func refused(answer *http.Response, err error) error {
 	}
 	said, _ := io.ReadAll(io.LimitReader(answer.Body, 1<<10))
 	if text := shown(string(said), 200); text != "" {
-		return fmt.Errorf("it answers %d: %s", answer.StatusCode, text)
+		return fmt.Errorf("it answers %d: %s", answer.StatusCode, discreet.Text(text))
 	}
 	return fmt.Errorf("it answers %d", answer.StatusCode)
 }

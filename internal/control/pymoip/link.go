@@ -16,12 +16,13 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"net"
-	"net/url"
 	"time"
 
 	"github.com/coder/websocket"
 
+	"moip/internal/discreet"
 	"moip/internal/session"
 )
 
@@ -46,7 +47,7 @@ type Options struct {
 	URL   string // of the server's command port, ws or wss
 	Board Board
 	Log   *slog.Logger  // nil for none
-	Retry time.Duration // least time from one dial to the next, 0 for 5 s
+	Retry time.Duration // least time from one dial to the next, 0 for 5 s; up to a quarter more at random
 
 	// TokenFile has the token that is shown to the server, CA the certificates that are
 	// trusted instead of the system's; "" for none. PyMoIP's server does not look at
@@ -63,6 +64,7 @@ type Link struct {
 	board  Board
 	log    *slog.Logger
 	retry  time.Duration
+	jitter func(most time.Duration) time.Duration // up to most, not included
 	roster *roster
 
 	muffler *muffler
@@ -76,14 +78,13 @@ func New(o Options) *Link {
 		board:  o.Board,
 		log:    o.Log,
 		retry:  o.Retry,
+		jitter: rand.N[time.Duration],
 		roster: newRoster(time.Now()),
 	}
 	if l.log == nil {
 		l.log = slog.New(slog.DiscardHandler)
 	}
-	if u, err := url.Parse(o.URL); err == nil {
-		l.log = l.log.With("link", u.Redacted())
-	}
+	l.log = l.log.With("link", discreet.URL(o.URL))
 	if l.retry <= 0 {
 		l.retry = defaultRetry
 	}
@@ -109,11 +110,17 @@ func (l *Link) Run(ctx context.Context) {
 	for ctx.Err() == nil {
 		// The pause counts from the start of the attempt: a link that has
 		// worked for a while is redialled at once, and a server that accepts
-		// and drops us is not hammered.
+		// and drops us is not hammered. All gateways lose their links when it
+		// restarts, in the same instant, and are not to come back in one: at
+		// once is a moment later for each, and so are the dials that follow.
 		pause := time.After(l.retry)
 		l.attempt(ctx)
 		select {
 		case <-pause:
+		case <-ctx.Done():
+		}
+		select {
+		case <-time.After(l.jitter(l.retry / 4)):
 		case <-ctx.Done():
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"slices"
 	"strings"
@@ -427,6 +428,46 @@ func TestServerSilent(t *testing.T) {
 	})
 }
 
+// Gateways that have lost their links in one instant do not come back in one, and drift
+// apart; none dials sooner than it may.
+func TestGatewaysSpread(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const gateways = 100
+		var all []*network
+		for i := range gateways {
+			n := newNetwork()
+			n.Close()
+			b := newBoard(t, Options{URL: "ws://127.0.0.1:8764"})
+			seeded := rand.New(rand.NewPCG(8764, uint64(i)))
+			b.link.jitter = func(most time.Duration) time.Duration { return time.Duration(seeded.Int64N(int64(most))) }
+			n.carry(b.link)
+			all = append(all, n)
+			defer b.run()()
+		}
+		time.Sleep(20 * time.Second)
+		synctest.Wait()
+		crowd := map[time.Duration]int{} // dials by the tenth of a second of the first redial
+		for _, n := range all {
+			for i, pause := range n.pauses() {
+				if pause < defaultRetry || pause >= defaultRetry*5/4 {
+					t.Fatalf("dialled again after %v", pause)
+				}
+				if i == 0 {
+					crowd[pause.Truncate(time.Second/10)]++
+				}
+			}
+		}
+		for at, n := range crowd {
+			if n > gateways/5 {
+				t.Errorf("%d gateways come within a tenth of a second, after %v", n, at)
+			}
+		}
+		if len(crowd) < 10 {
+			t.Errorf("they come in %v", crowd)
+		}
+	})
+}
+
 func TestServerDrops(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newNetwork()
@@ -495,8 +536,9 @@ func TestServerDeaf(t *testing.T) {
 // Messages in the log are short, and tell no password.
 func TestQuote(t *testing.T) {
 	for message, want := range map[string]string{
-		"PID=1,2,CONNECT,ws://me:secret@h/,None,[]":       `"PID=1,2,CONNECT,ws://...@h/,None,[]"`,
-		"PID=1,2,CONNECT,ws://me:se@cret@h/at@,None,[]":   `"PID=1,2,CONNECT,ws://...@h/at@,None,[]"`,
+		"PID=1,2,CONNECT,ws://me:secret@h/,None,[]":       `"PID=1,2,CONNECT,ws://h/,None,[]"`,
+		"PID=1,2,CONNECT,ws://me:se@cret@h/at@,None,[]":   `"PID=1,2,CONNECT,ws://h/at@,None,[]"`,
+		"PID=1,2,CONNECT,ws://h/?pin=secret,None,[]":      `"PID=1,2,CONNECT,ws://h/?pin=..."`,
 		"PID=1,2,CONNECT,ws://h,None,[\"a@b\"]":           `"PID=1,2,CONNECT,ws://h,None,[\"a@b\"]"`,
 		"\x00" + strings.Repeat("x", quoteLimit) + "\xff": `"\x00` + strings.Repeat("x", quoteLimit-1) + `"`,
 	} {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"moip/internal/discreet"
 	"moip/internal/session"
 )
 
@@ -123,8 +124,7 @@ func isNumber(s string) bool {
 
 // route is where the order leads.
 func (o order) route() (session.Route, error) {
-	u, err := parseURI(o.uri)
-	if err != nil {
+	if err := parseURI(o.uri); err != nil {
 		return session.Route{}, err
 	}
 	ping, err := parsePing(o.ping)
@@ -135,25 +135,21 @@ func (o order) route() (session.Route, error) {
 	if err != nil {
 		return session.Route{}, err
 	}
-	name := o.uri
-	if u.User != nil { // the name is for logs, a password is not
-		name = u.Redacted()
-	}
-	return session.Route{Name: name, URL: o.uri, Ping: ping, Subprotocols: names}, nil
+	return session.Route{Name: discreet.URL(o.uri), URL: o.uri, Ping: ping, Subprotocols: names}, nil
 }
 
 // parseURI accepts what PyMoIP can name, and telnet and tcp, which it means to
 // but refuses. The gateway's own services are not for its servers to name.
-func parseURI(uri string) (*url.URL, error) {
+func parseURI(uri string) error {
 	u, err := url.Parse(uri)
 	if err != nil || u.Host == "" {
-		return nil, errURI
+		return errURI
 	}
 	switch u.Scheme {
 	case "ws", "wss", "telnet", "tcp":
-		return u, nil
+		return nil
 	}
-	return nil, errURI
+	return errURI
 }
 
 // parsePing reads None or a number of seconds.
@@ -209,7 +205,7 @@ func writeOrder(pid, number uint64, r session.Route) ([]byte, error) {
 
 // sayable says why r would be misunderstood, nil if it would not.
 func sayable(r session.Route) error {
-	_, err := parseURI(r.URL)
+	err := parseURI(r.URL)
 	switch {
 	case err != nil:
 		return err

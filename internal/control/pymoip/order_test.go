@@ -29,8 +29,8 @@ func TestOrder(t *testing.T) {
 		`PID=18446744073709551615,12345678901234567890,CONNECT,WS://example.net,0,["","tty"]`: {
 			URL: "WS://example.net", Subprotocols: []string{"tty"},
 		},
-		`PID=1,2,CONNECT,ws://me:secret@example.net,None,[]`: {
-			Name: "ws://me:xxxxx@example.net", URL: "ws://me:secret@example.net",
+		`PID=1,2,CONNECT,ws://me:secret@example.net/?pin=1234,None,[]`: {
+			Name: "ws://example.net/?pin=...", URL: "ws://me:secret@example.net/?pin=1234",
 		},
 		`PID=1,2,CONNECT,telnet://example.net:23,None,[]`:  {URL: "telnet://example.net:23"},
 		`PID=1,2,CONNECT,tcp://[2001:db8::1]:3615,None,[]`: {URL: "tcp://[2001:db8::1]:3615"},

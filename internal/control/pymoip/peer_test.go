@@ -231,6 +231,7 @@ func newBoard(t *testing.T, o Options) *board {
 	}
 	o.Board = b
 	b.link = New(o)
+	b.link.jitter = func(time.Duration) time.Duration { return 0 } // tests know when it dials
 	return b
 }
 

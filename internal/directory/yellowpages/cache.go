@@ -12,6 +12,8 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+
+	"moip/internal/discreet"
 )
 
 // Cached returns the last good copy of what is at URL from the file Cache; the
@@ -36,12 +38,12 @@ func (s *Source) Cached() ([]byte, error) {
 // In the file, the pages stand below a header with their validators, as HTTP
 // writes it: one without the other would be wrong after a crash.
 
-// where is the header that names the source, without its password.
+// where is the header that names the source, without secrets.
 const where = "Content-Location"
 
 // save writes data, which came from u, to the file at path.
 func save(path string, u *url.URL, e edition, data []byte) error {
-	header := http.Header{where: {u.Redacted()}}
+	header := http.Header{where: {discreet.URL(u.String())}}
 	set(header, "Etag", e.etag)
 	set(header, "Last-Modified", e.lastModified)
 	var file bytes.Buffer
@@ -62,7 +64,7 @@ func load(path string, u *url.URL) ([]byte, edition, error) {
 	if err != nil {
 		return nil, edition{}, fmt.Errorf("damaged: %w", err)
 	}
-	if header.Get(where) != u.Redacted() {
+	if header.Get(where) != discreet.URL(u.String()) {
 		return nil, edition{}, fmt.Errorf("from another source: %w", fs.ErrNotExist)
 	}
 	data, err := io.ReadAll(r)

@@ -12,6 +12,8 @@ import (
 	"net/url"
 	"syscall"
 	"time"
+
+	"moip/internal/discreet"
 )
 
 const (
@@ -78,7 +80,7 @@ func (s *Source) Fetch(ctx context.Context) (data []byte, changed bool, err erro
 	defer cancel()
 	data, e, err := s.ask(ctx, u)
 	if err != nil {
-		return nil, false, fmt.Errorf("fetch yellow pages from %s: %w", u.Redacted(), err)
+		return nil, false, fmt.Errorf("fetch yellow pages from %s: %w", discreet.URL(u.String()), err)
 	}
 	changed = e.sum != s.last.sum
 	s.last = e
@@ -101,7 +103,7 @@ func (s *Source) address() (*url.URL, error) {
 
 func checkWeb(u *url.URL) error {
 	if u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
-		return fmt.Errorf("%.100q is not http or https to a host", u.Redacted())
+		return fmt.Errorf("%.100q is not http or https to a host", discreet.URL(u.String()))
 	}
 	return nil
 }

@@ -151,7 +151,7 @@ export async function loadGateway() {
 
 function showGateway(/** @type {State} */ s, config = { file: '', settings: {} }, { level: now = '' }, portal = '', /** @type {Parameters<typeof crowd>[0] & { rules: { calls: number } }} */ limits) {
 	facts(b('house'), [
-		['State', s.ready ? `${s.state}, ready for calls` : `${s.state}, takes no calls: ${s.why}`], ['Portal', s.portal], ['Link to the portal', portal],
+		['State', s.ready ? `${s.state}, ready for calls` : `${s.state}, takes no calls: ${s.why}`], ['Portal', s.portal], ['Control link', portal],
 		['Calls under way', `${s.calls} of ${limits.rules.calls || 'any number'}`],
 		...crowd(limits), ['Version', s.version], ['Running for', `${since(s.since)}, since ${moment(s.since)}`],
 	]);
