@@ -22,7 +22,13 @@ import (
 	"moip/videotex"
 )
 
-const acmeName = "minitel.example"
+const (
+	acmeName = "minitel.example"
+
+	// obtained is what the log says once a certificate is in force. The library, which
+	// speaks at debug level, says something much like it a moment before.
+	obtained = `"certificate obtained" name=`
+)
 
 // An asker is a gateway that has its certificate from an authority, by ACME.
 type asker struct {
@@ -170,7 +176,7 @@ func TestACME(t *testing.T) {
 	}
 	a.ca.Up(t)
 	a.command.Process.Signal(syscall.SIGHUP) // for who does not want to wait a minute
-	a.logs("certificate obtained")
+	a.logs(obtained)
 	first, err := a.shows(a.ca.Pool)
 	if err != nil {
 		t.Fatal(err)
@@ -206,7 +212,7 @@ func TestACME(t *testing.T) {
 	caller.sees("je répète")
 	a.ca.Up(t)
 	a.command.Process.Signal(syscall.SIGHUP)
-	for n := 0; !strings.Contains(a.log.String(), "certificate obtained"); n++ { // the call goes on meanwhile
+	for n := 0; !strings.Contains(a.log.String(), obtained); n++ { // the call goes on meanwhile
 		text := fmt.Sprintf("mot %d", n)
 		caller.types(text)
 		caller.sees(text)

@@ -8,6 +8,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"moip/internal/bus/natstest"
+	"moip/internal/control/admin"
 )
 
 // dashboard is what we go by of Grafana's model of one.
@@ -30,6 +33,55 @@ type dashboard struct {
 }
 
 type source struct{ Type, UID string }
+
+// leftOut are the metrics that the dashboard does not show, and why.
+var leftOut = map[string]string{
+	"moip_hub_ban_changes":       "how large a table is says nothing of whether all is well; whom it keeps out, moip_bans does",
+	"moip_hub_ban_changes_total": "is for whoever looks for what gateways say of bans; what comes of it, moip_bans shows",
+}
+
+// Each metric that a gateway may tell is in the dashboard, or is left out for a reason.
+func TestDashboardIsWhole(t *testing.T) {
+	t.Parallel()
+	data, err := os.ReadFile("../packaging/grafana.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown := map[string]bool{}
+	for _, name := range metricName.FindAllString(string(data), -1) {
+		shown[strings.TrimSuffix(name, "_bucket")] = true
+	}
+	files, err := filepath.Glob("../internal/control/admin/*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	told := map[string]bool{}
+	for _, file := range files {
+		source, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		for _, m := range metricWritten.FindAllStringSubmatch(string(source), -1) {
+			told[m[1]] = true
+		}
+	}
+	if len(told) < 40 {
+		t.Errorf("only %d metrics are told", len(told))
+	}
+	for name := range told {
+		if _, out := leftOut[name]; out == shown[name] {
+			t.Errorf("%s is neither in the dashboard nor left out, or both", name)
+		}
+	}
+	for name := range leftOut {
+		if !told[name] {
+			t.Errorf("%s is left out, and no gateway tells it", name)
+		}
+	}
+}
 
 // The dashboard asks for metrics and labels that a gateway tells, by whatever data
 // source is chosen, and its panels have a place each.
@@ -73,10 +125,11 @@ func TestDashboard(t *testing.T) {
 }
 
 var (
-	metricName = regexp.MustCompile(`\b(?:moip|go|process)_\w+`)
-	grouping   = regexp.MustCompile(`by \(([^)]*)\)`)
-	sample     = regexp.MustCompile(`(?m)^(\w+)(?:\{(.*)\})? \S+$`)
-	label      = regexp.MustCompile(`(\w+)="`)
+	metricName    = regexp.MustCompile(`\b(?:moip|go|process)_\w+`)
+	metricWritten = regexp.MustCompile(`"(moip_\w+)"`) // in the program's source
+	grouping      = regexp.MustCompile(`by \(([^)]*)\)`)
+	sample        = regexp.MustCompile(`(?m)^(\w+)(?:\{(.*)\})? \S+$`)
+	label         = regexp.MustCompile(`(\w+)="`)
 )
 
 // unknown returns what an expression asks for that is not told.
@@ -105,12 +158,22 @@ func unknown(expr string, told map[string][]string) (faults []string) {
 // with their labels.
 func metricsOf(t *testing.T) map[string][]string {
 	t.Helper()
-	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "moip.toml"), []byte(bansConfig), 0o600); err != nil {
-		t.Fatal(err)
+	server := natstest.New(t, natstest.JetStream)
+	cert, key := certifies(t)
+	opens := func(name string, flags ...string) *gateway {
+		dir := t.TempDir()
+		config := bansConfig + "[limits]\nmax_calls = 90\n[tls]\ncert = ['" + cert + "']\nkey = ['" + key + "']\n" +
+			"[cluster]\nnode = '" + name + "'\nurl = ['" + server.URL + "']\nrecords = 'CALLS'\nmax_calls = 99\n"
+		if err := os.WriteFile(filepath.Join(dir, "moip.toml"), []byte(config), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return runsIn(t, dir, append([]string{"--config", "moip.toml", "--admin", "127.0.0.1:0", "--history", "history.db"}, flags...)...)
 	}
-	inside := runsIn(t, dir, "--config", "moip.toml", "--admin", "127.0.0.1:0", "--history", "history.db")
+	inside := opens("paris")
 	guest, op := calls(t, inside.doors["telnet"], "127.0.0.2"), operator{t, inside.doors["admin"]}
+	op.fails(line("redirect 1 ws://169.254.169.254/"), "")
+	r := request{"GET", "/api/v1/state", nil, ""}
+	r.refused(t, 421, inside.doors["admin"], "", "Host", "minitel.example")
 	op.does(line("redirect 1 ECHO"))
 	guest.sees("ECHO")
 	op.does(line("recall 1"))
@@ -120,7 +183,10 @@ func metricsOf(t *testing.T) map[string][]string {
 	keptOut(t, inside, "127.0.0.2")
 	calls(t, inside.doors["telnet"], "127.0.0.3")
 	// Nobody is behind this link: it is down.
-	linked := runs(t, "--tcp", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--videotext", "tcp://127.0.0.1:1", "--command", "ws://127.0.0.1:1")
+	linked := opens("lyon", "--videotext", "tcp://127.0.0.1:1", "--command", "ws://127.0.0.1:1")
+	for _, g := range []*gateway{inside, linked} {
+		g.waits(t, "both gateways", func(h admin.Gateways) bool { return len(h.Gateways) == 2 })
+	}
 
 	told := map[string][]string{}
 	for _, g := range []*gateway{inside, linked} {
