@@ -34,9 +34,9 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
-	"moip/internal/browsertest"
 	"moip/internal/picture"
 	"moip/internal/recording"
+	"moip/internal/testkit/browsertest"
 	"moip/videotex"
 )
 

@@ -38,7 +38,7 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 	"go.uber.org/goleak"
 
-	"moip/internal/browsertest"
+	"moip/internal/testkit/browsertest"
 )
 
 // program is the gateway.

@@ -13,7 +13,7 @@ import (
 	"syscall"
 	"time"
 
-	"moip/internal/logtest"
+	"moip/internal/testkit/logtest"
 )
 
 // A gateway is the program, running.

@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"moip/internal/history"
-	"moip/internal/soon"
+	"moip/internal/testkit/soon"
 	"moip/videotex"
 )
 

@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"moip/internal/control/admin"
-	"moip/internal/freeport"
+	"moip/internal/testkit/freeport"
 	"moip/videotex"
 )
 

@@ -18,7 +18,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"moip/internal/bus/natstest"
-	"moip/internal/freeport"
+	"moip/internal/testkit/freeport"
 )
 
 // secret stands in all URLs of TestSecrets, and nowhere else.

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"moip/internal/soon"
+	"moip/internal/testkit/soon"
 )
 
 // together starts two gateways of a hub, with NATS inside, each with more in its

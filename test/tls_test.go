@@ -23,8 +23,8 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/coder/websocket"
 
-	"moip/internal/browsertest"
 	"moip/internal/certificate/catest"
+	"moip/internal/testkit/browsertest"
 )
 
 // A secured gateway has listeners by TLS, at a folder with its certificate.

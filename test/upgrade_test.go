@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"moip/internal/control/admin"
-	"moip/internal/soon"
+	"moip/internal/testkit/soon"
 )
 
 // A gateway is replaced by another process again and again: nobody who comes is refused,

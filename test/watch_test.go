@@ -13,7 +13,7 @@ import (
 
 	"moip/internal/control/admin"
 	"moip/internal/picture"
-	"moip/internal/soon"
+	"moip/internal/testkit/soon"
 	"moip/videotex"
 )
 

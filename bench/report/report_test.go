@@ -14,7 +14,7 @@ import (
 	"pgregory.net/rapid"
 
 	"moip/bench/result"
-	"moip/internal/golden"
+	"moip/internal/testkit/golden"
 )
 
 // written returns the document and the pictures that are made of a file of measurements.

@@ -9,7 +9,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	"go.uber.org/goleak"
 
-	"moip/internal/soon"
+	"moip/internal/testkit/soon"
 )
 
 func TestMain(m *testing.M) {

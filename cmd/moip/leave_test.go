@@ -13,8 +13,8 @@ import (
 	"time"
 
 	"moip/internal/control/admin"
-	"moip/internal/freeport"
-	"moip/internal/soon"
+	"moip/internal/testkit/freeport"
+	"moip/internal/testkit/soon"
 )
 
 // An operated is a gateway in this process, with its operators.

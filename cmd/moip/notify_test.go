@@ -7,7 +7,7 @@ import (
 	"syscall"
 	"testing"
 
-	"moip/internal/notifytest"
+	"moip/internal/testkit/notifytest"
 )
 
 // TestNotify starts a gateway as systemd would start it: its socket has a path, or

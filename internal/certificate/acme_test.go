@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"moip/internal/certificate/catest"
-	"moip/internal/soon"
+	"moip/internal/testkit/soon"
 )
 
 // run has a Keyring run until the test ends, or stop.

@@ -17,8 +17,8 @@ import (
 	"go.uber.org/goleak"
 
 	"moip/internal/certificate/catest"
-	"moip/internal/logtest"
-	"moip/internal/soon"
+	"moip/internal/testkit/logtest"
+	"moip/internal/testkit/soon"
 )
 
 func TestMain(m *testing.M) {

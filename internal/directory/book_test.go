@@ -17,8 +17,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"moip/internal/logtest"
 	"moip/internal/session"
+	"moip/internal/testkit/logtest"
 )
 
 // A journal is what the log was told.

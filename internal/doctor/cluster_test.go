@@ -12,7 +12,7 @@ import (
 	"moip/internal/bus/natstest"
 	"moip/internal/config"
 	"moip/internal/control/cluster"
-	"moip/internal/freeport"
+	"moip/internal/testkit/freeport"
 )
 
 // The bus is looked at as a gateway sees it.

@@ -23,9 +23,9 @@ import (
 	"moip/internal/control/admin"
 	"moip/internal/control/pymoip"
 	"moip/internal/emulator"
-	"moip/internal/freeport"
 	"moip/internal/session"
 	"moip/internal/switchboard"
+	"moip/internal/testkit/freeport"
 )
 
 // quiet returns the options of a gateway that wants nothing but free ports, with a

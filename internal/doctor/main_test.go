@@ -22,7 +22,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"moip/internal/golden"
+	"moip/internal/testkit/golden"
 )
 
 // authority is whom this test's system trusts, and nobody else.

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"moip/internal/freeport"
+	"moip/internal/testkit/freeport"
 )
 
 // We listen, and are found.

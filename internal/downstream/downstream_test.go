@@ -20,11 +20,11 @@ import (
 	"github.com/gobwas/ws"
 	"go.uber.org/goleak"
 
-	"moip/internal/logtest"
 	"moip/internal/serial"
 	"moip/internal/session"
-	"moip/internal/soon"
 	"moip/internal/telnet"
+	"moip/internal/testkit/logtest"
+	"moip/internal/testkit/soon"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

@@ -12,9 +12,9 @@ import (
 
 	"github.com/coder/websocket"
 
-	"moip/internal/golden"
 	"moip/internal/session"
-	"moip/internal/soon"
+	"moip/internal/testkit/golden"
+	"moip/internal/testkit/soon"
 	"moip/videotex"
 )
 

@@ -12,9 +12,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"moip/internal/logtest"
 	"moip/internal/prise/minitest"
 	"moip/internal/session"
+	"moip/internal/testkit/logtest"
 )
 
 // What waits for a caller waits with us: accepted sockets have their limit

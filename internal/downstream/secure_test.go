@@ -16,9 +16,9 @@ import (
 
 	"github.com/coder/websocket"
 
-	"moip/internal/logtest"
 	"moip/internal/session"
 	"moip/internal/telnet"
+	"moip/internal/testkit/logtest"
 )
 
 // withTLS returns options of listeners that have a certificate for 127.0.0.1, and what

@@ -16,7 +16,7 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/google/go-cmp/cmp"
 
-	"moip/internal/browsertest"
+	"moip/internal/testkit/browsertest"
 	"moip/videotex"
 )
 

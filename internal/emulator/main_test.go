@@ -5,7 +5,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"moip/internal/browsertest"
+	"moip/internal/testkit/browsertest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(browsertest.Tests{M: m}) }

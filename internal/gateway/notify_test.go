@@ -10,7 +10,7 @@ import (
 
 	"moip/internal/config"
 	"moip/internal/handover"
-	"moip/internal/notifytest"
+	"moip/internal/testkit/notifytest"
 )
 
 // TestWatchdogSilent has a gateway whose operators' door is open, but answers nobody:

@@ -17,9 +17,9 @@ import (
 	"go.uber.org/goleak"
 
 	"moip/internal/ledger"
-	"moip/internal/logtest"
 	"moip/internal/session"
 	"moip/internal/tariff"
+	"moip/internal/testkit/logtest"
 )
 
 func TestMain(m *testing.M) {

@@ -14,7 +14,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"moip/internal/logtest"
+	"moip/internal/testkit/logtest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

@@ -9,7 +9,7 @@ import (
 	"regexp"
 	"testing"
 
-	"moip/internal/golden"
+	"moip/internal/testkit/golden"
 )
 
 var embedded = regexp.MustCompile(`data:image/(png|gif);base64,([^"]+)`)

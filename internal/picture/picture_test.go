@@ -14,7 +14,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"moip/internal/golden"
+	"moip/internal/testkit/golden"
 	"moip/videotex"
 )
 

@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"moip/internal/golden"
 	"moip/internal/session"
+	"moip/internal/testkit/golden"
 )
 
 // The pages, each with the keys that lead there from the home page and what it

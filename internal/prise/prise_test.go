@@ -12,11 +12,11 @@ import (
 
 	"go.uber.org/goleak"
 
-	"moip/internal/logtest"
 	"moip/internal/prise"
 	"moip/internal/prise/minitest"
 	"moip/internal/serial"
 	"moip/internal/session"
+	"moip/internal/testkit/logtest"
 	"moip/videotex"
 )
 

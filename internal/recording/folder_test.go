@@ -15,8 +15,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"moip/internal/logtest"
 	"moip/internal/session"
+	"moip/internal/testkit/logtest"
 )
 
 func open(t *testing.T, path string, o Options) (*Folder, *logtest.Log) {

@@ -14,8 +14,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"moip/internal/logtest"
 	"moip/internal/session"
+	"moip/internal/testkit/logtest"
 	"moip/videotex"
 )
 

@@ -5,7 +5,7 @@ import (
 	"os"
 	"testing"
 
-	"moip/internal/golden"
+	"moip/internal/testkit/golden"
 	"moip/videotex"
 )
 

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"moip/internal/logtest"
+	"moip/internal/testkit/logtest"
 	"moip/videotex"
 )
 

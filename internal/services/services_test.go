@@ -11,8 +11,8 @@ import (
 
 	"go.uber.org/goleak"
 
-	"moip/internal/golden"
 	"moip/internal/session"
+	"moip/internal/testkit/golden"
 	"moip/videotex"
 )
 

@@ -9,7 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"moip/internal/golden"
+	"moip/internal/testkit/golden"
 	"moip/videotex"
 )
 

@@ -13,8 +13,8 @@ import (
 
 	"go.uber.org/goleak"
 
-	"moip/internal/logtest"
 	"moip/internal/session"
+	"moip/internal/testkit/logtest"
 	"moip/internal/transport"
 )
 

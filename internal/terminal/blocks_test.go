@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"moip/internal/golden"
+	"moip/internal/testkit/golden"
 	"moip/videotex"
 )
 

@@ -9,7 +9,7 @@ import (
 	"github.com/gdamore/tcell/v3"
 	"github.com/gdamore/tcell/v3/vt"
 
-	"moip/internal/golden"
+	"moip/internal/testkit/golden"
 	"moip/videotex"
 )
 

@@ -12,7 +12,7 @@ import (
 	"moip/internal/bus"
 	"moip/internal/bus/bustest"
 	"moip/internal/bus/natstest"
-	"moip/internal/freeport"
+	"moip/internal/testkit/freeport"
 )
 
 // startsNATS starts a NATS server that runs elsewhere, as far as a gateway can tell.

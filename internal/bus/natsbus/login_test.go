@@ -18,10 +18,10 @@ import (
 	"moip/internal/bus"
 	"moip/internal/bus/natstest"
 	"moip/internal/certificate/catest"
-	"moip/internal/freeport"
-	"moip/internal/logtest"
 	"moip/internal/policy/token"
-	"moip/internal/soon"
+	"moip/internal/testkit/freeport"
+	"moip/internal/testkit/logtest"
+	"moip/internal/testkit/soon"
 )
 
 // opensNoted is opens with a log to read.

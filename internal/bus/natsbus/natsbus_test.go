@@ -13,8 +13,8 @@ import (
 	"go.uber.org/goleak"
 
 	"moip/internal/bus"
-	"moip/internal/freeport"
-	"moip/internal/soon"
+	"moip/internal/testkit/freeport"
+	"moip/internal/testkit/soon"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

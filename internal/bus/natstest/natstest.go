@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"moip/internal/freeport"
+	"moip/internal/testkit/freeport"
 )
 
 // A Server is a nats-server on the loopback, with files of its own.

@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"moip/internal/freeport"
+	"moip/internal/testkit/freeport"
 )
 
 // pebbleVersion is that of github.com/letsencrypt/pebble/v2, which is none of our

@@ -14,7 +14,7 @@ import (
 
 	"moip/internal/control/cluster/news"
 	"moip/internal/session"
-	"moip/internal/soon"
+	"moip/internal/testkit/soon"
 )
 
 // follows has a client follow events, and returns what it is told.

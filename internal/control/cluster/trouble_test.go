@@ -15,7 +15,7 @@ import (
 
 	"moip/internal/bus"
 	"moip/internal/control/cluster"
-	"moip/internal/logtest"
+	"moip/internal/testkit/logtest"
 )
 
 // open has a gateway join, with options of its own.

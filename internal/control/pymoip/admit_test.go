@@ -17,7 +17,7 @@ import (
 
 	"github.com/coder/websocket"
 
-	"moip/internal/logtest"
+	"moip/internal/testkit/logtest"
 )
 
 const mine, others = "gateway-0123456789abcdef", "another-0123456789abcdef"

@@ -17,10 +17,10 @@ import (
 	"github.com/coder/websocket"
 
 	"moip/internal/downstream"
-	"moip/internal/logtest"
 	"moip/internal/session"
-	"moip/internal/soon"
 	"moip/internal/switchboard"
+	"moip/internal/testkit/logtest"
+	"moip/internal/testkit/soon"
 )
 
 // A house is a portal that runs alone: its calls and the Server.

@@ -16,8 +16,8 @@ import (
 	"github.com/coder/websocket"
 	"github.com/google/go-cmp/cmp"
 
-	"moip/internal/logtest"
 	"moip/internal/session"
+	"moip/internal/testkit/logtest"
 )
 
 // linked returns a board whose link is up, and the server's end of it.

@@ -17,7 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"moip/internal/session"
-	"moip/internal/soon"
+	"moip/internal/testkit/soon"
 )
 
 func TestMain(m *testing.M) {

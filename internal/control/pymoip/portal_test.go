@@ -12,7 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"moip/internal/session"
-	"moip/internal/soon"
+	"moip/internal/testkit/soon"
 )
 
 const introduction = "binary \x01\x7f\x7f\x7f\x04"

@@ -13,7 +13,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"moip/internal/logtest"
+	"moip/internal/testkit/logtest"
 )
 
 // drawChange draws of few networks, stamps and bans, so that they meet.

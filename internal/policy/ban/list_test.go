@@ -14,8 +14,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"moip/internal/logtest"
 	"moip/internal/policy"
+	"moip/internal/testkit/logtest"
 )
 
 func network(text string) netip.Prefix {

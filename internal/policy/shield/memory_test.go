@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"moip/internal/logtest"
+	"moip/internal/testkit/logtest"
 )
 
 // What cannot be written is tried again, though nothing has changed since; the log tells of

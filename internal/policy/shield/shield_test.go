@@ -18,10 +18,10 @@ import (
 	"go.uber.org/goleak"
 	"pgregory.net/rapid"
 
-	"moip/internal/logtest"
 	"moip/internal/policy"
 	"moip/internal/policy/ban"
 	"moip/internal/session"
+	"moip/internal/testkit/logtest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

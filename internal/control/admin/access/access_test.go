@@ -20,9 +20,9 @@ import (
 
 	"go.uber.org/goleak"
 
-	"moip/internal/logtest"
 	"moip/internal/policy/token"
 	"moip/internal/proxied"
+	"moip/internal/testkit/logtest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

@@ -24,8 +24,8 @@ import (
 	"moip/internal/control/cluster/ship"
 	"moip/internal/history"
 	"moip/internal/ledger"
-	"moip/internal/logtest"
 	"moip/internal/session"
+	"moip/internal/testkit/logtest"
 )
 
 func TestMain(m *testing.M) {

@@ -8,7 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"moip/internal/soon"
+	"moip/internal/testkit/soon"
 )
 
 // What comes about is waited for, and no longer; what does not fails the test in time.

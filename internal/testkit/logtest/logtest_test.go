@@ -8,7 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"moip/internal/logtest"
+	"moip/internal/testkit/logtest"
 )
 
 // Who waits for a line hears of it, whenever it is written; many write and wait at once.
