@@ -96,13 +96,14 @@ func TestShieldScanner(t *testing.T) {
 	op.does(line("bans"), "127.0.0.2  shield ", "openings of SSH: 1")
 	op.does(line("shield"), "127.0.0.2", "banned", "households: 1")
 	op.does(line("--json shield"), `"mode": "on"`, `"network": "127.0.0.2/32"`, `"state": "banned"`, `"until": "`)
-	for _, want := range []string{`msg="slowed by the shield" network=127.0.0.2/32 why="score `, `msg="banned by the shield" network=127.0.0.2/32`, "reason=foreign"} {
+	for _, want := range []string{`msg="slowed by the shield" network=127.0.0.2/32 why="score `, `msg="banned by the shield" network=127.0.0.2/32`, "reason=foreign refused="} {
 		if n := strings.Count(g.log.String(), want); n != 1 {
 			t.Errorf("%d times it is logged: %s", n, want)
 		}
 	}
-	if n := strings.Count(g.log.String(), "call began"); n != 1 {
-		t.Errorf("there were %d calls", n)
+	late := strings.Count(g.log.String(), `reason=foreign error="the peer speaks ssh"`) // on a busy machine it may say so only when it has a call
+	if n := strings.Count(g.log.String(), "call began"); n != 1+late {
+		t.Errorf("there were %d calls, %d of them the scanner's", n, late)
 	}
 	metrics := fetch(t, "http://"+op.at+"/metrics")
 	for _, want := range []string{
@@ -292,8 +293,13 @@ func TestShieldObserve(t *testing.T) {
 		t.Fatal(err)
 	}
 	op.does(line("reload"), "shield.mode")
-	for range 30 {
-		if got := says(t, g.doors["tcp"], "127.0.0.2", ssh); got != "" {
+	late := 0 // on a busy machine it says nothing for so long that it is a caller
+	for n := 0; n < 30+late; n++ {
+		got := says(t, g.doors["tcp"], "127.0.0.2", ssh)
+		if got != "" {
+			late++
+		}
+		if got == refused || late > 10 {
 			t.Fatalf("it is told %q", got)
 		}
 	}
