@@ -85,6 +85,9 @@ type Options struct {
 	// nobody does. It is asked of those who are admitted.
 	Guard Guard
 
+	// opening is openingTime, where a test has it otherwise.
+	opening time.Duration
+
 	// Tap returns what is told of the line of a caller that has arrived from an
 	// address, nil for nothing. It must not block. nil where none is.
 	Tap func(netip.AddrPort) session.Tap

@@ -1,6 +1,7 @@
 package downstream
 
 import (
+	"cmp"
 	"errors"
 	"net"
 	"net/netip"
@@ -46,7 +47,7 @@ func (l *Listener) passes(conn net.Conn, from netip.AddrPort, line line) bool {
 	if l.options.Guard == nil {
 		return true
 	}
-	if l.dismissed(conn, from, line, openingTime) {
+	if l.dismissed(conn, from, line, cmp.Or(l.options.opening, openingTime)) {
 		return false
 	}
 	if refusal := l.hold(from); refusal != nil {

@@ -74,7 +74,7 @@ func TestDismiss(t *testing.T) {
 		for _, answer := range []string{"", "Perdu.\r\n"} {
 			guard := newWatchman()
 			guard.answer = answer
-			l := open(t, scheme+"://127.0.0.1:0", Options{Guard: guard}, nobody(t))
+			l := open(t, scheme+"://127.0.0.1:0", Options{Guard: guard, opening: patience}, nobody(t))
 			conn := dial(t, l)
 			io.WriteString(conn, "SSH-2.0-x\r\n")
 			got, err := io.ReadAll(conn)
