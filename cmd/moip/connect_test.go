@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -310,18 +311,22 @@ func TestConnectFrozen(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer service.Close()
+	var pages atomic.Int64
 	go func() {
 		conn, err := service.Accept()
-		for i := 0; err == nil; i++ { // one page after another, which takes many bytes to draw
-			letter := 'a' + byte(i%26)
+		for err == nil { // one page after another, which takes many bytes to draw
+			letter := 'a' + byte(pages.Load()%26)
 			_, err = conn.Write(bytes.Repeat([]byte{0x1B, 0x41, letter, 0x1B, 0x42, letter}, 480))
+			pages.Add(1)
 		}
 	}()
 	s := sit(t, 40, 25, nil, "tcp://"+service.Addr().String())
 	s.shows("aaaaaaaa")
 	s.frozen.Lock()
 	defer s.frozen.Unlock()
-	time.Sleep(time.Second)
+	for before := int64(-1); before != pages.Load(); time.Sleep(time.Second) { // until it takes none any more
+		before = pages.Load()
+	}
 	s.proc.Signal(syscall.SIGTERM)
 	select {
 	case <-s.done:
