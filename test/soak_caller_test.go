@@ -488,20 +488,20 @@ func (r *regular) orders(method, what string, in any) error {
 	return r.soak.client.Do(ctx, method, fmt.Sprintf("/calls/%d%s", r.told.id, what), in, nil)
 }
 
-// isTold reads on row 00 what an operator writes there.
+// isTold reads on row 00 what an operator writes there, behind what the line has not brought
+// yet: of a page that is sent anew, at 4800 bit/s, that is seconds.
 func (r *regular) isTold() error {
 	text := fmt.Sprintf("Bonsoir %d", r.random.IntN(1e6))
 	if err := r.orders("POST", "/message", admin.Message{Text: text}); err != nil {
 		return err
 	}
-	for range 20 {
+	for late := time.Now().Add(patience); time.Now().Before(late); r.pauses(50, 100) {
 		if err := r.here(); err != nil {
 			return err
 		}
 		if r.line.saw(text) {
 			return nil
 		}
-		r.pauses(50, 100)
 	}
 	return fmt.Errorf("%q is not on row 00", text)
 }
