@@ -77,6 +77,14 @@ func (d *desk) call(m *minitest.Minitel) session.Endpoint {
 	}
 }
 
+// findsSilent has a Minitel that answers nothing be found, by a key.
+func (d *desk) findsSilent(m *minitest.Minitel) {
+	d.Helper()
+	m.AwaitText("Appuyez")
+	m.Press("A")
+	m.Await("found", func() bool { return d.log.Has("it does not say") })
+}
+
 // receive reads what the caller types until text is there.
 func receive(t *testing.T, e session.Endpoint, text string) {
 	t.Helper()
@@ -195,9 +203,7 @@ func TestSilent(t *testing.T) {
 	inside(t, [3]byte{}, func(t *testing.T, m *minitest.Minitel) {
 		m.On()
 		d := attend(t, m, prise.Options{Speed: 1200})
-		m.AwaitText("Appuyez")
-		m.Press("A")
-		m.Await("found", func() bool { return d.log.Has("it does not say") })
+		d.findsSilent(m)
 		e := d.call(m)
 		send(e, "\x0CBONJOUR")
 		m.AwaitText("BONJOUR")
@@ -347,9 +353,7 @@ func TestLastOrder(t *testing.T) {
 				m.On()
 				d := attend(t, m, prise.Options{})
 				if id == [3]byte{} {
-					m.AwaitText("Appuyez")
-					m.Press("A")
-					m.Await("found", func() bool { return d.log.Has("it does not say") })
+					d.findsSilent(m)
 				}
 				for range 4 {
 					e := d.call(m)
@@ -406,9 +410,7 @@ func TestSilentSpeed(t *testing.T) {
 	inside(t, [3]byte{}, func(t *testing.T, m *minitest.Minitel) {
 		m.On()
 		d := attend(t, m, prise.Options{Speed: 4800})
-		m.AwaitText("Appuyez")
-		m.Press("A")
-		m.Await("found", func() bool { return d.log.Has("it does not say") })
+		d.findsSilent(m)
 		e := d.call(m)
 		send(e, "\x0CA\x1B\x3A\x6B\x76B")
 		m.AwaitText("AB")
