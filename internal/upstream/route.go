@@ -131,13 +131,11 @@ func portOf(u *url.URL) string { return cmp.Or(u.Port(), defaultPorts[u.Scheme])
 
 // display returns u as package discreet shows it.
 func display(u *url.URL) string {
-	shown := *u
-	shown.User = nil
-	if shown.Scheme == "" {
-		return shown.Path
+	if u.Scheme == "" {
+		return u.Path
 	}
-	if shown.Host == "" && shown.Opaque == "" { // which String leaves out, slashes and all
-		return shown.Scheme + "://" + shown.Path
+	if u.Host == "" && u.Opaque == "" { // which String leaves out, slashes and all
+		return u.Scheme + "://" + u.Path
 	}
-	return discreet.URL(shown.String())
+	return discreet.URL(u.String())
 }
