@@ -92,6 +92,7 @@ func TestRecordedCall(t *testing.T) {
 		}
 		s.portal.say("\x0CPortail")
 		s.portal.say("\x1B9{")
+		synctest.Wait()
 		s.types("\x01Cu1\x04")
 		s.visits("SALON")
 		s.service.say("\x0CSalon")
