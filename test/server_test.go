@@ -15,6 +15,7 @@ import (
 	"net"
 	"net/http"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -24,7 +25,7 @@ import (
 
 // A server is a door of the story's: of a portal, a service or a command port.
 type server struct {
-	scheme   string // ws, wss, telnet or tcp
+	scheme   string // ws, wss, telnet, telnets, tcp or tcps
 	address  string // taken again when it returns
 	secure   *tls.Config
 	listener net.Listener
@@ -67,7 +68,7 @@ func (s *server) listen() (err error) {
 // url is what the gateway is told to dial.
 func (s *server) url() string {
 	url := s.scheme + "://" + s.address
-	if s.secure != nil || s.scheme == "ws" {
+	if strings.HasPrefix(s.scheme, "ws") {
 		url += "/"
 	}
 	return url

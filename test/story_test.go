@@ -52,7 +52,7 @@ var verbs = map[string]verb{
 
 // entrances are verbs of those who have no connection yet.
 var entrances = map[string]verb{
-	"listens": listens, // ws, wss, telnet, tcp; command is PyMoIP's command port
+	"listens": listens, // ws, telnet, tcp, with TLS wss, telnets, tcps; command is PyMoIP's command port
 	"answers": answers, // the next call, perhaps with subprotocol=tty
 	"rings":   rings,   // the next call comes, and is not answered
 	"dies":    dies,    // with all its connections
@@ -297,7 +297,7 @@ func listens(s *story, p *player, _ *conn, args []string) error {
 	case "ws", "telnet", "tcp":
 	case "command":
 		p.server.scheme, p.port = "ws", true
-	case "wss": // with an authority of its own, in name.pem
+	case "wss", "telnets", "tcps": // with an authority of its own, in name.pem
 		config, authority, err := certify(p.server.address)
 		if err != nil {
 			return err

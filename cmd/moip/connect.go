@@ -22,7 +22,7 @@ import (
 // connect is a Minitel in a text terminal, or one that nobody looks at. It is
 // described in doc/connect.md.
 type connect struct {
-	URL     string          `arg:"" optional:"" default:"ws://localhost:9001" help:"Whom to call: a ws, wss, telnet or tcp URL (${default})."`
+	URL     string          `arg:"" optional:"" default:"ws://localhost:9001" help:"Whom to call: a ws, wss, telnet, telnets, tcp or tcps URL (${default})."`
 	Speed   int             `enum:"0,1200,4800,9600" default:"0" help:"Draw at 1200, 4800 or 9600 bit/s." placeholder:"BIT/S"`
 	Blocks  terminal.Blocks `enum:"auto,sextant,quadrant,half" default:"auto" help:"Characters for mosaics: sextant, quadrant or half." placeholder:"NAME"`
 	Record  string          `help:"Write what is received, with its times, to a file." placeholder:"FILE"`

@@ -227,7 +227,7 @@ func (o ctlMessage) Run(ctx context.Context, c *ctl, out io.Writer) error {
 
 type ctlRedirect struct {
 	ID callID `arg:"" help:"The number of the call; of another gateway of the hub, as in paris-42."`
-	To string `arg:"" help:"The code of a service, or a ws, wss, telnet or tcp URL."`
+	To string `arg:"" help:"The code of a service, or a ws, wss, telnet, telnets, tcp or tcps URL."`
 }
 
 func (o ctlRedirect) Run(ctx context.Context, c *ctl, out io.Writer) error {

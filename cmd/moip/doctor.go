@@ -14,7 +14,7 @@ import (
 // doctorCommand looks at a gateway, which need not run, or at a service. It is
 // described in doc/operators.md.
 type doctorCommand struct {
-	URL   string `arg:"" optional:"" help:"Look at this service instead: a ws, wss, telnet or tcp URL."`
+	URL   string `arg:"" optional:"" help:"Look at this service instead: a ws, wss, telnet, telnets, tcp or tcps URL."`
 	JSON  bool   `name:"json" help:"Print what is found for programs."`
 	Serve serve  `embed:""`
 }

@@ -27,7 +27,7 @@ type replay struct {
 	Speed  recording.Speed `default:"1x" help:"As it was (${default}), so many times as fast, such as 2x, as on a line of 300, 1200, 4800 or 9600 bit/s, or max." placeholder:"SPEED"`
 	Blocks terminal.Blocks `enum:"auto,sextant,quadrant,half" default:"auto" help:"Characters for mosaics: sextant, quadrant or half." placeholder:"NAME"`
 	Dump   bool            `help:"Need no terminal; print the last screen as text, and exit."`
-	To     string          `help:"Call a ws, wss, telnet or tcp URL and play it there; - writes to standard output." placeholder:"URL"`
+	To     string          `help:"Call a ws, wss, telnet, telnets, tcp or tcps URL and play it there; - writes to standard output." placeholder:"URL"`
 	Listen string          `help:"Play it to whoever calls at an address such as ws://:9010 or serial:///dev/ttyUSB0, each from the beginning." placeholder:"URI"`
 }
 

@@ -18,7 +18,7 @@ import (
 // of its own, whose portal that is. It is described in doc/minitel-serial.md.
 type serialLine struct {
 	Port     string `arg:"" optional:"" help:"The serial port, such as /dev/ttyUSB0 or COM3; --list names those there are."`
-	URL      string `arg:"" optional:"" default:"ws://localhost:9001" help:"The gateway or service to call: a ws, wss, telnet or tcp URL (${default})."`
+	URL      string `arg:"" optional:"" default:"ws://localhost:9001" help:"The gateway or service to call: a ws, wss, telnet, telnets, tcp or tcps URL (${default})."`
 	List     bool   `help:"List the serial ports, and what is known of each."`
 	Speed    int    `enum:"0,300,1200,4800,9600" default:"0" help:"Raise the Minitel to 4800 or 9600 bit/s; without it, the speed it is found at." placeholder:"BIT/S"`
 	Parity   string `enum:"auto,line,software,none" default:"auto" help:"Who makes and checks parity: line, software or none." placeholder:"WHO"`

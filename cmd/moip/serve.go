@@ -18,7 +18,7 @@ type serve struct {
 	Config        string  `help:"Configuration file; the flags stand above it." placeholder:"FILE"`
 	WS            *string `name:"ws" help:"Answer WebSocket callers at this port or address. Without --ws and --tcp: ws on 9001, telnet on 9000." placeholder:"[ADDR:]PORT"`
 	TCP           *string `name:"tcp" help:"Answer telnet and raw TCP callers at this port or address." placeholder:"[ADDR:]PORT"`
-	Videotext     *string `short:"v" help:"The portal: a ws, wss, telnet or tcp URL. Without it, the built-in portal." placeholder:"URL"`
+	Videotext     *string `short:"v" help:"The portal: a ws, wss, telnet, telnets, tcp or tcps URL. Without it, the built-in portal." placeholder:"URL"`
 	Command       *string `short:"c" help:"The portal's control link. With --videotext, ws://localhost:8764 if not given." placeholder:"URL"`
 	Nocommand     bool    `short:"n" help:"No control link."`
 	Interval      *string `short:"i" help:"Seconds between pings to the portal, or None." placeholder:"SECONDS"`

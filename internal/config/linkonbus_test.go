@@ -46,6 +46,9 @@ func TestParseRoute(t *testing.T) {
 	if r, err := ParseRoute("wss://u:p@example.org/x", nil); strings.Contains(r.Name, "u:p") || err != nil {
 		t.Errorf("%+v %v", r, err)
 	}
+	if r, err := ParseRoute("telnets://a", []byte(`{"real_ip":"send-location"}`)); r.RealIP != session.RealIPLocation || err != nil {
+		t.Errorf("%+v %v", r, err)
+	}
 	for _, test := range []struct{ url, options, want string }{
 		{"replay:/etc", "", "replay"},
 		{"builtin:x", "", "builtin"},
@@ -55,6 +58,7 @@ func TestParseRoute(t *testing.T) {
 		{"ws://a", `{"visit":"1000h"}`, "route: visit: "},
 		{"ws://a", `{"start":"<Nonsense>"}`, "route: start: "},
 		{"telnet://a", `{"real_ip":"forwarded"}`, "route: real_ip: "},
+		{"tcps://a:1", `{"real_ip":"send-location"}`, "route: real_ip: "},
 		{"ws://a", `{"name":"` + strings.Repeat("x", 201) + `"}`, "route: name: "},
 		{"ws://a", `{} {}`, "there is more"},
 		{"ws://a", `[]`, "route: "},

@@ -22,7 +22,8 @@ const (
 
 // A Route is how to reach a service, as files write it.
 type Route struct {
-	// URL is where the service is: ws://, wss://, telnet:// or tcp://; or
+	// URL is where the service is: ws://, telnet:// or tcp://, with TLS wss://,
+	// telnets:// or tcps://; or
 	// replay:PATH, for a recording or a folder of them, relative to the file that
 	// names it, perhaps with ?speed=1200, 2x or max.
 	URL string `toml:"url" json:"-"`
@@ -117,7 +118,7 @@ func (r Route) Session(name string) session.Route {
 // Check reports what is wrong with the route to fault, by key.
 func (r Route) Check(fault func(key, format string, args ...any)) {
 	if r.URL == "" {
-		fault("url", `is missing (write url = "ws://...", or wss, telnet, tcp)`)
+		fault("url", `is missing (write url = "ws://...", or wss, telnet, telnets, tcp, tcps)`)
 	} else if recording.IsRoute(r.URL) {
 		if _, _, err := recording.ParseRoute(r.URL); err != nil {
 			fault("url", "%v", err)
@@ -139,7 +140,7 @@ func (r Route) checkRealIP(fault report) {
 			fault("real_ip", "only a WebSocket has headers (use proxy-v1, proxy-v2 or none, or a ws or wss URL)")
 		}
 	case "send-location":
-		if scheme != "telnet" {
+		if scheme != "telnet" && scheme != "telnets" {
 			fault("real_ip", "only telnet has that option (use proxy-v1, proxy-v2 or none, or a telnet URL)")
 		}
 	}

@@ -193,7 +193,7 @@ func (r *reader) readService(s *source, table string, e *entry) {
 	scheme, _, _ := strings.Cut(strings.ToLower(e.URL), ":")
 	switch {
 	case e.URL == "":
-		fault("url", `is missing (write url = "ws://...", or wss, telnet, tcp)`)
+		fault("url", `is missing (write url = "ws://...", or wss, telnet, telnets, tcp, tcps)`)
 	case (e.Data == DataPath || e.Data == DataQuery) && scheme != "ws" && scheme != "wss":
 		fault("data", "only a ws or wss URL has a %s (use typed or none)", e.Data)
 	}

@@ -67,7 +67,7 @@ func TestFaults(t *testing.T) {
 		{good + "title = \"a\\u001Bb\"\n", `4: service.title: '\x1b' cannot be shown on a Minitel (write French, without control characters)`},
 		{good + "title = '漢字'\n", `4: service.title: '漢' cannot be shown on a Minitel (write French, without control characters)`},
 		{"[[service]]\ncode = 'SALON'\nurl = 'htp://x'\n", `3: service.url: ` + upstream.Check(session.Route{URL: "htp://x"}).Error()},
-		{"[[service]]\ncode = 'SALON'\n", `1: service.url: is missing (write url = "ws://...", or wss, telnet, tcp)`},
+		{"[[service]]\ncode = 'SALON'\n", `1: service.url: is missing (write url = "ws://...", or wss, telnet, telnets, tcp, tcps)`},
 		{"[[service]]\ncode = 'SALON'\nurl = 'builtin'\n", `3: service.url: ` + upstream.Check(session.Route{URL: "builtin"}).Error()},
 		{good + "ping = '10x'\n", `4: service.ping: "10x" is not a duration (write 10m, 90s, or 0 for none)`},
 		{good + "dial_timeout = '1h'\n", `4: service.dial_timeout: 1h is out of range (100ms to 5m, or 0 for none)`},
@@ -144,7 +144,7 @@ services.toml:6: service.alias_of: A1 leads to A2 leads to A3 leads to A4 leads 
 services.toml:4: import.category: '\t' cannot be shown on a Minitel (write French, without control characters)`},
 
 		{"[[service]]\ncode = 'A'\n" + good + "ping = '5ms'\nfins = 49\n", `7: service.fins: unknown key (did you mean service.fin?)
-services.toml:1: service.url: is missing (write url = "ws://...", or wss, telnet, tcp)
+services.toml:1: service.url: is missing (write url = "ws://...", or wss, telnet, telnets, tcp, tcps)
 services.toml:4: service.code: "A" is taken already (a code or an alias names one service)
 services.toml:6: service.ping: 5ms is out of range (100ms to 24h, or 0 for none)`},
 	} {
@@ -368,7 +368,7 @@ func TestFolderFaults(t *testing.T) {
 	want := strings.ReplaceAll(`DIR/b.toml:5: profile.P: is there already, here or in another file (write it once)
 DIR/b.toml:6: profile.P.ping: 1ms is out of range (100ms to 24h, or 0 for none)
 DIR/b.toml:3: service.code: "A" is taken already (a code or an alias names one service)
-DIR/c.toml:4: service.url: is missing (write url = "ws://...", or wss, telnet, tcp)
+DIR/c.toml:4: service.url: is missing (write url = "ws://...", or wss, telnet, telnets, tcp, tcps)
 DIR/c.toml:3: service.alias_of: C leads to D, and nothing has that name (write the code of a service)`, "DIR", dir)
 	if _, err := Load(dir); fmt.Sprint(err) != want {
 		t.Error(cmp.Diff(want, fmt.Sprint(err)))

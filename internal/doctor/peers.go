@@ -103,9 +103,9 @@ func trouble(err error) (found, advice string) {
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
 		return found, "see whether this machine is on the network"
 	case errors.As(err, new(tls.RecordHeaderError)):
-		return "it speaks no TLS there", "write ws:// instead of wss://, or name the port that has TLS"
+		return "it speaks no TLS there", "leave out the s of wss, telnets or tcps, or name the port that has TLS"
 	case strings.Contains(found, "malformed HTTP"):
-		return "it speaks no HTTP there, so no WebSocket", "write telnet:// or tcp:// instead"
+		return "it speaks no HTTP there, so no WebSocket", "write telnet or tcp instead of ws, telnets or tcps instead of wss"
 	case strings.Contains(found, "answered 2"):
 		return found + ", as a web server does", "name the path at which it takes WebSockets"
 	case strings.Contains(found, "answered 3"):

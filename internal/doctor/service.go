@@ -58,7 +58,7 @@ func Service(ctx context.Context, url string) Report {
 		err = errors.New("not all of it is text")
 	}
 	if err != nil {
-		return Report{Findings: []Finding{problem("URL", "write ws://HOST:PORT/PATH, wss://..., telnet://HOST:PORT or tcp://HOST:PORT", "%s", line(err.Error()))}}
+		return Report{Findings: []Finding{problem("URL", "write ws://HOST:PORT/PATH, telnet://HOST:PORT or tcp://HOST:PORT, or with TLS wss://..., telnets://... or tcps://...", "%s", line(err.Error()))}}
 	}
 	e.look(ctx)
 	r := Report{Findings: e.found, Page: e.page}
@@ -73,7 +73,11 @@ func Service(ctx context.Context, url string) Report {
 
 func (e *examination) tell(f ...Finding) { e.found = append(e.found, f...) }
 
-func (e *examination) isPlain(scheme string) bool { return strings.HasPrefix(e.route.URL, scheme+":") }
+// speaks reports whether the service is spoken with by ws, telnet or tcp, be it with TLS.
+func (e *examination) speaks(protocol string) bool {
+	scheme, _, _ := strings.Cut(strings.ToLower(e.route.URL), ":")
+	return scheme == protocol || scheme == protocol+"s"
+}
 
 // look takes the steps one after the other, as long as the service is there.
 func (e *examination) look(ctx context.Context) {
@@ -100,12 +104,14 @@ func (e *examination) reach(ctx context.Context) bool {
 		c.listen(ctx, stillTime, pageTime)
 	}
 	switch {
-	case err == nil && e.isPlain("tcp") && len(c.commands()) > 0:
+	case err == nil && e.speaks("tcp") && len(c.commands()) > 0:
 		c.hangUp()
-		e.tell(warning("telnet", "write telnet:// instead of tcp://", "it speaks telnet: %s", strings.Join(c.commands(), ", ")))
-		e.route.URL = "telnet" + strings.TrimPrefix(e.route.URL, "tcp")
+		scheme, rest, _ := strings.Cut(e.route.URL, ":")
+		telnet := "telnet" + scheme[len("tcp"):]
+		e.tell(warning("telnet", fmt.Sprintf("write %s:// instead of %s://", telnet, scheme), "it speaks telnet: %s", strings.Join(c.commands(), ", ")))
+		e.route.URL = telnet + ":" + rest
 		return e.again(ctx)
-	case err != nil && mayWantMore(c, err), err == nil && c.web && c.total == 0 && c.over:
+	case err != nil && e.speaks("ws") && mayWantMore(c, err), err == nil && c.web && c.total == 0 && c.over:
 		if c.peer != nil {
 			c.hangUp()
 		}
@@ -126,7 +132,7 @@ func (e *examination) reach(ctx context.Context) bool {
 // to be offered subprotocols.
 func mayWantMore(c *call, err error) bool {
 	hungUp := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET)
-	return c.status >= 400 || c.status == 0 && c.plain == nil && (hungUp || errors.Is(err, context.DeadlineExceeded))
+	return c.status >= 400 || c.status == 0 && (hungUp || errors.Is(err, context.DeadlineExceeded))
 }
 
 // again calls the service another time.
@@ -199,7 +205,7 @@ func (e *examination) introduce() {
 	case c.total == 0 && c.over:
 		e.tell(problem("answer", "look at its log: it may want an origin, a password or other callers", "accepts in %v, and hangs up at once: %s", accepted, c.end()))
 	case c.total == 0:
-		e.tell(warning("answer", "see whether it waits for something that a caller would know", "accepts in %v, and says nothing, not even to Envoi", accepted))
+		e.tell(warning("answer", "see whether it waits for something that a caller would know, or for TLS (wss, telnets, tcps)", "accepts in %v, and says nothing, not even to Envoi", accepted))
 	case len(e.keys) > 0 && e.keys[len(e.keys)-1].name == "start":
 		e.tell(good("answer", "accepts in %v, and says nothing until a key is typed", accepted))
 	default:
@@ -235,10 +241,10 @@ func (e *examination) tellWire() {
 		e.tell(good("frames", "it sends binary"))
 	case c.web && texts+binaries > 0:
 		e.tell(good("frames", "it sends text and binary"))
-	case e.isPlain("telnet") && len(said) > 0:
+	case e.speaks("telnet") && len(said) > 0:
 		e.tell(good("telnet", "it says %s", strings.Join(said, ", ")))
-	case e.isPlain("telnet"):
-		e.tell(good("telnet", "it says nothing of telnet's; tcp:// would do, too"))
+	case e.speaks("telnet"):
+		e.tell(good("telnet", "it says nothing of telnet's; tcp would do, too"))
 	}
 }
 

@@ -304,6 +304,29 @@ func TestOtherPlaces(t *testing.T) {
 	})
 }
 
+// Who is no WebSocket may have TLS, too.
+func TestSecurePlainServices(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	cert := certified(t, "127.0.0.1", now.Add(-time.Hour), now.Add(100*24*time.Hour))
+	secretly := func(play func(net.Conn)) string {
+		return listen(t, func(c net.Conn) { play(tls.Server(c, &tls.Config{Certificates: []tls.Certificate{cert}})) })
+	}
+	page := func(c net.Conn) { io.WriteString(c, first); untilFin(c) }
+	telnet := func(c net.Conn) { io.WriteString(c, "\xff\xfb\x01\xff\xfd\x63"+first); untilFin(c) }
+	for name, r := range examine(t, map[string]string{
+		"tcps":            "tcps://" + secretly(page),
+		"telnets-by-tcps": "tcps://" + secretly(telnet),
+		"tcps-is-tcp":     "tcps://" + listen(t, page),
+		"tcp-is-tcps":     "tcp://" + secretly(page),
+	}) {
+		t.Run(name, func(t *testing.T) {
+			hold(t, name, r)
+			listed(t, r)
+		})
+	}
+}
+
 func TestCertificates(t *testing.T) {
 	t.Parallel()
 	year, day := 365*24*time.Hour, 24*time.Hour

@@ -99,7 +99,7 @@ type Caller struct {
 // A Route says how to reach a service.
 type Route struct {
 	Name         string        // the code people type, or the URL if it has none, as package discreet shows it
-	URL          string        // ws, wss, telnet or tcp; builtin for what is inside
+	URL          string        // ws, wss, telnet, telnets, tcp or tcps; builtin for what is inside
 	Ping         time.Duration // WebSocket ping interval, 0 for none
 	Subprotocols []string      // offered in this order
 	Frames       Frames        // WebSocket frames to send

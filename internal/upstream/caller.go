@@ -22,7 +22,7 @@ func checkRealIP(u *url.URL, r session.Route) error {
 			return fmt.Errorf("%s: only a WebSocket has headers, such as X-Forwarded-For", display(u))
 		}
 	case session.RealIPLocation:
-		if u.Scheme != "telnet" {
+		if schemes[u.Scheme].protocol != "telnet" {
 			return fmt.Errorf("%s: only telnet has an option SEND-LOCATION", display(u))
 		}
 	default:

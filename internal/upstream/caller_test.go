@@ -162,10 +162,12 @@ func TestForwarded(t *testing.T) {
 // What a service cannot be told so is an error.
 func TestRealIPFits(t *testing.T) {
 	for url, fits := range map[string][]session.RealIP{
-		"ws://h":     {session.RealIPNone, session.RealIPProxy, session.RealIPProxyV2, session.RealIPForwardedFor, session.RealIPForwarded},
-		"wss://h":    {session.RealIPNone, session.RealIPProxy, session.RealIPProxyV2, session.RealIPForwardedFor, session.RealIPForwarded},
-		"telnet://h": {session.RealIPNone, session.RealIPProxy, session.RealIPProxyV2, session.RealIPLocation},
-		"tcp://h:1":  {session.RealIPNone, session.RealIPProxy, session.RealIPProxyV2},
+		"ws://h":      {session.RealIPNone, session.RealIPProxy, session.RealIPProxyV2, session.RealIPForwardedFor, session.RealIPForwarded},
+		"wss://h":     {session.RealIPNone, session.RealIPProxy, session.RealIPProxyV2, session.RealIPForwardedFor, session.RealIPForwarded},
+		"telnet://h":  {session.RealIPNone, session.RealIPProxy, session.RealIPProxyV2, session.RealIPLocation},
+		"tcp://h:1":   {session.RealIPNone, session.RealIPProxy, session.RealIPProxyV2},
+		"telnets://h": {session.RealIPNone, session.RealIPProxy, session.RealIPProxyV2, session.RealIPLocation},
+		"tcps://h:1":  {session.RealIPNone, session.RealIPProxy, session.RealIPProxyV2},
 	} {
 		for _, told := range []session.RealIP{
 			session.RealIPNone, session.RealIPProxy, session.RealIPProxyV2, session.RealIPForwardedFor,

@@ -14,15 +14,25 @@ import (
 	"moip/internal/transport"
 )
 
-// defaultPorts are those of the schemes that have one. Plain TCP has none.
-var defaultPorts = map[string]string{"ws": "80", "wss": "443", "telnet": "23", "tcp": ""}
+// A scheme says how a service is spoken with.
+type scheme struct {
+	protocol string // ws, telnet or tcp
+	port     string // where it is unless the URL says so; plain TCP has none
+	tls      bool
+}
+
+var schemes = map[string]scheme{
+	"ws": {"ws", "80", false}, "wss": {"ws", "443", true},
+	"telnet": {"telnet", "23", false}, "telnets": {"telnet", "992", true},
+	"tcp": {"tcp", "", false}, "tcps": {"tcp", "", true},
+}
 
 // Check reports whether r is well-formed: whether it may be dialled, not
 // whether somebody answers.
 //
-// The URL is ws://HOST[:PORT][/PATH][?QUERY], the same with wss, or
-// telnet://HOST[:PORT] or tcp://HOST:PORT. It may also be written as terminal
-// programs do, tcp:HOST:PORT or ws:HOST:PORT:/PATH.
+// The URL is ws://HOST[:PORT][/PATH][?QUERY], telnet://HOST[:PORT] or tcp://HOST:PORT,
+// or with TLS wss, telnets or tcps. It may also be written as terminal programs do,
+// tcp:HOST:PORT or ws:HOST:PORT:/PATH.
 func Check(r session.Route) error {
 	_, err := check(r)
 	return err
@@ -68,12 +78,12 @@ func parse(raw string) (*url.URL, error) {
 	fault := func(format string, a ...any) (*url.URL, error) {
 		return nil, fmt.Errorf("%s: %s", display(u), fmt.Sprintf(format, a...))
 	}
-	defaultPort, known := defaultPorts[u.Scheme]
-	port := cmp.Or(u.Port(), defaultPort)
+	_, known := schemes[u.Scheme]
+	port := portOf(u)
 	number, portErr := strconv.ParseUint(port, 10, 16)
 	switch {
 	case !known:
-		return fault("the scheme is %q, not ws, wss, telnet or tcp", u.Scheme)
+		return fault("the scheme is %q, not ws, wss, telnet, telnets, tcp or tcps", u.Scheme)
 	case u.Hostname() == "":
 		return fault("there is no host")
 	case strings.ContainsAny(u.Hostname(), "[]"):
@@ -92,19 +102,19 @@ func parse(raw string) (*url.URL, error) {
 	return u, nil
 }
 
-func isWeb(u *url.URL) bool { return u.Scheme == "ws" || u.Scheme == "wss" }
+func isWeb(u *url.URL) bool { return schemes[u.Scheme].protocol == "ws" }
 
 // usual turns SCHEME:HOST:PORT:/PATH into a URL.
 func usual(raw string) string {
-	scheme, rest, _ := strings.Cut(raw, ":")
-	if _, known := defaultPorts[scheme]; !known || strings.HasPrefix(rest, "//") {
+	name, rest, _ := strings.Cut(raw, ":")
+	if _, known := schemes[name]; !known || strings.HasPrefix(rest, "//") {
 		return raw
 	}
 	host, path := rest, ""
 	if i := strings.IndexByte(rest, '/'); i >= 0 {
 		host, path = strings.TrimSuffix(rest[:i], ":"), rest[i:]
 	}
-	return scheme + "://" + host + path
+	return name + "://" + host + path
 }
 
 // address returns what to dial for u.
@@ -127,7 +137,7 @@ func Same(a, b string) bool {
 // hostOf returns the host in the one form that the DNS knows.
 func hostOf(u *url.URL) string { return strings.TrimSuffix(strings.ToLower(u.Hostname()), ".") }
 
-func portOf(u *url.URL) string { return cmp.Or(u.Port(), defaultPorts[u.Scheme]) }
+func portOf(u *url.URL) string { return cmp.Or(u.Port(), schemes[u.Scheme].port) }
 
 // display returns u as package discreet shows it.
 func display(u *url.URL) string {

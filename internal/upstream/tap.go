@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/tls"
 	"fmt"
-	"net"
 
 	"moip/internal/session"
 )
@@ -17,11 +16,8 @@ func note(t session.Tap, format string, a ...any) {
 }
 
 // noteSecure says how the line is encrypted.
-func noteSecure(t session.Tap, conn net.Conn) {
-	if s, ok := conn.(interface{ ConnectionState() tls.ConnectionState }); ok && t != nil {
-		state := s.ConnectionState()
-		note(t, "%s, %s, for %s", tls.VersionName(state.Version), tls.CipherSuiteName(state.CipherSuite), state.ServerName)
-	}
+func noteSecure(t session.Tap, s tls.ConnectionState) {
+	note(t, "%s, %s, for %s", tls.VersionName(s.Version), tls.CipherSuiteName(s.CipherSuite), s.ServerName)
 }
 
 // noteHead tells of a request, or of as much of the answer as is its head.

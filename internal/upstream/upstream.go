@@ -37,10 +37,11 @@ type Dialer struct {
 // A Witness is for whoever wants to know more of a service than its Endpoint tells.
 // Each field may be nil. Dial calls the first three.
 type Witness struct {
-	// Plain may put something between us and a service that is no WebSocket.
+	// Plain may put something between us and a service that is no WebSocket: within the
+	// encryption, if there is one.
 	Plain func(net.Conn) net.Conn
 
-	// Secured is told what was agreed for a wss URL, whose certificate is good.
+	// Secured is told what was agreed with a service that has TLS, and a good certificate.
 	Secured func(tls.ConnectionState)
 
 	// Answered is told what a service says when it is asked for a WebSocket, be it
@@ -67,41 +68,20 @@ func (d *Dialer) Dial(ctx context.Context, _ session.ID, r session.Route) (sessi
 func (d *Dialer) dial(ctx context.Context, u *url.URL, r session.Route) (session.Endpoint, error) {
 	witness := cmp.Or(d.Witness, new(Witness))
 	tap := session.TapOf(ctx)
-	var trust *tls.Config
-	if u.Scheme == "wss" { // what may be wrong with it is known before anybody is called
-		var err error
-		if trust, err = trusting(r.CA, u.Hostname()); err != nil {
-			return nil, err
-		}
-	}
-	conn, err := d.connect(ctx, u, r)
+	conn, err := d.open(ctx, u, r, witness.Secured)
 	if err != nil {
-		return nil, err
-	}
-	note(tap, "connected to %s, for %s", conn.RemoteAddr(), display(u))
-	if err := tellProxy(conn, r, tap); err != nil {
-		conn.Close()
 		return nil, err
 	}
 	if !isWeb(u) && witness.Plain != nil {
 		conn = witness.Plain(conn)
 	}
-	switch u.Scheme {
+	switch schemes[u.Scheme].protocol {
 	case "tcp":
 		return transport.TCP(conn, d.Stall), nil
 	case "telnet":
 		e := transport.NewTelnet(conn, telnet.Client, d.Stall, tap)
 		e.TellLocation(location(r))
 		return e, nil
-	}
-	if trust != nil {
-		if conn, err = transport.Secure(ctx, conn, trust); err != nil {
-			return nil, err
-		}
-		if s, ok := conn.(interface{ ConnectionState() tls.ConnectionState }); ok && witness.Secured != nil {
-			witness.Secured(s.ConnectionState())
-		}
-		noteSecure(tap, conn)
 	}
 	agreed, early, err := handshake(ctx, conn, u, r, witness.Answered)
 	if err != nil {
@@ -119,9 +99,46 @@ func (d *Dialer) dial(ctx context.Context, u *url.URL, r session.Route) (session
 	}), nil
 }
 
-// trusting returns how to verify that host is whom it says. The certificates
+// open connects to u, with TLS if that is its scheme. secured may be nil.
+func (d *Dialer) open(ctx context.Context, u *url.URL, r session.Route, secured func(tls.ConnectionState)) (net.Conn, error) {
+	tap := session.TapOf(ctx)
+	var trust *tls.Config
+	if schemes[u.Scheme].tls { // what may be wrong with it is known before anybody is called
+		var err error
+		if trust, err = trusting(r.CA, u); err != nil {
+			return nil, err
+		}
+	}
+	conn, err := d.connect(ctx, u, r)
+	if err != nil {
+		return nil, err
+	}
+	note(tap, "connected to %s, for %s", conn.RemoteAddr(), display(u))
+	if err := tellProxy(conn, r, tap); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	if trust == nil {
+		return conn, nil
+	}
+	cipher, err := transport.Secure(ctx, conn, trust)
+	if err != nil {
+		return nil, err
+	}
+	if secured != nil {
+		secured(cipher.ConnectionState())
+	}
+	noteSecure(tap, cipher.ConnectionState())
+	return cipher, nil
+}
+
+// trusting returns how to verify that who is at u is whom it says. The certificates
 // in the file ca, if there is one, replace the system's.
-func trusting(ca, host string) (*tls.Config, error) {
+func trusting(ca string, u *url.URL) (*tls.Config, error) {
 	roots, err := certificate.Authorities(ca)
-	return &tls.Config{ServerName: host, NextProtos: []string{"http/1.1"}, RootCAs: roots}, err
+	trust := &tls.Config{ServerName: u.Hostname(), RootCAs: roots}
+	if isWeb(u) {
+		trust.NextProtos = []string{"http/1.1"}
+	}
+	return trust, err
 }

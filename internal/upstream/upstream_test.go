@@ -342,7 +342,7 @@ func TestDialFails(t *testing.T) {
 		t.Errorf("failed with %v", err)
 	}
 	_, err = dial(t, session.Route{URL: "http://moip.example"})
-	if want := `dial http://moip.example: the scheme is "http", not ws, wss, telnet or tcp`; err == nil || err.Error() != want {
+	if want := `dial http://moip.example: the scheme is "http", not ws, wss, telnet, telnets, tcp or tcps`; err == nil || err.Error() != want {
 		t.Errorf("failed with %v, want %s", err, want)
 	}
 }
@@ -458,6 +458,48 @@ func TestSecureServices(t *testing.T) {
 	}
 }
 
+// What is spoken within the encryption is spoken without it, too.
+func TestSecurePlainServices(t *testing.T) {
+	file, certificate := authority(t, "127.0.0.1")
+	other, _ := authority(t, "127.0.0.1")
+	heard := make(chan string, 1)
+	play := func(conn net.Conn) {
+		c := tls.Server(conn, &tls.Config{Certificates: []tls.Certificate{certificate}, NextProtos: []string{"any"}})
+		if c.Handshake() != nil {
+			heard <- "no handshake"
+			return
+		}
+		io.WriteString(c, "\xff\xfd\x00page")
+		p := make([]byte, 6)
+		n, _ := io.ReadFull(c, p)
+		heard <- string(p[:n])
+	}
+	for scheme, want := range map[string][2]string{
+		"tcps":    {"\xff\xfd\x00page", "keys\r\n"},
+		"telnets": {"page", "\xff\xfb\x00key"},
+	} {
+		e := reach(t, session.Route{URL: scheme + "://" + service(t, "127.0.0.1", play), CA: file})
+		if got := receive(t, e, len(want[0])); got != want[0] {
+			t.Errorf("%s: received %q, want %q", scheme, got, want[0])
+		}
+		e.Send([]byte("keys\r\n"))
+		if got := <-heard; got != want[1] {
+			t.Errorf("%s: sent %q, want %q", scheme, got, want[1])
+		}
+		if p, err := e.Receive(); err != io.EOF {
+			t.Errorf("%s: received %q, %v", scheme, p, err)
+		}
+
+		url := scheme + "://" + service(t, "127.0.0.1", play)
+		if _, err := dial(t, session.Route{URL: url, CA: other}); err == nil || !strings.HasPrefix(err.Error(), "dial "+url+": ") || !strings.Contains(err.Error(), "unknown authority") {
+			t.Errorf("%s: failed with %v", scheme, err)
+		}
+		if got := <-heard; got != "no handshake" {
+			t.Errorf("%s: sent %q to whom is not trusted", scheme, got)
+		}
+	}
+}
+
 func TestPing(t *testing.T) {
 	pinged := make(chan struct{})
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -496,6 +538,8 @@ func TestCheck(t *testing.T) {
 		"tcp:[::1]:516":                      "tcp://[::1]:516 [::1]:516",
 		"telnet:telehack.com":                "telnet://telehack.com telehack.com:23",
 		"telnet://telehack.com:24/":          "telnet://telehack.com:24/ telehack.com:24",
+		"telnets:telehack.com":               "telnets://telehack.com telehack.com:992",
+		"tcps:[::1]:516":                     "tcps://[::1]:516 [::1]:516",
 		"ws://user:password@[fe80::1%25x]/y": "ws://[fe80::1%25x]/y [fe80::1%x]:80",
 	}
 	for raw, want := range good {
@@ -519,11 +563,14 @@ func TestCheck(t *testing.T) {
 		"telnet:]0":               "is no host",
 		"tcp://host":              "there is no port",
 		"tcp:host":                "there is no port",
+		"tcps:host":               "there is no port",
+		"https://host":            "the scheme is",
 		"ws://host:0":             "the port is not",
 		"ws://host:65536":         "the port is not",
 		"ws://host:http":          "invalid port",
 		"tcp://host:23/path":      "there is more",
 		"telnet://host?query":     "there is more",
+		"telnets://host/path":     "there is more",
 		"ws://host/#fragment":     "there is a fragment",
 		"ws://host/?a b":          "blank",
 		"ws://ho st/":             "invalid character",

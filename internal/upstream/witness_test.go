@@ -2,6 +2,8 @@ package upstream
 
 import (
 	"context"
+	"crypto/tls"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -80,16 +82,33 @@ func TestWitness(t *testing.T) {
 	}
 }
 
+// What is between us and a service counts what that says, and not how it is encrypted.
 func TestWitnessPlain(t *testing.T) {
-	address := service(t, "127.0.0.1", func(conn net.Conn) { conn.Write([]byte("\xff\xfb\x01page")) })
-	var between *counted
-	d := Dialer{Witness: &Witness{Plain: func(c net.Conn) net.Conn { between = &counted{Conn: c}; return between }}}
-	e, err := d.Dial(t.Context(), 0, session.Route{URL: "telnet://" + address})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer e.Close()
-	if got := receive(t, e, 4); got != "page" || between.n != 7 {
-		t.Errorf("%q, of %d bytes", got, between.n)
+	file, certificate := authority(t, "127.0.0.1")
+	for _, scheme := range []string{"telnet", "telnets"} {
+		address := service(t, "127.0.0.1", func(conn net.Conn) {
+			if scheme == "telnets" {
+				conn = tls.Server(conn, &tls.Config{Certificates: []tls.Certificate{certificate}})
+			}
+			conn.Write([]byte("\xff\xfb\x01page"))
+			io.Copy(io.Discard, conn)
+		})
+		var between *counted
+		var state *tls.ConnectionState
+		d := Dialer{Witness: &Witness{
+			Plain:   func(c net.Conn) net.Conn { between = &counted{Conn: c}; return between },
+			Secured: func(s tls.ConnectionState) { state = &s },
+		}}
+		e, err := d.Dial(t.Context(), 0, session.Route{URL: scheme + "://" + address, CA: file})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := receive(t, e, 4); got != "page" || between.n != 7 {
+			t.Errorf("%s: %q, of %d bytes", scheme, got, between.n)
+		}
+		if (state != nil) != (scheme == "telnets") {
+			t.Errorf("%s: what was agreed is %v", scheme, state)
+		}
+		e.Close()
 	}
 }

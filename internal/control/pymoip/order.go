@@ -28,7 +28,7 @@ var (
 	errNotUTF8 = errors.New("text frame is not UTF-8")
 	errNoOrder = errors.New("not PID=<pid>,<session>,CONNECT,<uri>,<ping>,<subprotocols>")
 
-	errURI          = errors.New("URI is not ws, wss, telnet or tcp to a host")
+	errURI          = errors.New("URI is not ws, wss, telnet, telnets, tcp or tcps to a host")
 	errPing         = errors.New("ping is neither None nor seconds")
 	errSubprotocols = errors.New("subprotocols are not a list of names")
 
@@ -138,15 +138,15 @@ func (o order) route() (session.Route, error) {
 	return session.Route{Name: discreet.URL(o.uri), URL: o.uri, Ping: ping, Subprotocols: names}, nil
 }
 
-// parseURI accepts what PyMoIP can name, and telnet and tcp, which it means to
-// but refuses. The gateway's own services are not for its servers to name.
+// parseURI accepts what PyMoIP can name, telnet and tcp, which it means to but refuses,
+// and those with TLS. The gateway's own services are not for its servers to name.
 func parseURI(uri string) error {
 	u, err := url.Parse(uri)
 	if err != nil || u.Host == "" {
 		return errURI
 	}
 	switch u.Scheme {
-	case "ws", "wss", "telnet", "tcp":
+	case "ws", "wss", "telnet", "telnets", "tcp", "tcps":
 		return nil
 	}
 	return errURI

@@ -33,6 +33,8 @@ func TestOrder(t *testing.T) {
 			Name: "ws://example.net/?pin=...", URL: "ws://me:secret@example.net/?pin=1234",
 		},
 		`PID=1,2,CONNECT,telnet://example.net:23,None,[]`:  {URL: "telnet://example.net:23"},
+		`PID=1,2,CONNECT,telnets://example.net,None,[]`:    {URL: "telnets://example.net"},
+		`PID=1,2,CONNECT,tcps://example.net:516,None,[]`:   {URL: "tcps://example.net:516"},
 		`PID=1,2,CONNECT,tcp://[2001:db8::1]:3615,None,[]`: {URL: "tcp://[2001:db8::1]:3615"},
 	} {
 		o, err := parseOrder(text)

@@ -16,7 +16,7 @@ import (
 // name. While the address is not known, At has the port alone.
 type Target struct {
 	Author session.Author
-	Scheme string // ws, wss, telnet or tcp
+	Scheme string // ws, wss, telnet, telnets, tcp or tcps
 	Host   string // name or address, as the URL has it, without brackets
 	At     netip.AddrPort
 

@@ -111,6 +111,7 @@ func TestRules(t *testing.T) {
 			"ws://example.org:22":             ReasonDeny,
 			"telnet://example.org:24":         ReasonDeny,
 			"tcp://example.org:24":            "",
+			"telnets://example.org:24":        "",
 			"ws://example.org:80=127.0.0.1":   ReasonDeny,
 			"ws://example.org:80=10.1.2.3":    ReasonDeny,
 			"ws://example.org:80=100.64.0.1":  ReasonDeny,

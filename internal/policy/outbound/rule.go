@@ -21,7 +21,7 @@ import (
 //     local            this machine, and private networks
 //     directory        what the gateway's directory has; alone
 //
-// The scheme is ws, wss, telnet or tcp. Case does not matter.
+// The scheme is ws, wss, telnet, telnets, tcp or tcps. Case does not matter.
 type Rule struct {
 	text     string
 	scheme   string // "" for all
@@ -63,8 +63,8 @@ func ParseRule(text string) (Rule, error) {
 	}
 	where := strings.ToLower(text)
 	if scheme, rest, has := strings.Cut(where, "://"); has {
-		if !slices.Contains([]string{"ws", "wss", "telnet", "tcp"}, scheme) {
-			return fault(fmt.Errorf("the scheme is %q, not ws, wss, telnet or tcp", scheme))
+		if !slices.Contains([]string{"ws", "wss", "telnet", "telnets", "tcp", "tcps"}, scheme) {
+			return fault(fmt.Errorf("the scheme is %q, not ws, wss, telnet, telnets, tcp or tcps", scheme))
 		}
 		r.scheme, where = scheme, rest
 	}
