@@ -76,7 +76,9 @@ func (r *rig) answers() (caller, portal net.Conn) {
 		r.Fatal(err)
 	}
 	r.Answer(e, session.Caller{Transport: "tcp", Addr: netip.MustParseAddrPort("192.0.2.1:99")})
-	return theirs, <-r.portal
+	portal = <-r.portal
+	r.Cleanup(func() { theirs.Close(); portal.Close() }) // what nobody holds may be closed by the collector
+	return theirs, portal
 }
 
 // hears waits for an event.
