@@ -93,12 +93,7 @@ func TestLockedByOthers(t *testing.T) {
 	h, _ := opens(t, path, Options{})
 	lock()
 	begins(h, 1, start, caller("")).at(time.Second, session.Ended, "", session.ReasonGone)
-	eventually(t, func() string { // it waits to write the first when there is a second
-		if !h.idle() {
-			return "nothing is to be written"
-		}
-		return ""
-	})
+	taken(t, h) // and waits to be written when there is a second
 	begins(h, 2, start, caller("")).at(time.Second, session.Ended, "", session.ReasonGone)
 	closes(t, h)
 	lock()
