@@ -146,7 +146,13 @@ func TestEventsOfHub(t *testing.T) {
 	defer http.DefaultClient.CloseIdleConnections()
 	r := &follower{t: t}
 	r.reads(paris, func([]admin.Event) bool { return true })
-	call := func(g *gateway) { comesAndGoes(t, g) }
+	call := func(g *gateway) {
+		t.Helper()
+		comesAndGoes(t, g)
+		if err := g.log.hear("call ended"); err != nil { // or the next one may begin before it has
+			t.Fatalf("%v\n%s", err, &g.log)
+		}
+	}
 
 	call(lyon)
 	call(lyon)

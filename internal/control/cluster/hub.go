@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -67,7 +68,8 @@ type Hub struct {
 
 	turn   sync.Mutex // held from a change until who follows has been told
 	mu     sync.Mutex
-	known  map[string]*member // by instance, without ourselves
+	known  map[string]*member   // by instance, without ourselves
+	gone   map[string]time.Time // when an instance has left: what it had said before may be heard later
 	follow map[*func(Seen)]struct{}
 	full   bool // since the log has been told that there are too many
 }
@@ -84,7 +86,7 @@ func New(o Options) *Hub {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	h := &Hub{o: o, instance: strings.ToLower(rand.Text()[:8]), bell: make(chan struct{}, 1), known: map[string]*member{}, follow: map[*func(Seen)]struct{}{}}
+	h := &Hub{o: o, instance: strings.ToLower(rand.Text()[:8]), bell: make(chan struct{}, 1), known: map[string]*member{}, gone: map[string]time.Time{}, follow: map[*func(Seen)]struct{}{}}
 	h.host, _ = os.Hostname() // or people are not told
 	return h
 }
@@ -239,6 +241,10 @@ func (h *Hub) hear(m bus.Message, name string) {
 	h.turn.Lock()
 	defer h.turn.Unlock()
 	h.mu.Lock()
+	if _, left := h.gone[g.Instance]; left {
+		h.mu.Unlock()
+		return
+	}
 	old, s, room := h.note(g)
 	full := !room && !h.full
 	h.full = !room || h.full && len(h.known) >= maxGateways
@@ -269,6 +275,9 @@ func (h *Hub) note(g Gateway) (old *Seen, is Seen, room bool) {
 	}
 	if g.State == Gone {
 		delete(h.known, g.Instance)
+		if len(h.gone) < maxGateways {
+			h.gone[g.Instance] = time.Now()
+		}
 		return old, Seen{Gateway: g, Heard: time.Now()}, true
 	}
 	if m == nil {
@@ -361,6 +370,7 @@ func (h *Hub) look() {
 	defer h.turn.Unlock()
 	var silent []Seen
 	h.mu.Lock()
+	maps.DeleteFunc(h.gone, func(_ string, at time.Time) bool { return time.Since(at) > silentTime })
 	for instance, m := range h.known {
 		switch quiet := time.Since(m.Heard); {
 		case quiet > forgetTime:
