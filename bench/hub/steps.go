@@ -218,7 +218,7 @@ func kill(_ context.Context, h *hub) error {
 	dying.Wait()
 	h.lost = len(h.all) - left
 	h.all = h.all[:left]
-	took, err := h.know(10 * time.Second)
+	took, err := h.know(20 * time.Second)
 	if err == nil {
 		say("killed", "%d gateways are known to be silent by all %d others after %.1f s", h.lost, left, took.Seconds())
 	}
