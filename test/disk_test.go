@@ -97,8 +97,9 @@ func TestFullDisk(t *testing.T) {
 	}
 
 	kept := t.TempDir()
-	for late := time.Now().Add(patience); ; time.Sleep(100 * time.Millisecond) {
-		if metricSum(fetch(t, "http://"+op.at+"/metrics"), "moip_history_waiting") == 0 || time.Now().After(late) {
+	for late := time.Now().Add(patience); time.Now().Before(late); time.Sleep(100 * time.Millisecond) {
+		metrics := fetch(t, "http://"+op.at+"/metrics")
+		if metricSum(metrics, "moip_calls_ended_total") == float64(during+3) && metricSum(metrics, "moip_history_waiting") == 0 {
 			break
 		}
 	}
