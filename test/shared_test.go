@@ -64,16 +64,13 @@ func TestSharedBans(t *testing.T) {
 	ops[1].does(line("unban 127.0.0.0/28"))
 	soon.Is(t, "end of the ban", func() bool { return !strings.Contains(ops[0].asks("GET", "/bans", "", 200), "127.0.0.0/28") })
 	letIn(t, all[0], "127.0.0.2")
-	metrics := fetch(t, "http://"+ops[0].at+"/metrics")
 	for _, want := range []string{"moip_bans 0", `moip_hub_ban_changes{said="unbanned"} 1`, `moip_hub_ban_changes_total{how="taken"} 1`, "moip_hub_counted_gateways 2"} {
-		if !strings.Contains(metrics, "\n"+want+"\n") {
-			t.Errorf("the metrics lack %s", want)
-		}
+		soon.Is(t, want+" in the metrics", func() bool { return strings.Contains(fetch(t, "http://"+ops[0].at+"/metrics"), "\n"+want+"\n") })
 	}
-	file, err := os.ReadFile(filepath.Join(all[0].command.Dir, "bans.json"))
-	if err != nil || string(file) != "[\n]\n" {
-		t.Errorf("%v, the file is %s", err, file)
-	}
+	soon.Is(t, "a file without bans", func() bool {
+		file, err := os.ReadFile(filepath.Join(all[0].command.Dir, "bans.json"))
+		return err == nil && string(file) == "[\n]\n"
+	})
 }
 
 // A scanner that spreads over two gateways is kept out by both, as soon as by one.

@@ -31,6 +31,7 @@ func (r *ArticleReader) Write(p []byte) (article []byte) {
 			p = p[n:]
 			continue
 		}
+		was := r.parser.region
 		s, n := r.parser.next(p)
 		p = p[n:]
 		switch {
@@ -39,8 +40,12 @@ func (r *ArticleReader) Write(p []byte) (article []byte) {
 			if !on {
 				r.article, r.shows = nil, false
 			}
-			if r.parser.region == open { // a load would go on below
+			switch {
+			case r.parser.region != open: // a load would go on below
+			case was == open:
 				r.add(s)
+			case was == loading: // its end is a US, of which s is but the last byte
+				r.add([]byte{US, r.parser.tail[0], r.parser.tail[1]})
 			}
 		case on:
 			article = append(r.article, LF)

@@ -140,3 +140,29 @@ func TestPage(t *testing.T) {
 		t.Errorf("%q, want %q", []byte(p), want)
 	}
 }
+
+// A load of a character set ends where US sends the cursor to row 00. That US is the
+// article's, which else would be written on the page.
+func TestArticleAfterALoad(t *testing.T) {
+	const load = "\x1f\x23\x20\x20\x20\x42\x49\x1f\x23\x21\x30@@@@@\x30"
+	for in, want := range map[string]string{
+		load + "\x1f\x40\x41cost\n":                               "\x1f\x40\x41cost\n",
+		load + "\x1f00cost\n" + "\x1f\x41\x41":                    "\x1f00cost\n",
+		"\x1f\x40\x41cost" + load + "\x1f\x40\x51more\n":          "\x1f\x40\x41cost\x1f\x40\x51more\n",
+		load + "\x1f\x40\x41cost\n@@\x1f\x41\x41page":             "\x1f\x40\x41cost\n",
+		load + "\x1f\x40\x41cost\n@@\x1f\x40\x42again\n":          "\x1f\x40\x42again\n",
+		"\x1f\x40\x41a\x1b\x25hidden\x1b\x25\x40b\x1b\x25\x40c\n": "\x1f\x40\x41abc\n",
+	} {
+		var whole, pieces ArticleReader
+		got := string(whole.Write([]byte(in)))
+		last := ""
+		for _, b := range []byte(in) {
+			if a := pieces.Write([]byte{b}); a != nil {
+				last = string(a)
+			}
+		}
+		if got != want || last != want {
+			t.Errorf("%q: %q, byte by byte %q, want %q", in, got, last, want)
+		}
+	}
+}

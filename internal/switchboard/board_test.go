@@ -127,6 +127,7 @@ func TestOrders(t *testing.T) {
 	}
 	r.hears(1, session.Redirecting)
 	service := <-r.service
+	defer service.Close() // and until then it is held
 	r.hears(1, session.Redirected)
 	io.WriteString(caller, "to the service")
 	r.reads(service, "to the service")

@@ -64,7 +64,7 @@ func secured(t testing.TB, version uint16, ours, socket *net.TCPConn) (e *WebSoc
 	if err := errors.Join(err, <-shaken); err != nil {
 		t.Fatal(err)
 	}
-	e = NewWebSocket(conn, WebSocketOptions{Client: true, Stall: time.Second})
+	e = NewWebSocket(conn, WebSocketOptions{Client: true, Stall: patience})
 	t.Cleanup(func() { e.Close() })
 	return e, peer, peerSocket
 }

@@ -49,8 +49,9 @@ type WebSocketOptions struct {
 // limit.
 type WebSocket struct {
 	stream
-	client  bool      // what is sent is masked
-	op      ws.OpCode // of messages sent
+	client  bool        // what is sent is masked
+	op      ws.OpCode   // of messages sent
+	over    atomic.Bool // nobody is pinged any more
 	ping    time.Duration
 	timer   *time.Timer  // calls tick, nil if ping is 0
 	heard   atomic.Int64 // when the peer was heard last
@@ -398,11 +399,13 @@ func (e *WebSocket) tick() {
 // tickIn has tick called in d.
 func (e *WebSocket) tickIn(d time.Duration) {
 	e.due = clock() + d
-	e.timer.Reset(d)
+	if e.timer.Reset(d); e.over.Load() { // since tick has begun
+		e.timer.Stop()
+	}
 }
 
 func (e *WebSocket) stopPings() {
-	if e.timer != nil {
+	if e.over.Store(true); e.timer != nil {
 		e.timer.Stop()
 	}
 }

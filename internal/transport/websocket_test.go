@@ -583,6 +583,29 @@ func TestNotSilentWhileNobodyListens(t *testing.T) {
 	})
 }
 
+// Whoever is gone is not looked after any more, though that was being done at its end.
+func TestNoPingAfterTheEnd(t *testing.T) {
+	for name, end := range map[string]func(e *WebSocket, peer net.Conn){
+		"ours":     func(e *WebSocket, _ net.Conn) { e.Close() },
+		"a peer's": func(_ *WebSocket, peer net.Conn) { peer.Close() },
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			ours, peer := net.Pipe()
+			defer peer.Close()
+			e := NewWebSocket(ours, WebSocketOptions{Ping: time.Minute})
+			end(e, peer)
+			if _, err := next(e); err == nil {
+				t.Fatalf("%s: no end", name)
+			}
+			e.tick() // as of a timer that had rung just before
+			if e.timer.Stop() {
+				t.Errorf("%s: the timer rings on and on", name)
+			}
+			e.Close()
+		})
+	}
+}
+
 func TestNoPingUnlessAsked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ours, peer := net.Pipe()

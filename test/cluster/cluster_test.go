@@ -54,7 +54,7 @@ func (e *evening) ends(killed ...string) {
 	if len(e.urls) > 0 {
 		shipped, again = e.shipped()
 	}
-	time.Sleep(2 * time.Second) // the last events are under way
+	e.takes("all who have hung up are told of", 0, func() error { return e.f.hasTold(e.c) })
 	e.f.ends()
 	var ending sync.WaitGroup
 	for _, m := range e.members {

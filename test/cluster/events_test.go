@@ -137,6 +137,23 @@ func (f *follower) hears(text string) {
 	}
 }
 
+// hasTold reports, by an error, whether all calls of a crowd that their callers have ended
+// are told of from begin to end, or as lost.
+func (f *follower) hasTold(c *crowd) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	missing := 0
+	for _, l := range c.books() {
+		if got := f.types[l.address]; l.left && (got["began"] == 0 || got["ended"] == 0) {
+			missing++
+		}
+	}
+	if missing > f.lost {
+		return fmt.Errorf("%d are not", missing)
+	}
+	return nil
+}
+
 // tells holds what was told against the calls that there were, of which some ended with their
 // gateway.
 func (f *follower) tells(c *crowd, killed int) {

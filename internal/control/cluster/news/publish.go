@@ -349,6 +349,7 @@ func (p *publisher) deliver(ctx context.Context) {
 		if all, err = s.Next(); err != nil {
 			p.w.o.Log.Error("what happened while the bus was down cannot be read", "error", err)
 			s.Close()
+			p.full, p.aloud = false, 1 // or that is found out anew
 			p.wait(ctx, nil, againTime)
 			return
 		}

@@ -284,6 +284,37 @@ func TestFull(t *testing.T) {
 	})
 }
 
+// A spool that was full, and that somebody has emptied, has room at the next outage.
+func TestFullAndEmptied(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "spool")
+	synctest.Test(t, func(t *testing.T) {
+		var x bus.Exchange
+		p := listen(&x)
+		a := openWith(&x, "a", path, 1000)
+		defer a.stop()
+		time.Sleep(time.Second)
+		a.Cut(errCut)
+		for range 100 {
+			a.call()
+		}
+		time.Sleep(time.Second)
+		if err := os.Truncate(path, 0); err != nil {
+			t.Fatal(err)
+		}
+		a.Cut(nil)
+		time.Sleep(time.Minute)
+		p.mu.Lock()
+		p.told = nil
+		p.mu.Unlock()
+		a.Cut(errCut)
+		a.call()
+		time.Sleep(time.Second)
+		a.Cut(nil)
+		time.Sleep(time.Minute)
+		p.expect(t, "a-101")
+	})
+}
+
 // Without a spool, or with one that cannot be written, the newest wait in memory.
 func TestNoSpool(t *testing.T) {
 	for _, path := range []string{"", filepath.Join(t.TempDir(), "none", "spool")} {

@@ -171,7 +171,7 @@ func (e *exchange) run(h http.Handler, r *http.Request) {
 		}
 		e.mu.Lock()
 		defer e.mu.Unlock()
-		if err != nil {
+		if err != nil || e.status == 0 && r.Context().Err() != nil {
 			e.fault = broken
 		} else {
 			e.begin(http.StatusOK)
@@ -191,6 +191,9 @@ func (e *exchange) leave() {
 	e.nothing.Stop()
 	e.stop()
 	e.mu.Lock()
+	if len(e.pending) > 0 {
+		e.fault = broken // to who waits still, as this gateway ends
+	}
 	e.left, e.pending, e.last = true, nil, nil
 	e.mu.Unlock()
 	e.room()
@@ -325,6 +328,7 @@ func (e *exchange) keep(p []byte) (int, error) {
 	e.begin(http.StatusOK)
 	switch {
 	case e.left:
+		e.fault = broken
 		return 0, io.ErrClosedPipe
 	case e.status == http.StatusNoContent:
 		return 0, http.ErrBodyNotAllowed
