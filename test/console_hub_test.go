@@ -427,6 +427,21 @@ func TestConsoleOfHub(t *testing.T) {
 	s.ordered(d, `POST /drain?gateway=lyon {"for":"5m"}`)
 }
 
+// What came of an order is not what the page says when another call is watched.
+func TestConsoleForgetsNews(t *testing.T) {
+	s := standsIn(t)
+	d := attends(t, s.address())
+	d.press("#calls", "Watch call paris-1")
+	d.press("#watch", "Recall")
+	d.told("Call paris-1 is taken back to the portal.")
+	d.press("#watch", "Close")
+	value[bool](d.tab, `(document.getElementById("message-all").click(), document.getElementById("yes").click(), true)`)
+	d.told("Callers told: 3.")
+	d.press("#calls", "Watch call lyon-1")
+	d.reads("#watched", "Live.")
+	d.so(`document.querySelector("#watch .news").textContent === ""`)
+}
+
 // What is wrong with a hub is seen at once, whatever is looked at: who does not answer,
 // and what was known of it, a bus that is down, faults of gateways.
 func TestConsoleOfHubInTrouble(t *testing.T) {
