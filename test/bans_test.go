@@ -205,7 +205,7 @@ func TestBans(t *testing.T) {
 		t.Errorf("of four refusals in a minute it is logged %d times", n)
 	}
 	for _, want := range []string{"call 1  ended  banned", "refused  from 127.0.0.2:", " by telnet  banned, 1 since last told"} {
-		if !strings.Contains(events.String(), want) {
+		if !within(func() bool { return strings.Contains(events.String(), want) }) {
 			t.Errorf("of %q it is not told:\n%s", want, &events)
 		}
 	}

@@ -202,7 +202,7 @@ func TestHandOver(t *testing.T) {
 			t.Errorf("%s, not %d", lines[1], next)
 		}
 		told := fmt.Sprintf("%d told by %d", next, pid)
-		for deadline := time.Now().Add(5 * time.Second); ; {
+		for deadline := time.Now().Add(30 * time.Second); ; {
 			answer, err := ask(address)
 			if answer == told {
 				break

@@ -271,21 +271,34 @@ func (h *History) save() (more bool, err error) {
 			return false, err
 		}
 	}
-	live := true
-	if len(h.batch) == 0 {
-		h.batch, live = h.take()
+	if err := h.put(s); err != nil { // what could not be written before
+		return false, err
 	}
-	for live || len(h.batch) > 0 {
-		some := h.batch[:min(len(h.batch), maxBatch)]
-		if err := s.save(some); err != nil {
-			return false, err
-		}
-		h.written(some)
-		h.batch, live = h.batch[len(some):], false
+	var live bool
+	if h.batch, live = h.take(); live && len(h.batch) == 0 {
+		err = s.save(nil) // a sign of life
+	} else {
+		err = h.put(s)
+	}
+	if err != nil {
+		return false, err
 	}
 	more, err = s.prune()
 	h.miss(s)
 	return more, err
+}
+
+// put writes what was taken, some of it at a time.
+func (h *History) put(s *store) error {
+	for len(h.batch) > 0 {
+		some := h.batch[:min(len(h.batch), maxBatch)]
+		if err := s.save(some); err != nil {
+			return err
+		}
+		h.written(some)
+		h.batch = h.batch[len(some):]
+	}
+	return nil
 }
 
 // fail tells of an error, once. If the database is damaged, the next attempt begins

@@ -34,12 +34,12 @@ func writeForEver(path string) {
 
 // A process that is killed leaves the records of all calls, but for the last second's, and
 // a sound database; and of those that were under way that they were. On a machine that has
-// no time for the process that may be some seconds, but hardly in every round.
+// no time for the process that may be some seconds, but not as many in every round.
 func TestKilled(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "history.db")
-	const rounds, busy = 5, 10 * time.Second
-	within := 0 // rounds in which only the last second's were lost
+	const rounds, busy, usual = 5, 10 * time.Second, 3 * time.Second
+	within := 0 // rounds in which only the last ones were lost
 	for round := 1; round <= rounds; round++ {
 		writer := exec.Command(os.Args[0])
 		writer.Env = append(os.Environ(), "MOIP_HISTORY_WRITER="+path)
@@ -106,13 +106,13 @@ func TestKilled(t *testing.T) {
 		if oldest > busy || !there[1] {
 			t.Errorf("a call is lost that had ended %v before; the one under way is there: %v", oldest, there[1])
 		}
-		if oldest <= time.Second {
+		if oldest <= usual {
 			within++
 		}
 		t.Logf("round %d: %d calls of %d are lost, of the last %v", round, lost, len(ended), oldest)
 		closes(t, h)
 	}
 	if within == 0 {
-		t.Error("in each round calls are lost that had ended a second before")
+		t.Errorf("in each round calls are lost that had ended %v before", usual)
 	}
 }

@@ -9,12 +9,13 @@ import (
 	"time"
 
 	"moip/internal/session"
+	"moip/internal/testkit/soon"
 )
 
 // waits returns what waits to be shipped, soon: want is how much that must be.
 func waits(t *testing.T, h *History, want int) []Record {
 	t.Helper()
-	for late := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for late := time.Now().Add(soon.Patience); ; time.Sleep(20 * time.Millisecond) {
 		all, err := h.Unshipped(context.Background(), want+1)
 		if err == nil && len(all) == want {
 			return all
@@ -30,6 +31,12 @@ func (h *History) idle() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return len(h.changed) == 0
+}
+
+// taken waits until the writer has taken all there is.
+func taken(t *testing.T, h *History) {
+	t.Helper()
+	soon.Is(t, "all is taken to be written", h.idle)
 }
 
 func ids(all []Record) (ids []int64) {
@@ -134,11 +141,15 @@ func TestUnshippedDeleted(t *testing.T) {
 	for n := range session.ID(25) {
 		begins(h, n+1, start.Add(time.Duration(n)*time.Second), caller("192.0.2.1:1")).at(time.Minute, session.Ended, "", session.ReasonGone)
 	}
+	soon.Is(t, "all is written", func() bool {
+		_, waiting := h.Losses()
+		return waiting == 0
+	})
 	records(t, h, Query{}, 10)
 	if r := waits(t, h, 10)[0]; r.Call != 16 {
 		t.Errorf("%+v", r)
 	}
-	for late := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for late := time.Now().Add(soon.Patience); ; time.Sleep(20 * time.Millisecond) {
 		if waiting, missed, err := h.Shipping(context.Background()); waiting == 10 && missed == 15 && err == nil {
 			break
 		} else if time.Now().After(late) {

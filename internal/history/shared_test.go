@@ -93,10 +93,12 @@ func TestLockedByOthers(t *testing.T) {
 	h, _ := opens(t, path, Options{})
 	lock()
 	begins(h, 1, start, caller("")).at(time.Second, session.Ended, "", session.ReasonGone)
+	taken(t, h) // and waits to be written when there is a second
+	begins(h, 2, start, caller("")).at(time.Second, session.Ended, "", session.ReasonGone)
 	closes(t, h)
 	lock()
 	h, _ = opens(t, path, Options{})
-	records(t, h, Query{}, 1)
+	records(t, h, Query{}, 2)
 }
 
 // Of two gateways that write at once one is killed. Its calls that were under way were

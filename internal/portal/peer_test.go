@@ -22,6 +22,7 @@ import (
 	"moip/internal/portal"
 	"moip/internal/session"
 	"moip/internal/switchboard"
+	"moip/internal/testkit/soon"
 	"moip/internal/transport"
 	"moip/videotex"
 )
@@ -232,7 +233,7 @@ const hungUp = "(hung up)"
 // waits waits until the screen is as it should be.
 func (c *caller) waits(what string, ok func(screen string) bool) {
 	c.Helper()
-	limit := time.After(10 * time.Second)
+	limit := time.After(soon.Patience)
 	for {
 		screen := c.look()
 		if ok(screen) {

@@ -388,14 +388,14 @@ func TestHangingDisk(t *testing.T) {
 	page := bytes.Repeat([]byte("x"), 1000)
 	began, longest := time.Now(), time.Duration(0)
 	for !many.Failed() {
-		if time.Since(began) > 10*time.Second {
+		if time.Since(began) > 30*time.Second {
 			t.Fatal("it does not fail")
 		}
 		from := time.Now()
 		many.Sent(page)
 		longest = max(longest, time.Since(from))
 	}
-	if longest > time.Second {
+	if longest > 10*time.Second {
 		t.Errorf("it takes %v to tell a recording", longest)
 	}
 	many.Sent(page)

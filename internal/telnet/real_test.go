@@ -79,7 +79,7 @@ func every() []byte {
 
 // call runs one program through one call.
 func call(t *testing.T, p program) {
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

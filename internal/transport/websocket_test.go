@@ -213,7 +213,7 @@ func TestWebSocketClosesInGoodOrder(t *testing.T) {
 			e, peer = connect(t, WebSocketOptions{})
 			_, end := listen(e)
 			start := time.Now()
-			if err := peer.Close(websocket.StatusNormalClosure, ""); err != nil || time.Since(start) > 2*time.Second {
+			if err := peer.Close(websocket.StatusNormalClosure, ""); err != nil || time.Since(start) > 4*time.Second { // it would wait for five
 				t.Errorf("close handshake: %v after %v", err, time.Since(start))
 			}
 			awaitEnd(t, end)

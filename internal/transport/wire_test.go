@@ -289,7 +289,7 @@ func TestStallLimit(t *testing.T) {
 }
 
 func TestStallIsRenewedBySockets(t *testing.T) {
-	const stall = time.Second
+	const stall = 3 * time.Second
 	ours, peer := narrowSockets(t)
 	e := TCP(ours, stall)
 	defer e.Close()

@@ -329,7 +329,7 @@ func TestDialFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	closed.Close()
-	for _, scheme := range []string{"ws", "wss", "telnet", "tcp"} {
+	for _, scheme := range []string{"ws", "wss", "telnet", "telnets", "tcp", "tcps"} {
 		_, err := dial(t, session.Route{URL: scheme + "://guest:secret@" + closed.Addr().String()})
 		want := "dial " + scheme + "://" + closed.Addr().String() + ": connect: connection refused"
 		if !errors.Is(err, syscall.ECONNREFUSED) || err.Error() != want {

@@ -17,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"moip/internal/session"
+	"moip/internal/testkit/freeport"
 	"moip/internal/testkit/logtest"
 	"moip/internal/transport"
 	"moip/internal/upstream"
@@ -296,8 +297,8 @@ func TestShutdown(t *testing.T) {
 
 // A service that comes and goes, on a real socket.
 func TestRealService(t *testing.T) {
-	service := listen(t, "127.0.0.1:0")
-	address := service.Addr().String()
+	address := freeport.Addr(t) // where it comes back
+	service := listen(t, address)
 	out, in := io.Pipe()
 	defer out.Close() // or Run might wait to be read
 	news := bufio.NewScanner(out)

@@ -52,19 +52,21 @@ func TestEnter(t *testing.T) {
 		{"the exempt too fast", Rules{NewCalls: 1}, []string{"192.0.2.1", "192.0.2.2", "192.0.2.3", "127.0.0.1", "192.0.2.5", "192.0.2.6", "192.0.2.7", "192.0.2.8", "192.0.2.9", "127.0.0.1"}, "127.0.0.1", TooFast},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			s := New(test.rules, loopback)
-			for _, a := range test.in {
-				if _, refused := s.Enter(addr(a)); refused != "" {
-					t.Fatalf("%s is refused: %s", a, refused)
+			synctest.Test(t, func(t *testing.T) { // all come at once
+				s := New(test.rules, loopback)
+				for _, a := range test.in {
+					if _, refused := s.Enter(addr(a)); refused != "" {
+						t.Fatalf("%s is refused: %s", a, refused)
+					}
 				}
-			}
-			leave, refused := s.Enter(addr(test.from))
-			if refused != test.want || (leave == nil) != (refused != "") {
-				t.Errorf("%s is refused %q", test.from, refused)
-			}
-			if calls, _, _ := s.Count(); calls != len(test.in)+map[bool]int{true: 1}[refused == ""] {
-				t.Errorf("%d calls are counted", calls)
-			}
+				leave, refused := s.Enter(addr(test.from))
+				if refused != test.want || (leave == nil) != (refused != "") {
+					t.Errorf("%s is refused %q", test.from, refused)
+				}
+				if calls, _, _ := s.Count(); calls != len(test.in)+map[bool]int{true: 1}[refused == ""] {
+					t.Errorf("%d calls are counted", calls)
+				}
+			})
 		})
 	}
 }
