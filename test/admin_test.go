@@ -104,11 +104,7 @@ func TestAdmin(t *testing.T) {
 	guest.until("the end", func(string) bool { return guest.over })
 	ctl("no such call", "hangup", "1")
 	says("CALL", "calls")
-	for _, want := range []string{"call 1  redirected  ECHO", "call 1  returned  ECHO  recalled", "call 1  ended  recalled"} {
-		if !strings.Contains(events.String(), want) {
-			t.Errorf("of %q it is not told:\n%s", want, &events)
-		}
-	}
+	hears(t, &events, "call 1  redirected  ECHO", "call 1  returned  ECHO  recalled", "call 1  ended  recalled")
 	metrics := fetch(t, "http://"+g.doors["admin"]+"/metrics")
 	for _, want := range []string{
 		`moip_calls_total{transport="telnet"} 1`, `moip_calls_ended_total{reason="recalled"} 1`,

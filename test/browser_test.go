@@ -30,6 +30,7 @@ import (
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/input"
+	pages "github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/security"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
@@ -50,6 +51,16 @@ type tab struct {
 	ctx context.Context
 }
 
+// remembers has a page remember what it says: some of it stays for a few seconds, in which
+// a busy machine may not have looked.
+const remembers = `addEventListener("DOMContentLoaded", () => {
+	window.said = [];
+	const heard = new MutationObserver(changes => {
+		for (const e of new Set(changes.map(c => c.target))) if (e.textContent && e.checkVisibility()) said.push(e.textContent);
+	});
+	for (const e of document.querySelectorAll("main #state, #refusal, .news")) heard.observe(e, { childList: true });
+})`
+
 // opens opens the page at url. What flashes keeps still, so that pictures can be
 // compared.
 func opens(t *testing.T, url string, expected ...string) *tab {
@@ -59,6 +70,9 @@ func opens(t *testing.T, url string, expected ...string) *tab {
 		Features: []*emulation.MediaFeature{{Name: "prefers-reduced-motion", Value: "reduce"}},
 	})
 	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := chromedp.Call(b.ctx, pages.AddScriptToEvaluateOnNewDocument, pages.AddScriptToEvaluateOnNewDocumentParams{Source: remembers}); err != nil {
 		t.Fatal(err)
 	}
 	b.does(chromedp.EmulateViewport(1280, 800), chromedp.Navigate(url))
@@ -103,6 +117,21 @@ func (b *tab) text() string {
 func (b *tab) says(state string) {
 	b.Helper()
 	b.until("the state "+state, func() bool { return strings.Contains(b.state(), state) })
+}
+
+// said returns what the page has said with a text in it, "" if it has not since the last time.
+func (b *tab) said(text string) string {
+	b.Helper()
+	return value[string](b, fmt.Sprintf(`(() => {
+		const at = said.findIndex(words => words.includes(%q));
+		return at < 0 ? "" : said.splice(0, at + 1)[at];
+	})()`, text))
+}
+
+// told waits until the page has said a text.
+func (b *tab) told(text string) {
+	b.Helper()
+	b.until("word of "+text, func() bool { return b.said(text) != "" })
 }
 
 func (b *tab) reads(text string) {
@@ -207,7 +236,12 @@ type host struct {
 
 func plays(t *testing.T) *host {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	return playsAt(t, "127.0.0.1:0")
+}
+
+func playsAt(t *testing.T, address string) *host {
+	t.Helper()
+	l, err := net.Listen("tcp", address)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -423,7 +457,7 @@ func TestBrowserQuestion(t *testing.T) {
 
 // TestBrowserWaits is a call without a portal.
 func TestBrowserWaits(t *testing.T) {
-	h := plays(t)
+	h := playsAt(t, ports(t, 1)[0]) // where it comes back
 	b := opens(t, "http://"+h.gateway().doors["ws"]+"/")
 	h.answers()
 	b.says("En ligne avec le portail")
@@ -463,8 +497,8 @@ func TestBrowserUnanswered(t *testing.T) {
 
 // TestBrowserCallsAgain loses the gateway, and finds it again.
 func TestBrowserCallsAgain(t *testing.T) {
-	g := runs(t, "--ws", "127.0.0.1:0")
-	address := g.doors["ws"]
+	address := ports(t, 1)[0]
+	g := runs(t, "--ws", address)
 	// Calls fail meanwhile, and so may the picture of the tab, which a browser gets when it likes.
 	b := opens(t, "http://"+address+"/", "WebSocket connection to", "/icon.svg")
 	b.says("En ligne")
@@ -525,7 +559,7 @@ func TestBrowserCallsItsOwnGateway(t *testing.T) {
 	g := runs(t, "--ws", "127.0.0.1:0")
 	began := time.Now()
 	b := opens(t, "http://"+g.doors["ws"]+"/?url=ws://"+other.listener.Addr().String()+"/#code=%1B%19\x13I")
-	b.says("n’appelle que sa propre passerelle")
+	b.told("n’appelle que sa propre passerelle")
 	b.says("En ligne avec le portail")
 	if took := time.Since(began); took < 3*time.Second { // for which it stays
 		t.Errorf("that is to be read in %v", took)
@@ -784,7 +818,7 @@ func TestBrowserPlaysNothingElse(t *testing.T) {
 	b.says("En ligne avec le portail")
 	for _, content := range []string{"Bonjour", "{\"version\":3}\n[0.1,\"o\",\"\u2500\"]\n"} {
 		b.drops("photo.cast", content)
-		b.says("photo.cast n’est pas un enregistrement de Minitel.")
+		b.told("photo.cast n’est pas un enregistrement de Minitel.")
 		b.says("En ligne avec le portail")
 	}
 	b.presses("z")
@@ -960,13 +994,15 @@ func TestBrowserRings(t *testing.T) {
 		window.AudioContext = class extends Audio { constructor() { super(); audios.push(this); } };
 		return true;
 	})()`)
+	began := time.Now()
 	for range 50 {
 		h.sends([]byte("\x07"))
 		time.Sleep(5 * time.Millisecond)
 	}
 	b.until("silence", func() bool { return value[bool](b, `audios.length > 0 && audios.every(a => a.state === "closed")`) })
-	if n := value[int](b, `audios.length`); n > 25 {
-		t.Errorf("it rang %d times", n)
+	n, took := value[int](b, `audios.length`), time.Since(began)
+	if most := 1 + int(took/(150*time.Millisecond)); n > most { // a bell takes that long
+		t.Errorf("it rang %d times in %v", n, took)
 	}
 }
 
@@ -1007,9 +1043,9 @@ func TestBrowserBare(t *testing.T) {
 	if seen := value[string](b, `[...document.querySelectorAll("canvas, button, select, #state")].filter(e => e.offsetParent).map(e => e.id).join()`); seen != "screen,state" {
 		t.Errorf("there is %s", seen)
 	}
-	if width := value[float64](b, `document.getElementById("screen").getBoundingClientRect().width`); width != 960 {
-		t.Errorf("the screen is %v pixels wide", width)
-	}
+	b.until("a screen 960 pixels wide", func() bool {
+		return value[float64](b, `document.getElementById("screen").getBoundingClientRect().width`) == 960
+	})
 	if blue := color.GrayModel.Convert(b.picture().At(160, 30)); blue != (color.Gray{0x66}) {
 		t.Errorf("blue is %v", blue)
 	}

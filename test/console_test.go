@@ -202,10 +202,11 @@ func (d *desk) fills(name, text string) {
 	})()`, name, text))
 }
 
-// told waits until the page says what came of an order.
-func (d *desk) told(text string) {
+// told waits until the page has said what came of an order, and returns that.
+func (d *desk) told(text string) (all string) {
 	d.Helper()
-	d.so(fmt.Sprintf(`[...document.querySelectorAll(".news, #refusal")].some(e => e.checkVisibility() && e.textContent.includes(%q))`, text))
+	d.until("word of "+text, func() bool { all = d.said(text); return all != "" })
+	return all
 }
 
 // reads waits until something says a text.
@@ -643,9 +644,7 @@ func TestConsoleUpgrades(t *testing.T) {
 	d.reads("#house", "running, ready for calls")
 	d.press("#gateway", "Upgrade…")
 	d.press("#order", "Upgrade")
-	d.told("takes the calls from now on.")
-	next := 0
-	said := value[string](d.tab, `document.getElementById("news").textContent`)
+	next, said := 0, d.told("takes the calls from now on.")
 	if _, err := fmt.Sscanf(said, "Process %d", &next); err != nil || next <= 1 {
 		t.Fatalf("the page says %q", said)
 	}
@@ -687,7 +686,7 @@ func TestConsoleIsQuiet(t *testing.T) {
 	d.until("a thumbnail that changes", func() bool { return asked("/calls/2/screen") >= 4 })
 	pictures := starts("/calls/2/screen")
 	slices.Sort(pictures)
-	if took := pictures[3] - pictures[1]; took < 3900 {
+	if took := pictures[3] - pictures[1]; took < 3000 { // of 4,000, as asking may wait for a busy machine
 		t.Errorf("three pictures of a call in %v ms", took)
 	}
 	if n := asked("/calls/1/screen"); n != 1 {
@@ -700,12 +699,11 @@ func TestConsoleIsQuiet(t *testing.T) {
 		Object.defineProperty(document, "hidden", { get: () => true });
 		return document.dispatchEvent(new Event("visibilitychange"));
 	})()`)
-	time.Sleep(time.Second) // for what comes of what has been asked already
-	since := value[float64](d.tab, `performance.now()`)
-	time.Sleep(5 * time.Second)
-	if n := len(slices.DeleteFunc(starts("/api/"), func(at float64) bool { return at < since })); n > 0 {
-		t.Errorf("a page that nobody sees asks %d times", n)
-	}
+	d.until("a page that nobody sees to ask for nothing", func() bool { // but what comes of what it has asked for
+		before := len(starts("/api/"))
+		time.Sleep(5 * time.Second)
+		return len(starts("/api/")) == before
+	})
 }
 
 // All of it can be had by the keyboard, and what had the focus has it again.

@@ -17,14 +17,12 @@ func TestSerialBridge(t *testing.T) {
 	m := minitest.New(t, minitest.Telic1B)
 	m.On()
 	before := m.State()
-	gateway := runs(t, "--ws", "127.0.0.1:0")
-	address := gateway.doors["ws"]
-	gateway.kill()
+	address := ports(t, 1)[0]
 	bridge := runs(t, "serial", m.Path, "ws://"+address, "--speed", "4800")
 	m.AwaitText("Ligne à 4800 bit/s")
 	m.Press("A")
 	m.AwaitText("momentanément indisponible")
-	gateway = runs(t, "--ws", address)
+	gateway := runs(t, "--ws", address)
 	m.Press("<Envoi>")
 	m.AwaitText("Tapez le code")
 	m.Press("MIRE<Envoi>")

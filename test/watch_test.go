@@ -66,6 +66,7 @@ func TestWatch(t *testing.T) {
 		return bytes.Equal(dots(t, picture), guest.dots())
 	})
 	same("MIRE 6/6")
+	shown.Await(t, "6/6")
 	guest.types("<Fin>")
 	guest.sees("MIRE : visite terminée")
 	same("portal again")

@@ -27,12 +27,14 @@ export function write(e, text = '') {
 /** Says what came of something, where whoever did it looks. */
 export function say(text = '', failed = false) {
 	const at = document.querySelector('dialog[open] .news') ?? b('news');
+	hush(); // elsewhere, too, where nobody may look now
 	at.classList.toggle('failed', failed);
 	at.textContent = text;
 	clearTimeout(saying);
-	saying = setTimeout(() => { at.textContent = ''; }, failed ? 12000 : 5000);
+	saying = setTimeout(hush, failed ? 12000 : 5000);
 }
 let saying = 0;
+const hush = () => { for (const e of document.querySelectorAll('.news')) write(e); };
 
 /** Does something, and says what came of it. @param {() => Promise<string>} run */
 export async function act(run) {
