@@ -4,13 +4,17 @@ import (
 	"fmt"
 	"image"
 	"io"
+	stdlog "log"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -415,8 +419,8 @@ func TestConsoleWatches(t *testing.T) {
 	g := runs(t, "--tcp", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--videotext", "tcp://"+h.listener.Addr().String(), "--nocommand")
 	guest := arrives(t, g)
 	h.answers()
-	wire := cuts(t, g.doors["admin"])
-	d := attends(t, wire.address, "ERR_", "502")
+	way := leads(t, g.doors["admin"])
+	d := attends(t, way.Listener.Addr().String(), "ERR_", "502")
 	d.press("#calls", "Watch call 1")
 	h.sends([]byte("\x1B:2}what is in 80 columns"))
 	guest.sees("what is in 80 columns")
@@ -431,7 +435,7 @@ func TestConsoleWatches(t *testing.T) {
 			t.Fatal(err)
 		}
 		if i%10 == 5 {
-			wire.cut()
+			way.CloseClientConnections()
 		}
 		h.sends(append([]byte("\x1B:2~"), stream...)) // in 40 columns, whatever was before
 		h.sends([]byte("\x1F@A fin du fichier"))
@@ -465,68 +469,51 @@ func TestConsoleWatchesMire(t *testing.T) {
 	d.reads("#watched", "The call has ended.")
 }
 
-// A wire is a way to a server that can be cut.
-type wire struct {
-	address string
-	mu      sync.Mutex
-	conns   map[net.Conn]bool
+// A way is a proxy before a gateway's operators.
+type way struct {
+	*httptest.Server
+	away              atomic.Bool   // it does not reach the gateway
+	followed, refused chan struct{} // somebody follows what happens, or may not
 }
 
-func cuts(t *testing.T, to string) *wire {
+func leads(t *testing.T, to string) *way {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := &wire{address: l.Addr().String(), conns: map[net.Conn]bool{}}
-	var working sync.WaitGroup
-	working.Go(func() {
-		for {
-			near, err := l.Accept()
-			if err != nil {
-				return
-			}
-			far, err := net.Dial("tcp", to)
-			if err != nil {
-				near.Close()
-				continue
-			}
-			w.mu.Lock()
-			w.conns[near], w.conns[far] = true, true
-			w.mu.Unlock()
-			pass := func(from, to net.Conn) {
-				io.Copy(to, from)
-				from.Close()
-				to.Close()
-			}
-			working.Go(func() { pass(near, far) })
-			working.Go(func() { pass(far, near) })
+	w := &way{followed: make(chan struct{}, 99), refused: make(chan struct{}, 99)}
+	proxy := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: to})
+	proxy.FlushInterval = -1 // at once
+	proxy.ErrorLog = stdlog.New(io.Discard, "", 0)
+	follows := func(r *http.Request) bool { return strings.HasSuffix(r.URL.Path, "/events") }
+	proxy.ModifyResponse = func(answer *http.Response) error {
+		if follows(answer.Request) {
+			w.followed <- struct{}{}
 		}
-	})
-	t.Cleanup(func() { l.Close(); w.cut(); working.Wait() })
-	return w
-}
-
-// cut cuts all connections that there are.
-func (w *wire) cut() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for c := range w.conns {
-		c.Close()
+		return nil
 	}
-	clear(w.conns)
+	w.Server = httptest.NewServer(http.HandlerFunc(func(answer http.ResponseWriter, r *http.Request) {
+		if !w.away.Load() {
+			proxy.ServeHTTP(answer, r)
+			return
+		}
+		http.Error(answer, "no gateway", http.StatusBadGateway)
+		if follows(r) {
+			w.refused <- struct{}{}
+		}
+	}))
+	t.Cleanup(w.Close)
+	return w
 }
 
 // A connection that is cut, before the first event and among them, costs the page none.
 func TestConsoleResumes(t *testing.T) {
 	g := runs(t, "--tcp", "127.0.0.1:0", "--admin", "127.0.0.1:0")
-	wire := cuts(t, g.doors["admin"])
-	d := attends(t, wire.address, "ERR_")
-	d.so(`performance.getEntriesByType("resource").some(e => e.name.endsWith("/metrics"))`)
+	way := leads(t, g.doors["admin"])
+	d := attends(t, way.Listener.Addr().String(), "ERR_")
+	<-way.followed
+	d.so(`performance.getEntriesByType("resource").some(e => e.name.endsWith("/metrics"))`) // and has read where it begins
 	var want []string
 	for call := 1; call <= 30; call++ {
 		if call%12 == 1 {
-			wire.cut()
+			way.CloseClientConnections()
 		}
 		guest := arrives(t, g)
 		guest.sees("Passerelle en liaison")
@@ -540,6 +527,28 @@ func TestConsoleResumes(t *testing.T) {
 	if slices.Sort(got); !slices.Equal(got, want) {
 		t.Errorf("the page has been told\n%q, want\n%q", got, want)
 	}
+}
+
+// Nor does a proxy that refuses the page for a while, since it does not reach the gateway.
+func TestConsoleRefused(t *testing.T) {
+	g := runs(t, "--tcp", "127.0.0.1:0", "--admin", "127.0.0.1:0")
+	way := leads(t, g.doors["admin"])
+	d := attends(t, way.Listener.Addr().String(), "ERR_", "status of 502")
+	<-way.followed
+	calls := func() {
+		guest := arrives(t, g)
+		guest.sees("Passerelle en liaison")
+		guest.conn.Close()
+	}
+	calls()
+	d.reads("#events", "call 1 ended")
+	way.away.Store(true)
+	way.CloseClientConnections()
+	<-way.refused
+	calls()
+	way.away.Store(false)
+	d.reads("#events", "call 2 began")
+	d.reads("#events", "call 2 ended")
 }
 
 // What callers and services say of themselves is text, whatever it looks like.

@@ -56,6 +56,33 @@ export async function has(path = '') {
 	try { return (await fetch('/api/v1' + path, { method: 'HEAD', signal: AbortSignal.timeout(patience / 6) })).status !== 404; } catch { return true; }
 }
 
+/**
+ * Reads a stream of the API until it breaks off, and returns where that was: to read on there.
+ * An EventSource forgets it when it is refused once, as by a proxy whose gateway is away.
+ * @param {(data: any) => void} heard
+ */
+export async function follow(path = '', place = '', heard) {
+	try {
+		const answer = await fetch('/api/v1' + path, { headers: place ? { 'Last-Event-ID': place } : {} });
+		if (!answer.ok || !answer.body) return place;
+		const text = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+		let id = place, data = '', rest = '';
+		for (let part = await text.read(); !part.done; part = await text.read()) {
+			const lines = (rest + part.value).split('\n');
+			rest = lines.pop() ?? '';
+			for (const line of lines) {
+				if (line.startsWith('id: ')) id = line.slice(4);
+				if (line.startsWith('data: ')) data = line.slice(6);
+				if (line) continue;
+				place = id;
+				if (data) heard(JSON.parse(data));
+				data = '';
+			}
+		}
+	} catch { /* as if it had ended */ }
+	return place;
+}
+
 /** Which gateways there are: one that is alone has no names for its calls. */
 export const hub = { on: false, own: '', chosen: '' };
 

@@ -1,6 +1,6 @@
 // The operators' console.
 
-import { ask, has, hub, nameOf, of, reached } from './api.js';
+import { ask, follow, has, hub, nameOf, of, reached } from './api.js';
 import { draw, every, figures, take } from './charts.js';
 import { choice, lacks, loadHub, names, total } from './hub.js';
 import { refresh, watch, where } from './live.js';
@@ -200,20 +200,16 @@ function line(e) {
 		` ${[what, at, e.service, e.reason, e.type === 'began' ? `from ${e.from} by ${e.by}` : '', e.error].filter(Boolean).join(' · ')}`);
 }
 
-/** Follows what happens. The browser itself comes back to where it was. */
-function listen() {
-	const source = new EventSource('/api/v1/events');
-	source.onmessage = m => {
-		const e = /** @type {Event_} */ (JSON.parse(m.data));
+/** Follows what happens, and comes back to where it was. */
+async function listen(place = '') {
+	const last = await follow('/events', place, (/** @type {Event_} */ e) => {
 		happened.push(e);
 		if (happened.length > kept) happened.shift();
 		if (wanted(e)) b('events').prepend(line(e));
 		while (b('events').children.length > shown) b('events').lastElementChild?.remove();
 		hurry();
-	};
-	source.onerror = () => {
-		if (source.readyState === EventSource.CLOSED && !locked()) setTimeout(listen, 3000);
-	};
+	});
+	if (!locked()) setTimeout(listen, 3000, last);
 }
 
 /** Of how many gateways the counters are looked at: of more, it is one. */
