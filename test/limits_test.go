@@ -47,7 +47,7 @@ func limited(t *testing.T, limits string) (g *gateway, limit func(string)) {
 	return g, func(limits string) {
 		t.Helper()
 		write(limits)
-		op.does(line("reload"), "changed: limits.")
+		op.reloads(g, "limits.")
 	}
 }
 

@@ -105,7 +105,7 @@ func TestRedirectRules(t *testing.T) {
 	}
 
 	rules("allow = [\"directory\"]\n")
-	o.does(line("reload"), "redirect.allow")
+	o.reloads(g, "redirect.allow")
 	forbidden("tcp://"+private, "no rule of redirect.allow fits") // though an import lists that very URL
 	o.does(line("redirect 1 MINE"))
 	guest.types("encore")
@@ -119,7 +119,7 @@ func TestRedirectRules(t *testing.T) {
 	guest.sees("Retour au portail")
 
 	rules("deny = [\"local\"]\n")
-	o.does(line("reload"), "redirect.allow", "redirect.deny")
+	o.reloads(g, "redirect.allow", "redirect.deny")
 	forbidden(echo, `redirect.deny has \"local\"`)
 	o.does(line("redirect 1 MINE"))
 	guest.types("enfin")

