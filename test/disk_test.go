@@ -12,7 +12,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	_ "modernc.org/sqlite"
 
@@ -97,11 +96,11 @@ func TestFullDisk(t *testing.T) {
 	}
 
 	kept := t.TempDir()
-	for late := time.Now().Add(patience); time.Now().Before(late); time.Sleep(100 * time.Millisecond) {
+	if !within(func() bool {
 		metrics := fetch(t, "http://"+op.at+"/metrics")
-		if metricSum(metrics, "moip_calls_ended_total") == float64(during+3) && metricSum(metrics, "moip_history_waiting") == 0 {
-			break
-		}
+		return metricSum(metrics, "moip_calls_ended_total") == float64(during+3) && metricSum(metrics, "moip_history_waiting") == 0
+	}) {
+		t.Error("calls go on, or wait to be written")
 	}
 	if err := os.CopyFS(kept, os.DirFS(disk)); err != nil {
 		t.Fatal(err)
