@@ -47,7 +47,7 @@ var house = map[string]string{
 	"internal/config/tomlfile":         "internal/smallfile",
 	"internal/tariff":                  "",
 	"internal/ledger":                  "internal/session internal/tariff",
-	"internal/directory":               "internal/config internal/config/tomlfile internal/directory/probe internal/directory/yellowpages internal/discreet internal/recording internal/session internal/smallfile internal/tariff videotex",
+	"internal/directory":               "internal/config internal/config/tomlfile internal/directory/probe internal/directory/yellowpages internal/discreet internal/recording internal/session internal/smallfile internal/tariff internal/upstream videotex",
 	"internal/control/cluster/survey":  "internal/bus internal/control/cluster internal/directory/probe",
 	"internal/directory/probe":         "internal/session",
 	"internal/directory/yellowpages":   "internal/discreet internal/tariff",

@@ -133,14 +133,14 @@ func (r Route) Check(fault func(key, format string, args ...any)) {
 
 // checkRealIP wants a service to be one that can be told so who calls.
 func (r Route) checkRealIP(fault report) {
-	scheme, _, _ := strings.Cut(strings.ToLower(r.URL), ":")
+	protocol := upstream.Protocol(r.URL)
 	switch r.RealIP {
 	case "x-forwarded-for", "forwarded":
-		if scheme != "ws" && scheme != "wss" {
+		if protocol != "ws" {
 			fault("real_ip", "only a WebSocket has headers (use proxy-v1, proxy-v2 or none, or a ws or wss URL)")
 		}
 	case "send-location":
-		if scheme != "telnet" && scheme != "telnets" {
+		if protocol != "telnet" {
 			fault("real_ip", "only telnet has that option (use proxy-v1, proxy-v2 or none, or a telnet URL)")
 		}
 	}

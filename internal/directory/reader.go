@@ -11,6 +11,7 @@ import (
 	"moip/internal/config/tomlfile"
 	"moip/internal/recording"
 	"moip/internal/tariff"
+	"moip/internal/upstream"
 )
 
 const (
@@ -190,11 +191,10 @@ func (r *reader) readService(s *source, table string, e *entry) {
 	if err := checkLine(e.Title, maxTitle); err != nil {
 		fault("title", "%v", err)
 	}
-	scheme, _, _ := strings.Cut(strings.ToLower(e.URL), ":")
 	switch {
 	case e.URL == "":
 		fault("url", `is missing (write url = "ws://...", or wss, telnet, telnets, tcp, tcps)`)
-	case (e.Data == DataPath || e.Data == DataQuery) && scheme != "ws" && scheme != "wss":
+	case (e.Data == DataPath || e.Data == DataQuery) && upstream.Protocol(e.URL) != "ws":
 		fault("data", "only a ws or wss URL has a %s (use typed or none)", e.Data)
 	}
 	e.check(r, fault)

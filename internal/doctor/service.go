@@ -74,10 +74,7 @@ func Service(ctx context.Context, url string) Report {
 func (e *examination) tell(f ...Finding) { e.found = append(e.found, f...) }
 
 // speaks reports whether the service is spoken with by ws, telnet or tcp, be it with TLS.
-func (e *examination) speaks(protocol string) bool {
-	scheme, _, _ := strings.Cut(strings.ToLower(e.route.URL), ":")
-	return scheme == protocol || scheme == protocol+"s"
-}
+func (e *examination) speaks(protocol string) bool { return upstream.Protocol(e.route.URL) == protocol }
 
 // look takes the steps one after the other, as long as the service is there.
 func (e *examination) look(ctx context.Context) {

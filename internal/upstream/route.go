@@ -27,6 +27,13 @@ var schemes = map[string]scheme{
 	"tcp": {"tcp", "", false}, "tcps": {"tcp", "", true},
 }
 
+// Protocol returns what is spoken at a URL, with TLS or without: ws, telnet or tcp, or ""
+// if its scheme is none of a service's.
+func Protocol(url string) string {
+	name, _, _ := strings.Cut(strings.ToLower(url), ":")
+	return schemes[name].protocol
+}
+
 // Check reports whether r is well-formed: whether it may be dialled, not
 // whether somebody answers.
 //

@@ -125,10 +125,11 @@ func (d *Dialer) open(ctx context.Context, u *url.URL, r session.Route, secured 
 	if err != nil {
 		return nil, err
 	}
+	state := cipher.ConnectionState()
 	if secured != nil {
-		secured(cipher.ConnectionState())
+		secured(state)
 	}
-	noteSecure(tap, cipher.ConnectionState())
+	noteSecure(tap, state)
 	return cipher, nil
 }
 

@@ -613,6 +613,17 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+func TestProtocol(t *testing.T) {
+	for url, want := range map[string]string{
+		"ws://h": "ws", "WSS:h:443:/x": "ws", "telnet:h": "telnet", "telnets://h": "telnet", "tcp:h:1": "tcp", "tcps://h:1": "tcp",
+		"": "", "builtin:mire": "", "https://h": "", "wsx://h": "",
+	} {
+		if got := Protocol(url); got != want {
+			t.Errorf("at %s %q is spoken, not %q", url, got, want)
+		}
+	}
+}
+
 // What Check accepts can be dialled without a panic, and names no password.
 func FuzzCheck(f *testing.F) {
 	f.Add("ws:mntl.joher.com:2018:/?echo")
